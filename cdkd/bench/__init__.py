@@ -1,0 +1,1 @@
+"""Benchmarks as ratios against named alternatives in the same run."""

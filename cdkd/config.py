@@ -1,0 +1,167 @@
+"""YAML text becomes frozen, typed records; every mistake is an error that names file, line and key."""
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from cdkd.errors import CdkdError
+
+
+class ConfigError(CdkdError):
+    """A configuration file or override is wrong; the text names file, line, key and remedy."""
+
+
+class Record(BaseModel):
+    """Base of every configuration record: immutable, unknown keys refused, no silent conversion of types."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
+
+
+RecordType = TypeVar("RecordType", bound=Record)
+
+
+class Document:
+    """A parsed YAML file that remembers on which line each dotted key stands."""
+
+    def __init__(self, path: Path, values: dict[str, Any], lines: dict[tuple[str, ...], int]) -> None:
+        self.path = path
+        self.values = values
+        self._lines = lines
+
+    def where(self, key: tuple[str | int, ...]) -> str:
+        """`file:line` of a key, or of its nearest parent that stands in the file."""
+        parts = tuple(str(part) for part in key)
+        while parts and parts not in self._lines:
+            parts = parts[:-1]
+        return f"{self.path}:{self._lines.get(parts, 1)}"
+
+    def error(self, key: tuple[str | int, ...], message: str) -> ConfigError:
+        """A ready error for a key of this file."""
+        return ConfigError(f"{self.where(key)}: {'.'.join(map(str, key)) or 'top level'}: {message}")
+
+
+def load_document(path: Path) -> Document:
+    """Reads a YAML mapping.
+
+    Raises:
+        ConfigError: the file cannot be read, is not YAML, is no mapping, or holds a key twice.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ConfigError(f"{path}:{line}: not valid YAML: {error.problem}") from error
+    if not isinstance(node, yaml.MappingNode):
+        raise ConfigError(f"{path}:1: a mapping of keys is expected at the top level")
+    lines: dict[tuple[str, ...], int] = {}
+    _index_lines(path, node, (), lines)
+    return Document(path, yaml.safe_load(text), lines)
+
+
+def _index_lines(path: Path, node: yaml.Node, prefix: tuple[str, ...], lines: dict[tuple[str, ...], int]) -> None:
+    if isinstance(node, yaml.MappingNode):
+        for key_node, value_node in node.value:
+            key = (*prefix, str(key_node.value))
+            line = key_node.start_mark.line + 1
+            if key in lines:
+                raise ConfigError(f"{path}:{line}: {'.'.join(key)}: given twice (first on line {lines[key]})")
+            lines[key] = line
+            _index_lines(path, value_node, key, lines)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, child in enumerate(node.value):
+            lines[(*prefix, str(index))] = child.start_mark.line + 1
+            _index_lines(path, child, (*prefix, str(index)), lines)
+
+
+def build_record(record: type[RecordType], values: Mapping[str, Any], document: Document | None = None) -> RecordType:
+    """Validates `values` as a `record`.
+
+    Raises:
+        ConfigError: names every wrong key; with a document, its file and line too.
+    """
+    try:
+        return record.model_validate(values)
+    except ValidationError as error:
+        messages = []
+        for detail in error.errors():
+            key = detail["loc"]
+            text = _explain(record, detail)
+            place = document.where(key) + ": " if document else ""
+            messages.append(f"{place}{'.'.join(map(str, key))}: {text}")
+        raise ConfigError("\n".join(messages)) from error
+
+
+def _explain(record: type[BaseModel], detail: Any) -> str:
+    if detail["type"] == "extra_forbidden":
+        known = list(_fields_at(record, detail["loc"][:-1]))
+        near = get_close_matches(str(detail["loc"][-1]), known, n=1)
+        hint = f"did you mean '{near[0]}'?" if near else f"known keys: {', '.join(known)}"
+        return f"unknown key; {hint}"
+    if detail["type"] == "missing":
+        return "required, but not given"
+    return f"{detail['msg']}, not {detail['input']!r}"
+
+
+def _fields_at(record: type[BaseModel], location: tuple[str | int, ...]) -> tuple[str, ...]:
+    current: Any = record
+    for part in location:
+        field = getattr(current, "model_fields", {}).get(str(part))
+        if field is None:
+            return ()
+        current = field.annotation
+    return tuple(getattr(current, "model_fields", {}))
+
+
+def parse_override(text: str) -> tuple[str, Any]:
+    """Splits `dotted.key=value`; the value is read as YAML.
+
+    Raises:
+        ConfigError: no `=`, an empty key, or a value that is not YAML.
+    """
+    key, sign, value = text.partition("=")
+    if not sign or not key.strip():
+        raise ConfigError(f"--set {text}: expected dotted.key=value, for example train.epochs=10")
+    try:
+        return key.strip(), yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {text}: the value is not valid YAML") from error
+
+
+def merge_dotted(values: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """`values` with overrides on top; an override's key may be dotted, its value a nested mapping.
+
+    Raises:
+        ConfigError: a dotted key goes through something that is not a mapping.
+    """
+    merged = {key: merge_dotted(value, {}) if isinstance(value, Mapping) else value for key, value in values.items()}
+    for dotted, value in overrides.items():
+        *parents, leaf = dotted.split(".")
+        target = merged
+        for parent in parents:
+            target = target.setdefault(parent, {})
+            if not isinstance(target, dict):
+                raise ConfigError(f"{dotted}: '{parent}' is a value, not a group of keys")
+        if isinstance(value, Mapping):
+            below = target.get(leaf)
+            target[leaf] = merge_dotted(below if isinstance(below, dict) else {}, value)
+        else:
+            target[leaf] = value
+    return merged
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as one mapping of dotted keys."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            flat.update(flatten(value, f"{prefix}{key}."))
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat

@@ -1,0 +1,1 @@
+"""Tensors become logits and named features: teachers and students."""

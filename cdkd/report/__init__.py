@@ -1,0 +1,1 @@
+"""Tracked runs become the paper's tables."""

@@ -1,0 +1,286 @@
+"""Every setting of a run, as typed records; imports no torch, so that plans and tables answer at once."""
+
+import hashlib
+import json
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from cdkd.config import Record, flatten
+
+Pair = Annotated[tuple[float, float], BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)]
+Steps = Annotated[tuple[int, ...], BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)]
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+Weight = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+
+TeacherArch = Literal["tsm", "tdn", "mvit_v2_s", "swin3d_t", "s3d", "r2plus1d_18"]
+BackboneName = Literal["slim", "resnet18", "resnet34", "resnet50", "resnet101", "resnet152"]
+
+
+class ShapesSettings(Record):
+    """The embedded data set; (version, seed, size, counts) alone decide every pixel."""
+
+    version: Literal[1] = 1
+    """Version of the generator."""
+    seed: int = 0
+    """Seed of the generator."""
+    frame_size: Annotated[int, Field(ge=32, multiple_of=16)] = 48
+    """Width and height in pixels."""
+    num_frames: Annotated[int, Field(ge=2)] = 12
+    """Frames per clip."""
+    train_clips_per_class: Count = 20
+    validation_clips_per_class: Count = 25
+    test_clips_per_class: Count = 100
+    pretrain_clips_per_class: Count = 100
+    """Clips per class of the part that the teacher learns from."""
+
+
+class DataSettings(Record):
+    """Which videos, and what a clip of them is."""
+
+    name: Literal["shapes", "ucf101", "hmdb51", "kinetics400", "ssv2", "folder"] = "shapes"
+    """The data set."""
+    root: str | None = None
+    """Folder of the prepared data set; shapes generates its own."""
+    split: Annotated[int, Field(ge=1, le=3)] = 1
+    """Official split (UCF-101 and HMDB-51 have three)."""
+    validation_share: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.1
+    """Share of the training videos held out by group for validation, where the data set has no such part."""
+    gops_per_clip: Count = 1
+    """G: groups of pictures per clip."""
+    frames_per_gop: Count = 6
+    """P: P-frames per group of pictures."""
+    motion: Literal["accumulated", "per_frame"] = "accumulated"
+    """Motion and residual relative to the I-frame, or to the frame before."""
+    input_size: Annotated[int, Field(ge=16)] = 48
+    """Width and height of what the networks see, in pixels."""
+    crop_scale: Pair = (0.85, 1.0)
+    """Range of a training crop's side, as a share of the shorter side."""
+    flip: Literal["auto", "off", "on", "swap"] = "auto"
+    """Horizontal flips in training: off, on, on with left/right labels swapped; auto: what suits the data set."""
+    cache: Literal["auto", "off", "memory"] = "auto"
+    """Keep decoded clips in memory; auto: for data sets that fit in 2 GiB."""
+    max_unreadable: Fraction = 0.0
+    """Share of unreadable videos that a run accepts (they are left out and listed)."""
+    shapes: ShapesSettings = ShapesSettings()
+
+
+class StudentSettings(Record):
+    """The compressed-domain network."""
+
+    model: Literal["three_stream", "coviar"] = "three_stream"
+    """three_stream: the paper's; coviar: the CoViAR baseline (late fusion of separately classified streams)."""
+    arch: Literal["tsm", "tdn"] = "tsm"
+    """Temporal modelling inside each stream."""
+    streams: Literal["slim", "paper", "lite", "resnet18", "coviar"] = "slim"
+    """Backbones of I-frame, motion and residual; slim suits the embedded data set, paper is three ResNet-50."""
+    shift_div: Annotated[int, Field(ge=3)] = 4
+    """TSM: 1/shift_div of the channels moves each way (the published TSM: 8)."""
+    decoder: bool = True
+    """Pseudo-decoder (Eq. 1 and 2)."""
+    head: Literal["both", "streams", "decoded"] = "both"
+    """What the classifier reads: the three streams, the decoded features, or both."""
+    attention_dim: Annotated[int, Field(ge=0)] = 0
+    """Width of the cross-attention; 0: 512, or the backbone's width where that is smaller."""
+    gate: Literal["softmax", "sigmoid", "uniform"] = "softmax"
+    """Attention gate over time: softmax times T, the paper's sigmoid, or constant 1."""
+    dropout: Fraction = 0.0
+    weights: str = "random"
+    """Start of the streams: random, pretrain (this data set's pre-training part), imagenet, or a checkpoint file."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if not self.decoder and self.head != "streams":
+            raise ValueError("student.head must be 'streams' when student.decoder is false")
+        return self
+
+
+class OptimizerSettings(Record):
+    """How a network is trained."""
+
+    epochs: Count = 40
+    batch_size: Count = 24
+    """Clips per step."""
+    optimizer: Literal["sgd", "adamw"] = "adamw"
+    learning_rate: Annotated[float, Field(gt=0.0)] = 2e-3
+    momentum: Fraction = 0.9
+    weight_decay: Weight = 1e-2
+    schedule: Literal["cosine", "step", "constant"] = "cosine"
+    step_epochs: Steps = ()
+    """Epochs at which `step` divides the learning rate by 10."""
+    warmup_epochs: Annotated[float, Field(ge=0.0)] = 4.0
+    """Linear warm-up from a hundredth of the learning rate."""
+    clip_norm: Annotated[float, Field(ge=0.0)] = 20.0
+    """Gradient norm above which gradients are scaled down; 0: never."""
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """auto: bf16 on a GPU that has it, else fp32."""
+    label_smoothing: Fraction = 0.0
+    accumulate_steps: Count = 1
+    """Batches per optimizer step."""
+
+
+class TeacherSettings(Record):
+    """The raw-domain network, frozen while the student learns."""
+
+    arch: TeacherArch = "tsm"
+    backbone: BackboneName = "slim"
+    shift_div: Annotated[int, Field(ge=3)] = 4
+    """TSM: 1/shift_div of the channels moves each way (the published TSM: 8)."""
+    num_segments: Annotated[int, Field(ge=0)] = 0
+    """Segments that the checkpoint was trained with (fixes TDN's mixing weights); 0: the clip's T."""
+    checkpoint: str | None = None
+    """Checkpoint file of an imported or trained teacher; none: train one and keep it by identity."""
+    part: Literal["auto", "pretrain", "train"] = "auto"
+    """What a teacher without checkpoint learns from; auto: the pre-training part where there is one."""
+    weights: str = "random"
+    """Start of its training: random, imagenet, or a file of torchvision weights."""
+    seed: int = 0
+    dropout: Fraction = 0.0
+    train: OptimizerSettings = OptimizerSettings(epochs=15, batch_size=32, learning_rate=4e-3)
+
+
+class SpatialSettings(Record):
+    """Spatial knowledge, Eq. 4."""
+
+    enabled: bool = True
+    weight: Weight = 0.1
+    """lambda1."""
+    form: Literal["normalised", "mean", "literal"] = "normalised"
+    """normalised: L2-normalised over channels at each position; mean: over C, H, W; literal: the printed sum."""
+
+
+class TemporalSettings(Record):
+    """Temporal knowledge, Eq. 3, 5 and 6."""
+
+    enabled: bool = True
+    weight: Weight = 1.0
+    """lambda2."""
+    form: Literal["scaled", "literal"] = "scaled"
+    """scaled: L2-normalised vertices, edges relative to the teacher's largest; literal: as printed."""
+    plain_graph: bool = False
+    """Add the graph of Eq. 3 to the three mapped ones."""
+
+
+class LogitsSettings(Record):
+    """Logits distillation."""
+
+    enabled: bool = False
+    weight: Weight = 1.0
+    """lambda3."""
+    temperature: Annotated[float, Field(gt=0.0)] = 4.0
+
+
+class DistillSettings(Record):
+    """What the student learns from the teacher beside the labels, Eq. 7."""
+
+    spatial: SpatialSettings = SpatialSettings()
+    temporal: TemporalSettings = TemporalSettings()
+    logits: LogitsSettings = LogitsSettings()
+
+
+class EvaluationSettings(Record):
+    """The test-time protocol; views = clips x crops."""
+
+    clips: Count = 1
+    crops: Literal[1, 3] = 1
+    batch_size: Count = 100
+    every_epochs: Annotated[int, Field(ge=0)] = 5
+    """Evaluate on the validation part every so many epochs; 0: after the last one only."""
+    select: Literal["last", "best_validation"] = "last"
+    """Which epoch's weights are tested."""
+
+
+class RuntimeSettings(Record):
+    """What cannot change a result; no part of a cell's identity."""
+
+    device: str = "auto"
+    num_workers: Annotated[int, Field(ge=0)] = 0
+    """Processes that decode videos ahead of the training loop."""
+    num_threads: Count = 1
+    """Threads of the process."""
+    checkpoint_every_epochs: Count = 5
+    channels_last: bool = False
+    compile: bool = False
+    """torch.compile the student and the teacher."""
+    checkpoint_activations: bool = False
+    """Recompute the streams' activations in the backward pass to save memory."""
+
+
+class Experiment(Record):
+    """One run's whole configuration."""
+
+    seed: int = 0
+    data: DataSettings = DataSettings()
+    student: StudentSettings = StudentSettings()
+    teacher: TeacherSettings = TeacherSettings()
+    distill: DistillSettings = DistillSettings()
+    train: OptimizerSettings = OptimizerSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
+    runtime: RuntimeSettings = RuntimeSettings()
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if not self.student.decoder and (self.uses_spatial or self.uses_temporal):
+            raise ValueError(
+                "spatial and temporal distillation need the pseudo-decoder: set student.decoder to true, "
+                "or distill.spatial.enabled and distill.temporal.enabled to false"
+            )
+        return self
+
+    @property
+    def uses_spatial(self) -> bool:
+        """The spatial loss takes part."""
+        return self.distill.spatial.enabled and self.distill.spatial.weight > 0
+
+    @property
+    def uses_temporal(self) -> bool:
+        """The temporal loss takes part."""
+        return self.distill.temporal.enabled and self.distill.temporal.weight > 0
+
+    @property
+    def uses_logits(self) -> bool:
+        """The logits loss takes part."""
+        return self.distill.logits.enabled and self.distill.logits.weight > 0
+
+    @property
+    def uses_teacher(self) -> bool:
+        """Some loss needs the teacher."""
+        return self.uses_spatial or self.uses_temporal or self.uses_logits
+
+
+def _digest(values: Any) -> str:
+    text = json.dumps(values, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def cell_identity(experiment: Experiment) -> str:
+    """Twelve hexadecimal digits that two runs share exactly when their results must be equal.
+
+    Left out: `runtime`, the paths, and the settings of whatever is switched off.
+    """
+    values = experiment.model_dump(mode="json", exclude={"runtime"})
+    distill = values["distill"]
+    for name, is_used in (
+        ("spatial", experiment.uses_spatial),
+        ("temporal", experiment.uses_temporal),
+        ("logits", experiment.uses_logits),
+    ):
+        if not is_used:
+            distill[name] = None
+    if not experiment.uses_teacher:
+        values["teacher"] = None
+    if not experiment.student.decoder:
+        values["student"] = {k: v for k, v in values["student"].items() if k not in ("attention_dim", "gate")}
+    return _digest(values)
+
+
+def teacher_identity(experiment: Experiment) -> str:
+    """Identity of the teacher that a run needs: its own settings, the data it learns from, the clip's geometry."""
+    data = experiment.data.model_dump(mode="json", exclude={"cache", "motion"})
+    return _digest({"teacher": experiment.teacher.model_dump(mode="json"), "data": data})
+
+
+def flat_settings(experiment: Experiment) -> dict[str, Any]:
+    """Every setting by its dotted key, as logged and as read back by reports."""
+    return flatten(experiment.model_dump(mode="json"))

@@ -1,0 +1,1 @@
+"""Where numbers go to and come back from."""

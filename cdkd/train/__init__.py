@@ -1,0 +1,1 @@
+"""Built objects become a trained model."""

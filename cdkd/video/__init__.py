@@ -1,0 +1,1 @@
+"""A video file becomes arrays: groups of pictures with I-frame, motion, residual, raw frames."""
