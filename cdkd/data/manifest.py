@@ -1,0 +1,231 @@
+"""A prepared data set's list of videos, kept as one file beside them.
+
+The file is `manifest.csv`: a first line `# {json}` with name, classes and settings, then a plain CSV with one row per
+video and one `part_N` column per official split. One file, replaced in one step, cannot be half written.
+"""
+
+import contextlib
+import csv
+import hashlib
+import json
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from operator import attrgetter
+from pathlib import Path
+from typing import Any, Literal, cast, get_args
+
+from cdkd.errors import CdkdError
+
+MANIFEST_NAME = "manifest.csv"
+FORMAT = 1
+
+Part = Literal["train", "validation", "test", "pretrain", "unused"]
+PARTS: tuple[Part, ...] = get_args(Part)
+
+
+class DatasetError(CdkdError):
+    """A data set, its annotation files or its manifest cannot be used as they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledVideo:
+    """One video of a data set."""
+
+    path: str
+    """Relative to the data set's root, with forward slashes."""
+    label: int
+    """0-based index into the classes."""
+    group: str
+    """Videos of one group share a source (a subject, a film) and must stay on one side of a split; "" is alone."""
+    part: Part
+    """What the video is used for."""
+    digest: str = ""
+    """Hash of the file's bytes; "" where nobody computed it."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A data set under one of its splits; build it with `make_manifest`."""
+
+    name: str
+    root: Path
+    """Folder that the videos' paths start from."""
+    classes: tuple[str, ...]
+    videos: tuple[LabelledVideo, ...]
+    """Ordered by path."""
+    version: str
+    """Hash of classes and rows; the same rows in any order give the same version."""
+    settings: dict[str, str] = field(default_factory=dict)
+    """How the videos were made, for provenance."""
+
+    def part(self, name: Part) -> tuple[LabelledVideo, ...]:
+        """The videos of one part, in order."""
+        if name not in PARTS:
+            raise DatasetError(f"{name}: no such part; known: {', '.join(PARTS)}")
+        return tuple(video for video in self.videos if video.part == name)
+
+    @property
+    def num_videos_per_part(self) -> dict[str, int]:
+        """Part name to number of videos, for the parts that have any."""
+        counts = Counter(video.part for video in self.videos)
+        return {part: counts[part] for part in PARTS if counts[part]}
+
+    def file(self, video: LabelledVideo) -> Path:
+        """Where a video of this data set lies."""
+        return self.root / video.path
+
+
+def content_version(classes: Sequence[str], videos: Iterable[LabelledVideo]) -> str:
+    """Sixteen hexadecimal digits that depend on classes and rows, not on the rows' order."""
+    digest = hashlib.sha256(json.dumps(list(classes)).encode())
+    for video in sorted(videos, key=attrgetter("path")):
+        row = f"{video.path}\0{video.label}\0{video.group}\0{video.part}\0{video.digest}\n"
+        digest.update(row.encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()[:16]
+
+
+def make_manifest(
+    name: str, root: Path, classes: Sequence[str], videos: Iterable[LabelledVideo], settings: dict[str, str]
+) -> Manifest:
+    """Orders the rows, checks them and gives them their version.
+
+    Raises:
+        DatasetError: a path stands twice, or a label that is used has no class.
+    """
+    rows = tuple(sorted(videos, key=attrgetter("path")))
+    for before, row in pairwise(rows):
+        if before.path == row.path:
+            raise DatasetError(f"{name}: {row.path} is listed twice")
+    for row in rows:
+        if row.part != "unused" and not 0 <= row.label < len(classes):
+            raise DatasetError(f"{name}: {row.path} has label {row.label}, but there are {len(classes)} classes")
+    return Manifest(name, root, tuple(classes), rows, content_version(classes, rows), dict(settings))
+
+
+def write_manifest(folder: Path, manifest: Manifest, *other_splits: Manifest) -> Path:
+    """Writes `manifest.csv` into a folder, all at once, and returns its path.
+
+    Args:
+        folder: made where it does not exist.
+        manifest: split 1 (or the only one).
+        other_splits: splits 2, 3, ...: the same videos with other parts.
+
+    Raises:
+        DatasetError: the splits do not list the same videos, or the file cannot be written.
+    """
+    splits = (manifest, *other_splits)
+    paths = [video.path for video in manifest.videos]
+    for number, other in enumerate(other_splits, start=2):
+        if [video.path for video in other.videos] != paths or other.classes != manifest.classes:
+            raise DatasetError(f"{manifest.name}: split {number} does not list the same videos and classes as split 1")
+    is_inside = manifest.root.resolve() == folder.resolve()
+    header = {
+        "format": FORMAT,
+        "name": manifest.name,
+        "root": "." if is_inside else str(manifest.root.resolve()),
+        "classes": list(manifest.classes),
+        "versions": [split.version for split in splits],
+        "settings": manifest.settings,
+    }
+    columns = ["path", "label", "group", "digest", *(f"part_{n}" for n in range(1, len(splits) + 1))]
+    parts = zip(*([video.part for video in split.videos] for split in splits), strict=True)
+    rows = (
+        [video.path, video.label, video.group, video.digest, *each]
+        for video, each in zip(manifest.videos, parts, strict=True)
+    )
+    return _replace_file(folder / MANIFEST_NAME, header, columns, rows)
+
+
+def _replace_file(target: Path, header: dict[str, Any], columns: list[str], rows: Iterable[list[Any]]) -> Path:
+    temporary = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
+        # A file name may hold bytes that are no UTF-8; surrogateescape brings them back unchanged.
+        with open(descriptor, "w", encoding="utf-8", errors="surrogateescape", newline="") as stream:
+            stream.write(f"# {json.dumps(header)}\n")
+            writer = csv.writer(stream, lineterminator="\n")
+            writer.writerow(columns)
+            writer.writerows(rows)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, target)
+    except OSError as error:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+        raise DatasetError(f"{target}: cannot be written: {error.strerror or error}") from error
+    return target
+
+
+def has_manifest(folder: Path) -> bool:
+    """A prepared data set lies in this folder."""
+    return (folder / MANIFEST_NAME).is_file()
+
+
+def num_splits(folder: Path) -> int:
+    """How many splits a prepared folder's manifest holds."""
+    header, _ = _read_file(folder / MANIFEST_NAME)
+    return len(header["versions"])
+
+
+def read_manifest(folder: Path, split: int = 1) -> Manifest:
+    """Reads one split of a prepared folder's manifest.
+
+    Raises:
+        DatasetError: there is none, it was damaged, or it has no such split.
+    """
+    path = folder / MANIFEST_NAME
+    header, rows = _read_file(path)
+    versions = header["versions"]
+    if not 1 <= split <= len(versions):
+        raise DatasetError(f"{path}: data.split={split}, but this data set has {len(versions)} split(s)")
+    column = 3 + split
+    try:
+        videos = tuple(
+            LabelledVideo(row[0], int(row[1]), row[2], cast(Part, row[column]), row[3]) for row in rows
+        )
+    except (IndexError, ValueError) as error:
+        raise DatasetError(f"{path}: a row is damaged ({error}); {_remedy(folder)}") from error
+    root = folder if header["root"] == "." else Path(header["root"])
+    manifest = make_manifest(header["name"], root, header["classes"], videos, header["settings"])
+    if manifest.version != versions[split - 1]:
+        raise DatasetError(f"{path}: its rows are not those it was written with; {_remedy(folder)}")
+    return manifest
+
+
+def _read_file(path: Path) -> tuple[dict[str, Any], list[list[str]]]:
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape", newline="") as stream:
+            first = stream.readline()
+            reader = csv.reader(stream)
+            next(reader, None)
+            rows = list(reader)
+    except FileNotFoundError as error:
+        raise DatasetError(f"{path}: not found; {_remedy(path.parent)}") from error
+    except (OSError, csv.Error) as error:
+        raise DatasetError(f"{path}: cannot be read: {error}") from error
+    try:
+        header = json.loads(first.removeprefix("#"))
+        complete = {"format", "name", "root", "classes", "versions", "settings"} <= header.keys()
+    except (ValueError, AttributeError):
+        complete = False
+    if not complete:
+        raise DatasetError(f"{path}: is no manifest of cdkd; {_remedy(path.parent)}")
+    if header["format"] != FORMAT:
+        raise DatasetError(f"{path}: format {header['format']}, this version reads {FORMAT}; {_remedy(path.parent)}")
+    return header, rows
+
+
+def _remedy(folder: Path) -> str:
+    return f"prepare the data set: cdkd data prepare NAME --source DIR --output {folder}"
+
+
+def with_parts(videos: Iterable[LabelledVideo], parts: dict[str, Part]) -> tuple[LabelledVideo, ...]:
+    """The videos with the part that `parts` gives for their path, where it gives one."""
+    return tuple(replace(video, part=parts.get(video.path, video.part)) for video in videos)
