@@ -1,0 +1,135 @@
+"""Tracked runs as rows of a table, with their per-video scores; imports no torch."""
+
+import json
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from cdkd.tracking import store, tags
+from cdkd.tracking.store import TrackingError, open_client, require_store, tracking_uri
+
+if TYPE_CHECKING:
+    from mlflow.entities import Experiment, Run
+    from mlflow.tracking import MlflowClient
+
+__all__ = ["BASE_COLUMNS", "load_runs", "load_scores", "tracking_uri"]
+
+BASE_COLUMNS = (
+    "run_id",
+    "study",
+    "stage",
+    "label",
+    "cell",
+    "seed",
+    "status",
+    "attempt",
+    "commit",
+    "dirty",
+    "version",
+    "started",
+)
+"""Columns that every table of runs has; `labels.`, `settings.`, `metrics.` and `facts.` columns follow."""
+
+
+def load_runs(tracking_uri: str | None = None, study: str | None = None) -> pd.DataFrame:
+    """Every tracked attempt at a cell, oldest first, one row each.
+
+    Columns: `BASE_COLUMNS`; `labels.<axis>` (texts); `settings.<dotted key>` (typed as they were configured, lists
+    as lists); `metrics.<name>` (last value; accuracies in percent); `facts.<name>` (texts). `status` is one of
+    finished, diverged, failed, killed, running; `started` is a UTC time; `dirty` a boolean; a cell absent is missing.
+
+    Args:
+        tracking_uri: the store; None: `MLFLOW_TRACKING_URI`, else `sqlite:///mlflow.db`.
+        study: only this study's runs; None: every study's.
+
+    Raises:
+        TrackingError: there is no such store.
+    """
+    uri = tracking_uri or store.tracking_uri()
+    require_store(uri)
+    client = open_client(uri)
+    names = {found.experiment_id: found for found in _experiments(client)}
+    chosen = [number for number, found in names.items() if study is None or found.tags[tags.STUDY] == study]
+    rows = [_row(run) for run in _search(client, chosen)] if chosen else []
+    rows.sort(key=lambda row: (row["started"], row["run_id"]))
+    columns = list(BASE_COLUMNS)
+    for prefix in ("labels.", "settings.", "metrics.", "facts."):
+        columns += sorted({key for row in rows for key in row if key.startswith(prefix)})
+    return pd.DataFrame(rows, columns=columns)
+
+
+def load_scores(run_id: str, tracking_uri: str | None = None) -> pd.DataFrame:
+    """Per-video scores of a run's test: columns `video`, `label`, `score_0` .. `score_{K-1}`.
+
+    Raises:
+        TrackingError: there is no such store or run, or the run keeps no scores.
+    """
+    from mlflow.exceptions import MlflowException
+
+    uri = tracking_uri or store.tracking_uri()
+    require_store(uri)
+    client = open_client(uri)
+    try:
+        files = [found.path for found in client.list_artifacts(run_id, "scores") if found.path.endswith(".parquet")]
+        if len(files) != 1:
+            raise TrackingError(f"run {run_id} of {uri} keeps {len(files)} score tables; one was expected")
+        with tempfile.TemporaryDirectory() as folder:
+            return pd.read_parquet(Path(client.download_artifacts(run_id, files[0], folder)))
+    except (MlflowException, OSError) as error:
+        raise TrackingError(f"scores of run {run_id} cannot be read from {uri}: {error}") from error
+
+
+def _experiments(client: "MlflowClient") -> Iterator["Experiment"]:
+    token = None
+    while True:
+        page = client.search_experiments(page_token=token)
+        yield from (found for found in page if tags.STUDY in found.tags)
+        token = page.token
+        if not token:
+            return
+
+
+def _search(client: "MlflowClient", experiment_ids: list[str]) -> Iterator["Run"]:
+    token = None
+    while True:
+        page = client.search_runs(
+            experiment_ids, f"tags.`{tags.ROLE}` = 'cell'", max_results=1000, page_token=token
+        )
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+def _row(run: "Run") -> dict[str, Any]:
+    found = run.data.tags
+    row: dict[str, Any] = {
+        "run_id": run.info.run_id,
+        "study": found.get(tags.STUDY),
+        "stage": found.get(tags.STAGE),
+        "label": found.get(tags.LABEL),
+        "cell": found.get(tags.CELL),
+        "seed": int(found.get(tags.SEED, "0")),
+        "status": found.get(tags.STATUS) or run.info.status.lower(),
+        "attempt": int(found.get(tags.ATTEMPT, "1")),
+        "commit": found.get(tags.COMMIT),
+        "dirty": found.get(tags.DIRTY) == "true",
+        "version": found.get(tags.VERSION),
+        "started": pd.Timestamp(run.info.start_time, unit="ms", tz="UTC"),
+    }
+    row |= {f"labels.{key.removeprefix(tags.LABELS)}": v for key, v in found.items() if key.startswith(tags.LABELS)}
+    row |= {f"facts.{key.removeprefix(tags.FACTS)}": v for key, v in found.items() if key.startswith(tags.FACTS)}
+    row |= {f"settings.{key}": decode_setting(value) for key, value in run.data.params.items()}
+    row |= {f"metrics.{key}": value for key, value in run.data.metrics.items()}
+    return row
+
+
+def decode_setting(text: str) -> Any:
+    """The inverse of `cdkd.tracking.mlflow_tracker.encode_setting`."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
