@@ -1,0 +1,170 @@
+"""The training loop: forward, loss, backward, update, log."""
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from cdkd.data.clips import ClipBatch
+from cdkd.data.loaders import Batches
+from cdkd.seeding import derive_seed
+from cdkd.settings import OptimizerSettings
+from cdkd.train.checkpoint import Snapshot, load_checkpoint, save_checkpoint
+from cdkd.train.optimizer import build_optimizer, learning_rate_factor
+
+
+class StepLoss(Protocol):
+    """What a step returns: the total (a scalar with gradient) and named terms for the log."""
+
+    @property
+    def total(self) -> Tensor:
+        """Minimised."""
+
+    @property
+    def terms(self) -> dict[str, Tensor | float]:
+        """Logged, averaged over the epoch."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is trained, on what, towards what."""
+
+    network: nn.Module
+    batches: Callable[[int], Batches]
+    """Epoch -> its batches."""
+    loss: Callable[[ClipBatch, int], StepLoss]
+    """(batch, step) -> loss; called in training mode, under autocast."""
+    validate: Callable[[], dict[str, float]]
+    """Metrics on the validation part, in percent; called in eval mode."""
+    metric: str = "validation_top1"
+    """What `best_validation` compares."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long, how fast, and what is kept."""
+
+    settings: OptimizerSettings
+    seed: int
+    device: torch.device
+    folder: Path
+    validate_every_epochs: int = 0
+    checkpoint_every_epochs: int = 5
+    keep_best: bool = False
+
+
+Status = Literal["finished", "diverged"]
+Log = Callable[[dict[str, float], int], None]
+Progress = Callable[[float], None]
+
+
+def fit(task: Task, plan: Plan, log: Log, progress: Progress) -> Status:
+    """Trains `task.network` from its checkpoint, or from the start, to the last epoch.
+
+    A resumed training equals an uninterrupted one bit for bit on the CPU: order, crops and dropout of a step depend on
+    the seed and the step alone. With `keep_best` the network ends with the weights of its best validated epoch.
+
+    Returns:
+        "diverged" where a loss was not finite; the network then holds the weights of that moment.
+    """
+    settings = plan.settings
+    optimizer = build_optimizer(task.network, settings)
+    scaler = torch.amp.GradScaler(plan.device.type, enabled=_precision(plan) == torch.float16)
+    snapshot = Snapshot(0)
+    resumed = load_checkpoint(plan.folder, task.network)
+    if resumed is not None:
+        snapshot, states = resumed
+        optimizer.load_state_dict(states["optimizer"])
+        scaler.load_state_dict(states["scaler"])
+    for epoch in range(snapshot.epoch, settings.epochs):
+        means = _train_epoch(task, plan, optimizer, scaler, epoch, progress)
+        if means is None:
+            return "diverged"
+        done = epoch + 1
+        is_last = done == settings.epochs
+        every = plan.validate_every_epochs
+        if is_last or (every and done % every == 0):
+            task.network.eval()
+            means.update(task.validate())
+            snapshot = _keep_best(task, plan, means[task.metric], done, snapshot)
+        log(means, done)
+        snapshot = Snapshot(done, snapshot.best_metric, snapshot.best_epoch)
+        if is_last or done % plan.checkpoint_every_epochs == 0:
+            states = {"optimizer": optimizer.state_dict(), "scaler": scaler.state_dict()}
+            save_checkpoint(plan.folder, task.network, states, snapshot)
+    if plan.keep_best:
+        load_checkpoint(plan.folder, task.network, "best")
+    task.network.eval()
+    return "finished"
+
+
+def _train_epoch(
+    task: Task,
+    plan: Plan,
+    optimizer: torch.optim.Optimizer,
+    scaler: torch.amp.GradScaler,
+    epoch: int,
+    progress: Progress,
+) -> dict[str, float] | None:
+    """The epoch's mean terms, or None where a loss was not finite."""
+    settings = plan.settings
+    task.network.train()
+    batches = task.batches(epoch)
+    sums: dict[str, Tensor | float] = {}
+    started = time.perf_counter()
+    for index, batch in enumerate(batches):
+        step = epoch * len(batches) + index
+        torch.manual_seed(derive_seed(plan.seed, "dropout", step))
+        for group in optimizer.param_groups:
+            group["lr"] = settings.learning_rate * learning_rate_factor(step, len(batches), settings)
+        with autocast(plan):
+            loss = task.loss(batch, step)
+        if not torch.isfinite(loss.total):
+            return None
+        scaler.scale(loss.total / settings.accumulate_steps).backward()  # type: ignore[no-untyped-call]
+        if (index + 1) % settings.accumulate_steps == 0 or index + 1 == len(batches):
+            _update(task.network, optimizer, scaler, settings.clip_norm)
+        for name, term in loss.terms.items():
+            sums[name] = sums.get(name, 0.0) + term
+        progress((epoch + (index + 1) / len(batches)) / settings.epochs)
+    means = {f"train_{name}": float(total) / len(batches) for name, total in sums.items()}
+    means["learning_rate"] = optimizer.param_groups[0]["lr"]
+    means["epoch_seconds"] = time.perf_counter() - started
+    return means
+
+
+def _update(
+    network: nn.Module, optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler, clip_norm: float
+) -> None:
+    if clip_norm:
+        scaler.unscale_(optimizer)
+        nn.utils.clip_grad_norm_(network.parameters(), clip_norm)
+    scaler.step(optimizer)
+    scaler.update()
+    optimizer.zero_grad(set_to_none=True)
+
+
+def _keep_best(task: Task, plan: Plan, metric: float, done: int, snapshot: Snapshot) -> Snapshot:
+    if not plan.keep_best or (snapshot.best_metric is not None and metric <= snapshot.best_metric):
+        return snapshot
+    save_checkpoint(plan.folder, task.network, {}, Snapshot(done, metric, done), "best")
+    return Snapshot(done, metric, done)
+
+
+def _precision(plan: Plan) -> torch.dtype:
+    wanted = plan.settings.precision
+    if wanted == "auto":
+        is_able = plan.device.type == "cuda" and torch.cuda.is_bf16_supported()
+        return torch.bfloat16 if is_able else torch.float32
+    return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[wanted]
+
+
+def autocast(plan: Plan) -> AbstractContextManager[object]:
+    """Mixed precision as the plan has it, or nothing for fp32."""
+    dtype = _precision(plan)
+    return nullcontext() if dtype == torch.float32 else torch.autocast(plan.device.type, dtype)
