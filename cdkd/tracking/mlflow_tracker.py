@@ -1,0 +1,220 @@
+"""The tracking store that cdkd uses: an MLflow experiment per study, a parent run per stage, a child per attempt."""
+
+import json
+import logging
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cdkd import __version__
+from cdkd.tracking import tags
+from cdkd.tracking.provenance import provenance
+from cdkd.tracking.store import TrackingError, database_file, open_client
+from cdkd.tracking.tracker import Ending, Opening
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+    from mlflow.tracking import MlflowClient
+
+_MAX_METRICS_PER_BATCH = 1000
+_MAX_PARAMS_PER_BATCH = 100
+_MAX_TAG_LENGTH = 5000
+_MLFLOW_STATUS: dict[Ending, str] = {
+    "finished": "FINISHED",
+    "diverged": "FINISHED",
+    "failed": "FAILED",
+    "killed": "KILLED",
+}
+
+
+def encode_setting(value: Any) -> str:
+    """A setting as an MLflow parameter: plain text where that reads back as text, JSON for everything else."""
+    if isinstance(value, str):
+        try:
+            json.loads(value)
+        except json.JSONDecodeError:
+            return value
+    return json.dumps(value)
+
+
+class MlflowTracker:
+    """One study's runs in an MLflow store.
+
+    Args:
+        uri: the store's address.
+        study: the study's name, and the experiment's.
+        home: folder that holds the lock under which the store is first set up.
+    """
+
+    def __init__(self, uri: str, study: str, home: Path) -> None:
+        self.uri = uri
+        self._study = study
+        self._home = home
+        # MLflow and alembic narrate the creation of their tables on standard error.
+        for name in ("mlflow.store.db.utils", "alembic"):
+            logging.getLogger(name).setLevel(logging.WARNING)
+        self._cached_client: MlflowClient | None = None
+        self._cached_experiment: str | None = None
+
+    @property
+    def _client(self) -> "MlflowClient":
+        if self._cached_client is None:
+            self._cached_client = open_client(self.uri)
+            # Importing MLflow configures these loggers anew.
+            for name in ("mlflow.store.db.utils", "alembic"):
+                logging.getLogger(name).setLevel(logging.WARNING)
+        return self._cached_client
+
+    @property
+    def _experiment(self) -> str:
+        if self._cached_experiment is None:
+            found = self._client.get_experiment_by_name(self._study)
+            if found is None:
+                raise TrackingError(f"{self.uri} holds no experiment '{self._study}'; start with cdkd sweep")
+            self._cached_experiment = found.experiment_id
+        return self._cached_experiment
+
+    def prepare(self, stages: Sequence[str]) -> None:
+        """See `Tracker`; one process at a time, since concurrent set-ups leave an SQLite store broken.
+
+        Raises:
+            TrackingError: the study's experiment was deleted in MLflow.
+        """
+        from filelock import FileLock
+
+        file = database_file(self.uri)
+        if file is not None:
+            file.parent.mkdir(parents=True, exist_ok=True)
+        self._home.mkdir(parents=True, exist_ok=True)
+        with FileLock(self._home / "tracking.lock"):
+            found = self._client.get_experiment_by_name(self._study)
+            if found is None:
+                # A server decides for itself where its artifacts lie.
+                location = None if file is None else str(file.resolve().parent / "mlartifacts" / self._study)
+                self._client.create_experiment(self._study, location, tags={tags.STUDY: self._study})
+            elif found.lifecycle_stage == "deleted":
+                raise TrackingError(
+                    f"experiment '{self._study}' was deleted in {self.uri}: restore it with "
+                    f"`mlflow experiments restore -x {found.experiment_id}`, or rename the study"
+                )
+            elif tags.STUDY not in found.tags:
+                self._client.set_experiment_tag(found.experiment_id, tags.STUDY, self._study)
+            for stage in stages:
+                parent = self._find_parent(stage)
+                if parent is None:
+                    self._client.create_run(self._experiment, tags=self._tags("stage", stage), run_name=stage)
+                else:
+                    self._client.update_run(parent, status="RUNNING")
+
+    def open(self, opening: Opening) -> str:
+        """See `Tracker`."""
+        state = provenance(Path.cwd())
+        found = self._tags(opening.role, opening.stage) | {
+            tags.LABEL: opening.label,
+            tags.CELL: opening.cell,
+            tags.SEED: str(opening.seed),
+            tags.ATTEMPT: str(opening.attempt),
+            tags.PLAN: opening.plan,
+        }
+        found |= {tags.LABELS + axis: label for axis, label in opening.labels.items()}
+        if state.commit is not None:
+            found |= {tags.COMMIT: state.commit, "mlflow.source.git.commit": state.commit}
+        if state.dirty is not None:
+            found[tags.DIRTY] = "true" if state.dirty else "false"
+        parent = self._find_parent(opening.stage)
+        if parent is not None:
+            found["mlflow.parentRunId"] = parent
+        name = f"{opening.label}, seed {opening.seed}" if opening.role == "cell" else opening.label
+        run_id: str = self._client.create_run(self._experiment, tags=found, run_name=name).info.run_id
+        self._log_params(run_id, opening.settings)
+        return run_id
+
+    def _log_params(self, run_id: str, settings: Mapping[str, Any]) -> None:
+        from mlflow.entities import Param
+
+        params = [Param(key, encode_setting(value)) for key, value in settings.items()]
+        for start in range(0, len(params), _MAX_PARAMS_PER_BATCH):
+            self._client.log_batch(run_id, params=params[start : start + _MAX_PARAMS_PER_BATCH])
+
+    def log(self, run_id: str, history: Sequence[tuple[int, Mapping[str, float]]]) -> None:
+        """See `Tracker`; one batch for all of it, since single metrics cost fifty times as much."""
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        # MLflow stores an infinity as the largest float, which a reader would take for a number.
+        metrics = [
+            Metric(name, math.nan if math.isinf(value) else float(value), now, epoch)
+            for epoch, values in history
+            for name, value in values.items()
+        ]
+        for start in range(0, len(metrics), _MAX_METRICS_PER_BATCH):
+            self._client.log_batch(run_id, metrics=metrics[start : start + _MAX_METRICS_PER_BATCH])
+
+    def attach(self, run_id: str, file: Path, folder: str = "") -> None:
+        """See `Tracker`."""
+        self._client.log_artifact(run_id, str(file), folder or None)
+
+    def close(self, run_id: str, ending: Ending, facts: Mapping[str, str] | None = None, error: str = "") -> None:
+        """See `Tracker`."""
+        from mlflow.entities import RunTag
+
+        found = {tags.FACTS + name: text for name, text in (facts or {}).items()}
+        found |= {tags.STATUS: ending} | ({tags.ERROR: error} if error else {})
+        self._client.log_batch(run_id, tags=[RunTag(key, text[:_MAX_TAG_LENGTH]) for key, text in found.items()])
+        self._client.set_terminated(run_id, _MLFLOW_STATUS[ending])
+
+    def kill_if_open(self, run_id: str) -> bool:
+        """See `Tracker`."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            if self._client.get_run(run_id).info.status != "RUNNING":
+                return False
+        except MlflowException:
+            # The run was deleted for good meanwhile; there is nothing left to end.
+            return True
+        self.close(run_id, "killed")
+        return True
+
+    def living_cells(self) -> dict[str, str]:
+        """See `Tracker`."""
+        return {run.info.run_id: run.data.tags.get(tags.STATUS, "running") for run in self._search("cell")}
+
+    def close_stage(self, stage: str, ending: Ending, files: Sequence[Path] = ()) -> None:
+        """See `Tracker`."""
+        parent = self._find_parent(stage)
+        if parent is None:
+            raise TrackingError(f"{self.uri} holds no parent run of stage '{stage}' of '{self._study}'")
+        for file in files:
+            self.attach(parent, file)
+        self.close(parent, ending)
+
+    def _tags(self, role: str, stage: str) -> dict[str, str]:
+        return {
+            tags.ROLE: role,
+            tags.STUDY: self._study,
+            tags.STAGE: stage,
+            tags.VERSION: __version__,
+            "mlflow.source.name": "cdkd",
+            "mlflow.source.type": "LOCAL",
+        }
+
+    def _find_parent(self, stage: str) -> str | None:
+        # A stage's name is letters, digits, dot, dash and underscore, so that it needs no quoting here.
+        for run in self._search("stage", f" and tags.`{tags.STAGE}` = '{stage}'"):
+            run_id: str = run.info.run_id
+            return run_id
+        return None
+
+    def _search(self, role: str, and_also: str = "") -> Iterator["Run"]:
+        token = None
+        while True:
+            page = self._client.search_runs(
+                [self._experiment], f"tags.`{tags.ROLE}` = '{role}'{and_also}", max_results=1000, page_token=token
+            )
+            yield from page
+            token = page.token
+            if not token:
+                return

@@ -1,0 +1,59 @@
+"""What a sweep asks of a tracking store: open a run, feed it, close it, find what is there."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+Ending = Literal["finished", "diverged", "failed", "killed"]
+
+
+@dataclass(frozen=True)
+class Opening:
+    """All that is known of a run before its first epoch."""
+
+    role: Literal["cell", "teacher"]
+    study: str
+    stage: str
+    """Names the parent run; `teachers` for teachers."""
+    label: str
+    """The cell's place in its stage, as one text."""
+    cell: str
+    """The cell's, or teacher's, identity."""
+    seed: int
+    attempt: int
+    """Counts from 1."""
+    plan: str
+    """Hash of the stage's cells."""
+    settings: Mapping[str, Any]
+    """Every setting by its dotted key."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """The label on each axis of the stage."""
+
+
+class Tracker(Protocol):
+    """A tracking store bound to one study."""
+
+    def prepare(self, stages: Sequence[str]) -> None:
+        """Makes the store ready for many processes at once: schema, experiment, one parent run per stage."""
+
+    def open(self, opening: Opening) -> str:
+        """Starts a run; returns its id."""
+
+    def log(self, run_id: str, history: Sequence[tuple[int, Mapping[str, float]]]) -> None:
+        """Adds (epoch, metrics) pairs."""
+
+    def attach(self, run_id: str, file: Path, folder: str = "") -> None:
+        """Keeps a copy of a file with the run."""
+
+    def close(self, run_id: str, ending: Ending, facts: Mapping[str, str] | None = None, error: str = "") -> None:
+        """Ends a run."""
+
+    def kill_if_open(self, run_id: str) -> bool:
+        """Ends a run that its dead process left open, as killed; False: it had ended properly before."""
+
+    def living_cells(self) -> dict[str, str]:
+        """run id -> ending, of every run of a cell that is in the store and not deleted."""
+
+    def close_stage(self, stage: str, ending: Ending, files: Sequence[Path] = ()) -> None:
+        """Ends a stage's parent run and keeps the files with it."""
