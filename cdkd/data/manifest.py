@@ -11,7 +11,7 @@ import json
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from operator import attrgetter
@@ -94,45 +94,51 @@ def make_manifest(
     """Orders the rows, checks them and gives them their version.
 
     Raises:
-        DatasetError: a path stands twice, or a label that is used has no class.
+        DatasetError: a path stands twice or leads out of the root, or a label that is used has no class.
     """
     rows = tuple(sorted(videos, key=attrgetter("path")))
     for before, row in pairwise(rows):
         if before.path == row.path:
             raise DatasetError(f"{name}: {row.path} is listed twice")
     for row in rows:
+        if row.path.startswith("/") or "/../" in f"/{row.path}/":
+            raise DatasetError(f"{name}: {row.path} does not lie below the data set's root")
         if row.part != "unused" and not 0 <= row.label < len(classes):
             raise DatasetError(f"{name}: {row.path} has label {row.label}, but there are {len(classes)} classes")
     return Manifest(name, root, tuple(classes), rows, content_version(classes, rows), dict(settings))
 
 
-def write_manifest(folder: Path, manifest: Manifest, *other_splits: Manifest) -> Path:
+def write_manifest(folder: Path, manifest: Manifest) -> Path:
+    """Writes `manifest.csv` of a data set with a single split into a folder, all at once, and returns its path."""
+    return write_splits(folder, {1: manifest})
+
+
+def write_splits(folder: Path, splits: Mapping[int, Manifest]) -> Path:
     """Writes `manifest.csv` into a folder, all at once, and returns its path.
 
     Args:
         folder: made where it does not exist.
-        manifest: split 1 (or the only one).
-        other_splits: splits 2, 3, ...: the same videos with other parts.
+        splits: by official number: the same videos, each time with other parts.
 
     Raises:
         DatasetError: the splits do not list the same videos, or the file cannot be written.
     """
-    splits = (manifest, *other_splits)
+    manifest, *others = splits.values()
     paths = [video.path for video in manifest.videos]
-    for number, other in enumerate(other_splits, start=2):
+    for other in others:
         if [video.path for video in other.videos] != paths or other.classes != manifest.classes:
-            raise DatasetError(f"{manifest.name}: split {number} does not list the same videos and classes as split 1")
+            raise DatasetError(f"{manifest.name}: the splits do not list the same videos and classes")
     is_inside = manifest.root.resolve() == folder.resolve()
     header = {
         "format": FORMAT,
         "name": manifest.name,
         "root": "." if is_inside else str(manifest.root.resolve()),
         "classes": list(manifest.classes),
-        "versions": [split.version for split in splits],
+        "versions": {str(number): split.version for number, split in splits.items()},
         "settings": manifest.settings,
     }
-    columns = ["path", "label", "group", "digest", *(f"part_{n}" for n in range(1, len(splits) + 1))]
-    parts = zip(*([video.part for video in split.videos] for split in splits), strict=True)
+    columns = ["path", "label", "group", "digest", *(f"part_{number}" for number in splits)]
+    parts = zip(*([video.part for video in split.videos] for split in splits.values()), strict=True)
     rows = (
         [video.path, video.label, video.group, video.digest, *each]
         for video, each in zip(manifest.videos, parts, strict=True)
@@ -168,10 +174,10 @@ def has_manifest(folder: Path) -> bool:
     return (folder / MANIFEST_NAME).is_file()
 
 
-def num_splits(folder: Path) -> int:
-    """How many splits a prepared folder's manifest holds."""
+def split_numbers(folder: Path) -> tuple[int, ...]:
+    """The official numbers of the splits that a prepared folder's manifest holds."""
     header, _ = _read_file(folder / MANIFEST_NAME)
-    return len(header["versions"])
+    return tuple(int(number) for number in header["versions"])
 
 
 def read_manifest(folder: Path, split: int = 1) -> Manifest:
@@ -183,9 +189,9 @@ def read_manifest(folder: Path, split: int = 1) -> Manifest:
     path = folder / MANIFEST_NAME
     header, rows = _read_file(path)
     versions = header["versions"]
-    if not 1 <= split <= len(versions):
-        raise DatasetError(f"{path}: data.split={split}, but this data set has {len(versions)} split(s)")
-    column = 3 + split
+    if str(split) not in versions:
+        raise DatasetError(f"{path}: data.split={split}, but it was prepared with split {', '.join(versions)} only")
+    column = 4 + list(versions).index(str(split))
     try:
         videos = tuple(
             LabelledVideo(row[0], int(row[1]), row[2], cast(Part, row[column]), row[3]) for row in rows
@@ -194,7 +200,7 @@ def read_manifest(folder: Path, split: int = 1) -> Manifest:
         raise DatasetError(f"{path}: a row is damaged ({error}); {_remedy(folder)}") from error
     root = folder if header["root"] == "." else Path(header["root"])
     manifest = make_manifest(header["name"], root, header["classes"], videos, header["settings"])
-    if manifest.version != versions[split - 1]:
+    if manifest.version != versions[str(split)]:
         raise DatasetError(f"{path}: its rows are not those it was written with; {_remedy(folder)}")
     return manifest
 
