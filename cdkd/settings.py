@@ -184,6 +184,9 @@ class EvaluationSettings(Record):
 
     clips: Count = 1
     crops: Literal[1, 3] = 1
+    """1: the centre; 3: left, centre and right."""
+    resize: Annotated[int, Field(ge=0)] = 0
+    """Frames are resized to this many pixels square before the crop (the paper: 256); 0: data.input_size."""
     batch_size: Count = 100
     every_epochs: Annotated[int, Field(ge=0)] = 5
     """Evaluate on the validation part every so many epochs; 0: after the last one only."""

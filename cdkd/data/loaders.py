@@ -1,7 +1,8 @@
 """Batches of clips of one part of a data set, in an order that (seed, epoch) alone decides."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,8 @@ from cdkd.errors import CdkdError
 from cdkd.seeding import derive_seed
 from cdkd.video.frames import VideoError
 from cdkd.video.reader import VideoReader
+
+logger = logging.getLogger(__name__)
 
 CACHE_LIMIT_BYTES = 2 << 30
 
@@ -51,44 +54,45 @@ class ClipSource:
     accumulated: bool = True
     num_workers: int = 0
     keep_in_memory: bool = True
-    _gops: list[tuple[int, ...]] = field(default_factory=list, repr=False)
-    _cache: dict[_Request, ClipBatch] = field(default_factory=dict, repr=False)
-    _cached_bytes: int = 0
+    gops: Sequence[tuple[int, ...]] = field(default=(), repr=False)
+    """Usable GOPs of each video, as `scan` finds them."""
+    _cache: dict[_Request, ClipBatch] = field(default_factory=dict, init=False, repr=False)
+    _cached_bytes: int = field(default=0, init=False, repr=False)
 
     def __len__(self) -> int:
         return len(self.videos)
 
-    def scan(self, max_unreadable: float, warn: Callable[[str], None]) -> "ClipSource":
-        """The same part without its unreadable videos, each of which is reported through `warn`.
+    def scan(self, part: str, max_unreadable: float) -> "ClipSource":
+        """The same source without its unreadable videos; each one is logged as a warning.
 
         Raises:
-            UnreadableError: their share exceeds `max_unreadable`.
+            UnreadableError: their share exceeds `max_unreadable`, or nothing is left.
         """
         readable, gops, problems = [], [], []
         for video in self.videos:
             try:
-                with VideoReader(self.root / video.path) as reader:
-                    usable = usable_gops(reader.info.gop_lengths, self.layout.frames_per_gop)
-                if not usable:
-                    needed = self.layout.frames_per_gop + 1
-                    raise VideoError(self.root / video.path, f"no GOP of at least {needed} frames")
+                gops.append(self._usable_gops(self.root / video.path))
+                readable.append(video)
             except VideoError as error:
                 problems.append(str(error))
-                continue
-            readable.append(video)
-            gops.append(usable)
-        if len(problems) > max_unreadable * len(self.videos):
-            listed = "\n  ".join(problems[:10]) + (f"\n  and {len(problems) - 10} more" if len(problems) > 10 else "")
+        if len(problems) > max_unreadable * len(self.videos) or not readable:
+            listed = "".join(f"\n  {problem}" for problem in problems[:10])
+            more = f"\n  and {len(problems) - 10} more" if len(problems) > 10 else ""
             raise UnreadableError(
-                f"{self.root}: {len(problems)} of {len(self.videos)} videos cannot be used "
-                f"(data.max_unreadable accepts a share of {max_unreadable:g}); repair or remove them, "
-                f"or raise data.max_unreadable:\n  {listed}"
+                f"{self.root}: {len(problems)} of {len(self.videos)} videos of the {part} part cannot be used, "
+                f"and data.max_unreadable accepts a share of {max_unreadable:g}; repair or remove them, "
+                f"or raise data.max_unreadable{listed}{more}"
             )
         for problem in problems:
-            warn(f"left out: {problem}")
-        return ClipSource(
-            self.root, readable, self.layout, self.accumulated, self.num_workers, self.keep_in_memory, _gops=gops
-        )
+            logger.warning("left out of the %s part: %s", part, problem)
+        return replace(self, videos=readable, gops=gops)
+
+    def _usable_gops(self, path: Path) -> tuple[int, ...]:
+        with VideoReader(path) as reader:
+            usable = usable_gops(reader.info.gop_lengths, self.layout.frames_per_gop)
+        if not usable:
+            raise VideoError(path, f"no GOP of at least {self.layout.frames_per_gop + 1} frames")
+        return usable
 
     def read(self, request: _Request) -> ClipBatch:
         """The request's clip, from memory where it was read before."""
@@ -113,13 +117,13 @@ class ClipSource:
         requests = []
         for video in order[:size].tolist():
             generator = np.random.default_rng(derive_seed(seed, "gops", epoch, video))
-            requests.append(_Request(video, training_gops(self._gops[video], self.layout.num_gops, generator)))
+            requests.append(_Request(video, training_gops(self.gops[video], self.layout.num_gops, generator)))
         return Batches(self, requests[rank::world], batch_size)
 
     def view_batches(self, view: int, num_views: int, batch_size: int) -> "Batches":
         """All videos in order, each with the GOPs of test clip `view` of `num_views`."""
         requests = [
-            _Request(video, view_gops(self._gops[video], self.layout.num_gops, view, num_views))
+            _Request(video, view_gops(self.gops[video], self.layout.num_gops, view, num_views))
             for video in range(len(self))
         ]
         return Batches(self, requests, batch_size)

@@ -76,3 +76,9 @@ def _matched(student: StudentOutput, teacher: TeacherOutput | None) -> tuple[Ten
     if teacher is None or student.decoded is None or student.gate is None:
         raise ValueError("spatial and temporal distillation need the teacher's output and a student with decoder")
     return student.decoded, teacher, student.gate
+
+
+def classification_loss(logits: Tensor, labels: Tensor, label_smoothing: float = 0.0) -> Loss:
+    """Cross-entropy of logits (B, K) alone: what teachers and pre-trained streams learn from."""
+    cross_entropy = functional.cross_entropy(logits.float(), labels, label_smoothing=label_smoothing)
+    return Loss(cross_entropy, {"loss": cross_entropy.detach()})

@@ -1,0 +1,39 @@
+"""Scores of a part of a data set: logits averaged over test clips and crops."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from cdkd.data.clips import ClipBatch
+from cdkd.data.loaders import ClipSource
+from cdkd.settings import EvaluationSettings
+from cdkd.train.metrics import Scores
+
+Predict = Callable[[ClipBatch, int], Tensor]
+"""(batch, crop) -> logits (B, K)."""
+
+
+def evaluate(network: nn.Module, predict: Predict, source: ClipSource, settings: EvaluationSettings) -> Scores:
+    """Every video of `source` through every view (test clips x crops), in eval mode and without gradient.
+
+    Source of the rule: TSM averages logits, not probabilities, over views.
+    """
+    was_training = network.training
+    network.eval()
+    sums: Tensor | None = None
+    with torch.inference_mode():
+        for clip in range(settings.clips):
+            rows = [
+                torch.stack([predict(batch, crop).float() for crop in range(settings.crops)]).sum(dim=0).cpu()
+                for batch in source.view_batches(clip, settings.clips, settings.batch_size)
+            ]
+            sums = torch.cat(rows) if sums is None else sums + torch.cat(rows)
+    network.train(was_training)
+    assert sums is not None
+    return Scores(
+        videos=tuple(video.path for video in source.videos),
+        labels=np.array([video.label for video in source.videos], dtype=np.int64),
+        scores=(sums / (settings.clips * settings.crops)).numpy(),
+    )
