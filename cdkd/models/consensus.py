@@ -1,0 +1,28 @@
+"""A linear classifier of every frame whose logits are averaged over time (TSN's segment consensus)."""
+
+import torch
+from torch import Tensor, nn
+
+
+class ClassifierLinear(nn.Linear):
+    """A linear layer that starts as N(0, 0.001) with zero bias, as TSM's and TDN's classifiers do."""
+
+    def reset_parameters(self) -> None:
+        """Draws the weights anew from torch's current generator."""
+        nn.init.normal_(self.weight, 0.0, 0.001)
+        nn.init.zeros_(self.bias)
+
+
+class ConsensusHead(nn.Module):
+    """Global average pooling, dropout, one linear layer, mean of the logits over T."""
+
+    def __init__(self, num_features: int, num_classes: int, dropout: float = 0.5) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(dropout)
+        self.fc = ClassifierLinear(num_features, num_classes)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Maps (B, T, C, H, W) to logits (B, K)."""
+        pooled = torch.mean(maps, dim=(3, 4))
+        logits: Tensor = self.fc(self.dropout(pooled))
+        return logits.mean(dim=1)
