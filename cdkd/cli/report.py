@@ -1,0 +1,66 @@
+"""`cdkd report`: prints the paper's tables from the tracked runs."""
+
+from pathlib import Path
+
+import click
+
+
+@click.command(name="report", context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--table",
+    type=click.IntRange(1, 5),
+    multiple=True,
+    help="Table of the paper; may be repeated. Without it: every table that has runs.",
+)
+@click.option("--study", help="Only the runs of this study.")
+@click.option("--dataset", help="Only the runs on this data set, for example shapes.")
+@click.option(
+    "--format",
+    "format_name",
+    type=click.Choice(["text", "markdown", "csv", "latex", "html"]),
+    default="text",
+    show_default=True,
+    help="How the tables are written.",
+)
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file, atomically.")
+@click.option("--over-videos", is_flag=True, help="Compare rows over test videos too: bootstrap and McNemar.")
+@click.option("--tracking-uri", help="MLflow store.  [default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db]")
+def command(
+    table: tuple[int, ...],
+    study: str | None,
+    dataset: str | None,
+    format_name: str,
+    output: Path | None,
+    over_videos: bool,
+    tracking_uri: str | None,
+) -> None:
+    """Print a table of the paper, measured beside published.
+
+    \b
+    Examples:
+      cdkd report --table 4                      the ablation, as text
+      cdkd report --table 4 --over-videos        with intervals over test videos
+      cdkd report --table 5 --format latex       the lambda search, for a paper
+      cdkd report --format html --output report.html
+      cdkd report --table 4 --study ablation --format csv
+    """
+    from cdkd.report import load_reports
+    from cdkd.report.files import write_atomically
+    from cdkd.report.render import render
+    from cdkd.report.tables import TABLES
+
+    reports = load_reports(table or tuple(TABLES), tracking_uri, study, dataset, over_videos)
+    shown = [report for found in reports.values() for report in found if table or report.dataset]
+    if not shown:
+        raise click.ClickException(_nothing_found(study, dataset))
+    text = render(shown, format_name)
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        click.echo(f"wrote {write_atomically(output, text.encode())}")
+
+
+def _nothing_found(study: str | None, dataset: str | None) -> str:
+    filters = [f"study '{study}'" if study else "", f"data set '{dataset}'" if dataset else ""]
+    where = " and ".join(text for text in filters if text)
+    return f"no tracked run{f' of {where}' if where else ''} fits a table; run a study first: cdkd sweep ablation.yaml"

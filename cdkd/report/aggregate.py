@@ -1,0 +1,80 @@
+"""A row's runs become its mean, its spread, and its paired difference from the baseline row."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from cdkd.report.protocol import Variant
+from cdkd.report.published import PublishedFigure
+from cdkd.report.statistics import PairedDifference, holm, mean, paired_difference, sample_deviation
+from cdkd.report.tables import RowDefinition
+from cdkd.report.tracked import Run
+from cdkd.report.videos import VideoComparison
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """One measure over seeds."""
+
+    mean: float
+    """Percent."""
+    deviation: float | None
+    """Sample standard deviation in points; None for one seed."""
+    num_seeds: int
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """One row of a table with everything that its cells need."""
+
+    definition: RowDefinition
+    published: Sequence[PublishedFigure]
+    runs: Sequence[Run]
+    """One per seed, whatever became of it."""
+    top1: Accuracy | None
+    top5: Accuracy | None
+    difference: PairedDifference | None
+    """Top-1 minus the baseline row's, paired by seed."""
+    adjusted_p: float | None = None
+    """Holm's correction of the difference's p over the rows of the table."""
+    videos: VideoComparison | None = None
+    """The same comparison over test videos, where per-video scores were read."""
+
+    @property
+    def finished(self) -> tuple[Run, ...]:
+        """The runs behind the means."""
+        return tuple(run for run in self.runs if run.is_finished)
+
+
+def accuracy(runs: Sequence[Run], metric: str) -> Accuracy | None:
+    """Mean and deviation of a metric over runs of different seeds; None where no run has it."""
+    values = [run.metrics[metric] for run in runs if metric in run.metrics]
+    return Accuracy(mean(values), sample_deviation(values), len(values)) if values else None
+
+
+def top1_by_seed(runs: Sequence[Run]) -> dict[int, float]:
+    """Test accuracy in percent of each finished run, by seed."""
+    return {run.seed: run.metrics["test_top1"] for run in runs if run.is_finished}
+
+
+def aggregate_row(
+    definition: RowDefinition, chosen: Mapping[str, Variant], published: Sequence[PublishedFigure]
+) -> TableRow:
+    """One row from the chosen runs; its baseline is looked up among them."""
+    variant = chosen.get(definition.key)
+    runs = variant.runs if variant else ()
+    finished = variant.finished if variant else ()
+    baseline = chosen.get(definition.baseline) if definition.baseline else None
+    return TableRow(
+        definition=definition,
+        published=published,
+        runs=runs,
+        top1=accuracy(finished, "test_top1"),
+        top5=accuracy(finished, "test_top5"),
+        difference=paired_difference(top1_by_seed(runs), top1_by_seed(baseline.runs)) if baseline else None,
+    )
+
+
+def correct_for_many_rows(rows: Sequence[TableRow]) -> tuple[TableRow, ...]:
+    """Holm's correction over the rows of a table that have enough seeds to test."""
+    adjusted = holm([row.difference.p_value if row.difference else None for row in rows])
+    return tuple(replace(row, adjusted_p=p) for row, p in zip(rows, adjusted, strict=True))

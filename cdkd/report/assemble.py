@@ -1,0 +1,118 @@
+"""Tracked runs and a table's definition become one report per data set."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from cdkd.report.aggregate import TableRow, aggregate_row, correct_for_many_rows
+from cdkd.report.columns import Column, columns_of
+from cdkd.report.notes import notes_below
+from cdkd.report.protocol import Selection, select, variants_of
+from cdkd.report.published import figures_of_row
+from cdkd.report.tables import TABLES, RowDefinition, TableDefinition
+from cdkd.report.tracked import ReportError, Run
+from cdkd.report.videos import ScoreLoader, compare_videos
+
+DATASET_TITLES = {
+    "shapes": "shapes (embedded, synthetic)",
+    "ucf101": "UCF-101",
+    "hmdb51": "HMDB-51",
+    "ssv2": "Something-Something V2",
+    "kinetics400": "Kinetics-400",
+    "folder": "a folder of videos",
+}
+_PUBLISHED_NAMES = {"ucf101": "UCF-101", "hmdb51": "HMDB-51", "ssv2": "SSV2", "kinetics400": "Kinetics-400"}
+
+
+@dataclass(frozen=True)
+class Report:
+    """A table, ready to be rendered."""
+
+    table: TableDefinition
+    dataset: str | None
+    """Name of the data set that the measured columns come from; None: no run fits the table."""
+    title: str
+    subtitle: str
+    """What was measured, and whether it may be compared with the published columns."""
+    columns: Sequence[Column]
+    rows: Sequence[TableRow]
+    notes: Sequence[str]
+
+
+def table_definition(number: int) -> TableDefinition:
+    """The definition of a table of the paper.
+
+    Raises:
+        ReportError: the paper has no such table.
+    """
+    if number not in TABLES:
+        raise ReportError(f"table {number}: the paper has tables {', '.join(map(str, TABLES))}")
+    return TABLES[number]
+
+
+def datasets_of(table: TableDefinition, runs: Sequence[Run]) -> list[str]:
+    """Data sets with runs of this table, the one with the most first."""
+    counts: dict[str, int] = {}
+    for variant in variants_of(table, runs):
+        name = str(variant.protocol.get("data.name", "shapes"))
+        counts[name] = counts.get(name, 0) + len(variant.runs)
+    return sorted(counts, key=lambda name: (-counts[name], name))
+
+
+def build_reports(
+    number: int, runs: Sequence[Run], dataset: str | None = None, scores: ScoreLoader | None = None
+) -> tuple[Report, ...]:
+    """A table of the paper, once for each data set that has runs; once without measured figures when none has.
+
+    Args:
+        dataset: only this one.
+        scores: reads per-video scores; with it rows are compared over test videos too.
+
+    Raises:
+        ReportError: the paper has no such table, or per-video scores do not fit together.
+    """
+    table = table_definition(number)
+    names: Sequence[str | None] = [name for name in datasets_of(table, runs) if dataset in (None, name)]
+    return tuple(_build(table, name, runs, scores) for name in names or (None,))
+
+
+def _build(table: TableDefinition, dataset: str | None, runs: Sequence[Run], scores: ScoreLoader | None) -> Report:
+    here = [run for run in runs if run.settings.get("data.name", "shapes") == dataset]
+    selection = select(variants_of(table, here))
+    rows = [
+        aggregate_row(row, selection.chosen, figures_of_row(table.number, row.key))
+        for row in _rows_shown(table, selection)
+    ]
+    if scores is not None:
+        rows = [_with_videos(row, rows, scores) for row in rows]
+    corrected = correct_for_many_rows(rows)
+    return Report(
+        table=table,
+        dataset=dataset,
+        title=f"Table {table.number}. {table.caption}",
+        subtitle=_subtitle(table, dataset),
+        columns=columns_of(table, corrected),
+        rows=corrected,
+        notes=notes_below(table, corrected, selection),
+    )
+
+
+def _rows_shown(table: TableDefinition, selection: Selection) -> list[RowDefinition]:
+    """The table's rows, then the measured ones that the paper does not have, by their weights."""
+    known = {row.key for row in table.rows}
+    added = [variant.row for key, variant in selection.chosen.items() if key not in known]
+    added.sort(key=lambda row: [float(row.labels["lambda1"]), float(row.labels["lambda2"]), len(row.key)])
+    return [*table.rows, *added]
+
+
+def _with_videos(row: TableRow, rows: Sequence[TableRow], scores: ScoreLoader) -> TableRow:
+    baseline = next((other for other in rows if other.definition.key == row.definition.baseline), None)
+    return replace(row, videos=compare_videos(row.runs, baseline.runs, scores)) if baseline else row
+
+
+def _subtitle(table: TableDefinition, dataset: str | None) -> str:
+    if dataset is None:
+        return "No run has been tracked for this table; published figures only."
+    title = DATASET_TITLES.get(dataset, dataset)
+    if _PUBLISHED_NAMES.get(dataset) in {name for name, _ in table.published_columns}:
+        return f"Measured on {title}; compare with the published column of that data set, minding split and views."
+    return f"Measured on {title}, not comparable with the published columns."

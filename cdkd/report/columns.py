@@ -1,0 +1,176 @@
+"""What a table shows of a row; one line adds a column."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from cdkd.report.aggregate import Accuracy, TableRow
+from cdkd.report.statistics import Interval
+from cdkd.report.tables import TableDefinition
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Text with the footnotes that it carries."""
+
+    text: str
+    notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column as people read it."""
+
+    group: str
+    """Header above neighbouring columns: "", "measured" or "published"."""
+    header: str
+    """Lines are separated by a line feed."""
+    cell: Callable[[TableRow], Cell]
+    is_text: bool = False
+    """Aligned to the left."""
+
+
+def signed(value: float) -> str:
+    """+1.2, -0.5, and 0.0 without a sign."""
+    text = f"{value:+.1f}"
+    return "0.0" if text in ("+0.0", "-0.0") else text
+
+
+def interval_text(interval: Interval) -> str:
+    """[+1.2, +3.4] in points."""
+    return f"[{signed(interval.low)}, {signed(interval.high)}]"
+
+
+def _accuracy(value: Accuracy | None) -> str:
+    if value is None:
+        return "-"
+    spread = "" if value.deviation is None else f" ± {value.deviation:.1f}"
+    return f"{value.mean:.1f}{spread} ({value.num_seeds})"
+
+
+def _top1(row: TableRow) -> Cell:
+    if row.definition.match is None:
+        return Cell("")
+    if row.top1 is not None:
+        return Cell(_accuracy(row.top1))
+    # Of several unfinished runs the cell names the states, the note below the table the runs.
+    states = sorted({run.status for run in row.runs})
+    return Cell(", ".join(states) if states else "no run")
+
+
+def _top5(row: TableRow) -> Cell:
+    if row.top5 is None:
+        return Cell("")
+    return Cell(_accuracy(row.top5).rsplit(" (", 1)[0])
+
+
+def _difference(row: TableRow) -> Cell:
+    if row.difference is None:
+        return Cell("")
+    if row.difference.interval is not None:
+        return Cell(f"{signed(row.difference.mean)} {interval_text(row.difference.interval)}")
+    return Cell(signed(row.difference.mean))
+
+
+def _over_videos(row: TableRow) -> Cell:
+    return Cell(interval_text(row.videos.interval) if row.videos else "")
+
+
+def _p_value(row: TableRow) -> Cell:
+    if row.difference is None:
+        return Cell("")
+    return Cell("n too small" if row.adjusted_p is None else f"{row.adjusted_p:.3f}")
+
+
+MEASURED: tuple[Column, ...] = (
+    Column("measured", "top-1", _top1),
+    Column("measured", "top-5", _top5),
+    Column("measured", "difference\n[95 %]", _difference),
+)
+OVER_VIDEOS = Column("measured", "over videos\n[95 %]", _over_videos)
+P_VALUE = Column("measured", "p\n(Holm)", _p_value)
+_MEASURE_NAMES = {"top1": "top-1", "top5": "top-5", "gflops": "GFLOPs"}
+
+_SHORT_NAMES = {"Kinetics-400": "K400"}
+
+
+def _published(dataset: str, measure: str) -> Column:
+    def cell(row: TableRow) -> Cell:
+        for figure in row.published:
+            if figure.dataset == dataset:
+                value = getattr(figure, measure)
+                if value is None:
+                    return Cell("-")
+                text = f"{value:,.0f}" if measure == "gflops" else f"{value:.1f}"
+                return Cell(text, (figure.note,) if figure.note and measure == "top1" else ())
+        return Cell("-")
+
+    return Column("published", f"{_SHORT_NAMES.get(dataset, dataset)}\n{_MEASURE_NAMES[measure]}", cell)
+
+
+def _label(key: str, header: str) -> Column:
+    return Column("", header, lambda row: Cell(row.definition.labels.get(key, "-")), is_text=True)
+
+
+def columns_of(table: TableDefinition, rows: Sequence[TableRow]) -> tuple[Column, ...]:
+    """The columns of a table; what no row can fill is left out."""
+    measured = [*MEASURED]
+    if any(row.videos for row in rows):
+        measured.append(OVER_VIDEOS)
+    if any(row.adjusted_p is not None for row in rows):
+        measured.append(P_VALUE)
+    return (
+        Column("", "method", lambda row: Cell(row.definition.method), is_text=True),
+        *(_label(key, header) for key, header in table.label_columns),
+        *measured,
+        *(_published(dataset, measure) for dataset, measure in table.published_columns),
+    )
+
+
+@dataclass(frozen=True)
+class Field:
+    """One column as programs read it: full precision, one value a cell."""
+
+    name: str
+    value: Callable[[TableRow], object]
+
+
+FIELDS: tuple[Field, ...] = (
+    Field("row", lambda row: row.definition.key),
+    Field("method", lambda row: row.definition.method),
+    Field("top1_mean", lambda row: row.top1 and row.top1.mean),
+    Field("top1_deviation", lambda row: row.top1 and row.top1.deviation),
+    Field("num_seeds", lambda row: row.top1.num_seeds if row.top1 else 0),
+    Field("top5_mean", lambda row: row.top5 and row.top5.mean),
+    Field("top5_deviation", lambda row: row.top5 and row.top5.deviation),
+    Field("baseline", lambda row: row.definition.baseline),
+    Field("difference_mean", lambda row: row.difference and row.difference.mean),
+    Field("difference_pairs", lambda row: row.difference and row.difference.num_pairs),
+    Field("difference_low", lambda row: row.difference and row.difference.interval and row.difference.interval.low),
+    Field("difference_high", lambda row: row.difference and row.difference.interval and row.difference.interval.high),
+    Field("difference_p_holm", lambda row: row.adjusted_p),
+    Field("over_videos_low", lambda row: row.videos and row.videos.interval.low),
+    Field("over_videos_high", lambda row: row.videos and row.videos.interval.high),
+    Field("seeds", lambda row: " ".join(str(run.seed) for run in row.finished)),
+    Field("unfinished", lambda row: " ".join(f"{run.seed}:{run.status}" for run in row.runs if not run.is_finished)),
+    Field("run_ids", lambda row: " ".join(run.run_id for run in row.finished)),
+    Field("code", lambda row: " ".join(sorted({run.code for run in row.finished}))),
+)
+
+
+def fields_of(table: TableDefinition) -> tuple[Field, ...]:
+    """Fields of every table, then this one's label columns and published figures with their source."""
+    labels = [Field(key, _label_value(key)) for key, _ in table.label_columns]
+    published = [
+        Field(f"published_{dataset.lower()}_{measure}", _published_value(dataset, measure))
+        for dataset, measure in table.published_columns
+    ]
+    source = Field("published_source", lambda row: row.published[0].source if row.published else None)
+    return (*FIELDS[:2], *labels, *FIELDS[2:], *published, source)
+
+
+def _label_value(key: str) -> Callable[[TableRow], object]:
+    return lambda row: row.definition.labels.get(key)
+
+
+def _published_value(dataset: str, measure: str) -> Callable[[TableRow], object]:
+    return lambda row: next((getattr(f, measure) for f in row.published if f.dataset == dataset), None)

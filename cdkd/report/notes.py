@@ -1,0 +1,173 @@
+"""The sentences below a table: what its figures mean, where they come from, and what is missing."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from cdkd.report.aggregate import TableRow
+from cdkd.report.protocol import Selection, Variant, disagreements
+from cdkd.report.statistics import MIN_SEEDS_TO_TEST, resolution_half_width
+from cdkd.report.tables import TableDefinition
+
+_LAMBDAS = {"λ1": "distill.spatial.weight", "λ2": "distill.temporal.weight", "λ3": "distill.logits.weight"}
+
+
+def notes_below(table: TableDefinition, rows: Sequence[TableRow], selection: Selection) -> tuple[str, ...]:
+    """Every note of a table, in the order in which a reader needs them."""
+    measured = [row for row in rows if row.top1 is not None]
+    notes: list[str] = []
+    if measured:
+        notes += _meaning(measured)
+        notes += _protocol(measured, selection)
+        notes += _code(measured)
+        notes += _networks(selection)
+    notes += _unfinished(rows)
+    notes += _left_out(selection)
+    sources = sorted({figure.source for row in rows for figure in row.published})
+    notes.append(f"Published: {'; '.join(sources)}.")
+    notes += table.remarks
+    return tuple(notes)
+
+
+def _meaning(rows: Sequence[TableRow]) -> list[str]:
+    notes = ["Measured: test accuracy in percent, mean ± sample deviation (number of seeds)."]
+    compared = [row for row in rows if row.difference is not None]
+    if not compared:
+        return notes
+    text = "Difference: points of top-1 against the same network without decoder and KD, paired by seed"
+    if any(row.difference and row.difference.interval for row in compared):
+        text += ", with the 95 % t interval of its mean"
+    else:
+        text += "; one common seed gives no interval"
+    notes.append(text + ".")
+    if any(row.videos for row in compared):
+        notes.append("Over videos: 95 % bootstrap interval of the difference; seeds are resampled, then test videos.")
+        notes += [line for row in compared for line in _mcnemar(row)]
+    most = max(row.difference.num_pairs for row in compared if row.difference)
+    if most < MIN_SEEDS_TO_TEST:
+        notes.append(f"n too small to test: below {MIN_SEEDS_TO_TEST} paired seeds no row gets a p-value.")
+    else:
+        notes.append("p: two-sided sign-flip test over paired seeds, Holm's correction over the rows.")
+    return notes
+
+
+def _mcnemar(row: TableRow) -> list[str]:
+    if row.videos is None:
+        return []
+    seeds = "; ".join(
+        f"seed {seed}: {test.num_only_row} against {test.num_only_baseline}, p = {test.p_value:.2g}"
+        for seed, test in row.videos.mcnemar.items()
+    )
+    return [f"Videos that only '{row.definition.name}', or only its baseline, gets right (exact McNemar): {seeds}."]
+
+
+def _protocol(rows: Sequence[TableRow], selection: Selection) -> list[str]:
+    first = rows[0].finished[0]
+    settings, facts = first.settings, first.facts
+    seeds = sorted({run.seed for row in rows for run in row.finished})
+    parts = [f"seeds {', '.join(map(str, seeds))}"]
+    if "train.epochs" in settings:
+        parts.append(f"{settings['train.epochs']} epochs")
+    if "evaluation.select" in settings:
+        parts.append(
+            {"last": "last epoch's weights"}.get(settings["evaluation.select"], "weights chosen on validation")
+        )
+    if "student.weights" in settings:
+        parts.append(f"streams start from {settings['student.weights']} weights")
+    parts += [f"{name} {facts[name]}" for name in ("split", "views") if name in facts]
+    if "dataset_hash" in facts:
+        parts.append(f"data {facts['dataset_hash'][:12]}")
+    notes = [f"Protocol of every row: {', '.join(parts)}."]
+    lambdas = _lambdas(selection)
+    if lambdas:
+        notes.append(f"Weights where a loss takes part: {lambdas}.")
+    if "num_test_videos" in facts:
+        number = int(facts["num_test_videos"])
+        floor = max(resolution_half_width(number, row.top1.mean) for row in rows if row.top1)
+        notes.append(f"Resolution: {number:,} test videos know one accuracy to ± {floor:.1f} points (95 % half-width).")
+    return notes
+
+
+def _lambdas(selection: Selection) -> str:
+    texts = []
+    for name, key in _LAMBDAS.items():
+        values = sorted({v.protocol[key] for v in selection.chosen.values() if key in v.protocol and v.finished})
+        if values:
+            texts.append(f"{name} = {', '.join(f'{value:g}' for value in values)}")
+    return "; ".join(texts)
+
+
+def _code(rows: Sequence[TableRow]) -> list[str]:
+    runs = [run for row in rows for run in row.finished]
+    codes = sorted({run.code for run in runs})
+    notes = [f"Code: {codes[0]}."]
+    if len(codes) > 1:
+        notes = [f"Warning: the rows come from several code versions: {', '.join(codes)}."]
+    num_dirty = sum(run.dirty for run in runs)
+    if num_dirty:
+        notes.append(f"Warning: {num_dirty} of {len(runs)} runs came from a working tree with uncommitted changes.")
+    return notes
+
+
+def _networks(selection: Selection) -> list[str]:
+    """Warns where two networks of a table were trained by different recipes, for example unequal budgets."""
+    blocks: dict[str, dict[str, str]] = {}
+    for variant in selection.chosen.values():
+        shared = {k: str(v) for k, v in variant.protocol.items() if k.startswith(("train.", "student."))}
+        blocks.setdefault(variant.row.block, {}).update(shared)
+    notes = []
+    names = sorted(blocks)
+    for index, one in enumerate(names):
+        for other in names[index + 1 :]:
+            keys = sorted(k for k in blocks[one].keys() & blocks[other].keys() if blocks[one][k] != blocks[other][k])
+            if keys:
+                texts = [f"{key} {blocks[one][key]} and {blocks[other][key]}" for key in keys]
+                notes.append(f"Warning: {one.upper()} and {other.upper()} rows differ in {_shortened(texts)}.")
+    return notes
+
+
+def _unfinished(rows: Sequence[TableRow]) -> list[str]:
+    expected = {run.seed for row in rows for run in row.runs}
+    by_state: dict[str, list[str]] = defaultdict(list)
+    for row in rows:
+        seeds: dict[str, list[int]] = defaultdict(list)
+        for run in row.runs:
+            if not run.is_finished:
+                seeds["without an accuracy" if run.status == "finished" else run.status].append(run.seed)
+        if row.runs:
+            seeds["missing"] += sorted(expected - {run.seed for run in row.runs})
+        for state, numbers in seeds.items():
+            if numbers:
+                text = f"seed{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}"
+                by_state[state].append(f"{row.definition.name}: {text}")
+    notes = [f"Runs {state}, in no mean: {'; '.join(texts)}." for state, texts in sorted(by_state.items())]
+    without_run = [row.definition.name for row in rows if row.definition.match is not None and not row.runs]
+    if without_run and expected:
+        notes.append(f"No run: {'; '.join(without_run)}.")
+    return notes
+
+
+def _left_out(selection: Selection) -> list[str]:
+    """Says how many runs stand under another protocol, and what sets them apart."""
+    groups: dict[str, int] = defaultdict(int)
+    for variant in selection.left_out:
+        groups[_what_differs(variant, selection)] += len(variant.runs)
+    if not groups:
+        return []
+    texts = [f"{count} with {text}" for text, count in groups.items()]
+    total = sum(groups.values())
+    return [f"Runs under another protocol, left out and never pooled: {total} ({_shortened(texts, '; ', 5)})."]
+
+
+def _what_differs(variant: Variant, selection: Selection) -> str:
+    texts: list[str] = []
+    for other in selection.chosen.values():
+        for key in disagreements(variant, other):
+            text = f"{key} {variant.protocol[key]} instead of {other.protocol[key]}"
+            if text not in texts:
+                texts.append(text)
+    return _shortened(texts) if texts else "settings that the chosen row does not have"
+
+
+def _shortened(texts: Sequence[str], separator: str = ", ", most: int = 3) -> str:
+    rest = len(texts) - most
+    return separator.join(texts[:most]) + (f" and {rest} more" if rest > 0 else "")

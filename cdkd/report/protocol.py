@@ -1,0 +1,167 @@
+"""Which runs may stand in one table: those that agree on all but the table's own axes and the seed."""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from cdkd.report.axes import axes_of
+from cdkd.report.tables import RowDefinition, TableDefinition, free_row
+from cdkd.report.tracked import Run
+
+# Neither can change a result: how the machine was used, and where files lie.
+_IRRELEVANT = ("seed", "runtime.", "data.root", "data.cache")
+# What the runs found out and every row must share; the other facts describe a run without changing it.
+_SHARED_FACTS = ("dataset_hash", "split", "views", "num_test_videos")
+# Between two networks (blocks) only the data and the test-time protocol must agree; their recipes may differ.
+_SHARED_BY_BLOCKS = ("data.", "evaluation.", "facts.")
+_VALIDATION = "validation_top1"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """The runs of one row under one protocol: they differ in the seed only."""
+
+    row: RowDefinition
+    protocol: Mapping[str, Any]
+    runs: tuple[Run, ...]
+    """One per seed, by seed: the latest finished attempt, else the latest."""
+
+    @property
+    def finished(self) -> tuple[Run, ...]:
+        """The runs with an accuracy."""
+        return tuple(run for run in self.runs if run.is_finished)
+
+    @property
+    def latest(self) -> datetime:
+        """Start of the youngest run."""
+        return max(run.started for run in self.runs)
+
+    @property
+    def validation(self) -> float:
+        """Mean accuracy on validation videos; minus infinity where none is known."""
+        values = [run.metrics[_VALIDATION] for run in self.finished if _VALIDATION in run.metrics]
+        return sum(values) / len(values) if values else -math.inf
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The protocol that a table shows, and what it leaves out."""
+
+    chosen: Mapping[str, Variant]
+    """By key of the row."""
+    left_out: tuple[Variant, ...]
+
+
+def protocol_of(settings: Mapping[str, Any], own_settings: frozenset[str]) -> dict[str, Any]:
+    """A run's settings without the table's own axes, the seed, and the settings of whatever is switched off."""
+    axes = axes_of(settings)
+    switched_off = [
+        prefix
+        for prefix, is_used in (
+            ("distill.spatial.", axes.spatial),
+            ("distill.temporal.", axes.temporal),
+            ("distill.logits.", axes.logits),
+            ("teacher.", axes.spatial or axes.temporal or axes.logits),
+            ("student.gate", axes.decoder),
+            ("student.attention_dim", axes.decoder),
+            ("student.head", axes.decoder),
+        )
+        if not is_used
+    ]
+    ignored = (*_IRRELEVANT, *switched_off)
+    return {
+        key: value
+        for key, value in settings.items()
+        if not key.startswith(ignored) and not key.endswith(".enabled") and key not in own_settings
+    }
+
+
+def row_of(table: TableDefinition, run: Run) -> RowDefinition | None:
+    """The table's row that a run belongs to; None for a run that the table has no row for."""
+    axes = axes_of(run.settings)
+    for row in table.rows:
+        if row.match is not None and axes.matches(row.match):
+            return row
+    return free_row(table, axes)
+
+
+def variants_of(table: TableDefinition, runs: Iterable[Run]) -> list[Variant]:
+    """Runs grouped by row and protocol; an unfinished run, which knows no facts, joins every group of its settings."""
+    groups: dict[tuple[str, frozenset[Any]], dict[frozenset[Any], list[Run]]] = defaultdict(lambda: defaultdict(list))
+    rows: dict[str, RowDefinition] = {}
+    for run in runs:
+        row = row_of(table, run)
+        if row is None:
+            continue
+        rows[row.key] = row
+        settings = frozenset(
+            (key, _hashable(value)) for key, value in protocol_of(run.settings, table.own_settings).items()
+        )
+        facts = frozenset((f"facts.{name}", run.facts[name]) for name in _SHARED_FACTS if name in run.facts)
+        groups[row.key, settings][facts].append(run)
+    variants = []
+    for (key, settings), by_facts in groups.items():
+        without_facts = by_facts.pop(frozenset(), [])
+        for facts, members in (by_facts or {frozenset(): []}).items():
+            variants.append(Variant(rows[key], dict(settings | facts), _one_per_seed([*members, *without_facts])))
+    return variants
+
+
+def _hashable(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _one_per_seed(runs: Sequence[Run]) -> tuple[Run, ...]:
+    best: dict[int, Run] = {}
+    for run in sorted(runs, key=lambda run: (run.is_finished, run.started)):
+        best[run.seed] = run
+    return tuple(best[seed] for seed in sorted(best))
+
+
+def are_comparable(one: Variant, other: Variant) -> bool:
+    """Two rows agree on whatever both have: a row without teacher has no teacher settings to disagree on."""
+    return not disagreements(one, other)
+
+
+def disagreements(one: Variant, other: Variant) -> list[str]:
+    """Keys on which two rows of a table differ but must not."""
+    common = one.protocol.keys() & other.protocol.keys()
+    if one.row.block != other.row.block:
+        common = {key for key in common if key.startswith(_SHARED_BY_BLOCKS)}
+    return sorted(key for key in common if one.protocol[key] != other.protocol[key])
+
+
+def select(variants: Sequence[Variant]) -> Selection:
+    """Picks the largest set of mutually comparable rows.
+
+    Most rows, then most runs; between equals the higher mean on validation videos (never on test), then the youngest.
+    """
+    agree = [[are_comparable(one, other) for other in variants] for one in variants]
+    # The index makes the order total.
+    order = sorted(range(len(variants)), key=lambda i: (_rank([variants[i]]), i), reverse=True)
+    best: list[int] = []
+    for start in order:
+        group = [start]
+        for candidate in order:
+            is_new_row = all(variants[candidate].row.key != variants[i].row.key for i in group)
+            if is_new_row and all(agree[candidate][i] for i in group):
+                group.append(candidate)
+        if not best or _rank([variants[i] for i in group]) > _rank([variants[i] for i in best]):
+            best = group
+    return Selection(
+        chosen={variants[i].row.key: variants[i] for i in best},
+        left_out=tuple(variant for i, variant in enumerate(variants) if i not in best),
+    )
+
+
+def _rank(group: Sequence[Variant]) -> tuple[int, int, float, datetime]:
+    finished = [variant for variant in group if variant.finished]
+    return (
+        len(finished),
+        sum(len(variant.finished) for variant in finished),
+        sum(variant.validation for variant in finished) / max(1, len(finished)),
+        max(variant.latest for variant in group),
+    )

@@ -1,0 +1,64 @@
+"""The paper's printed figures, each with its source."""
+
+import csv
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+
+@dataclass(frozen=True)
+class PublishedFigure:
+    """One method's printed result on one data set."""
+
+    table: int
+    """Number of the paper's table."""
+    row: str
+    """Key of the row, the same in every data set's column."""
+    method: str
+    backbone: str
+    modality: str
+    """RD: raw domain; CD: compressed domain."""
+    year: str
+    dataset: str
+    top1: float | None
+    """Percent."""
+    top5: float | None
+    """Percent."""
+    gflops: float | None
+    """As printed; the published "FLOPs" of TSM and TDN are multiply-adds."""
+    source: str
+    note: str
+    """What is known to be wrong or special about the figure; empty for most."""
+
+
+def _number(text: str) -> float | None:
+    return float(text) if text else None
+
+
+@cache
+def published_figures(table: int) -> tuple[PublishedFigure, ...]:
+    """The figures of one table, in the paper's order."""
+    text = files("cdkd.report").joinpath("published.csv").read_text(encoding="utf-8")
+    return tuple(
+        PublishedFigure(
+            table=int(line["table"]),
+            row=line["row"],
+            method=line["method"],
+            backbone=line["backbone"],
+            modality=line["modality"],
+            year=line["year"],
+            dataset=line["dataset"],
+            top1=_number(line["top1"]),
+            top5=_number(line["top5"]),
+            gflops=_number(line["gflops"]),
+            source=line["source"],
+            note=line["note"],
+        )
+        for line in csv.DictReader(text.splitlines())
+        if int(line["table"]) == table
+    )
+
+
+def figures_of_row(table: int, row: str) -> tuple[PublishedFigure, ...]:
+    """One row's figures, a data set each; empty for a row that the paper does not have."""
+    return tuple(figure for figure in published_figures(table) if figure.row == row)

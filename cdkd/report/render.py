@@ -1,0 +1,269 @@
+"""A report becomes text of one of five formats."""
+
+import base64
+import csv
+import io
+import re
+import string
+import textwrap
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from itertools import groupby, zip_longest
+
+from cdkd.report.assemble import Report
+from cdkd.report.columns import Column, fields_of
+from cdkd.report.tracked import ReportError
+
+TEXT_WIDTH = 120
+_GAP = "  "
+
+
+@dataclass(frozen=True)
+class GridCell:
+    """A cell's text and the letters of its footnotes."""
+
+    column: Column
+    text: str
+    marks: str
+
+
+@dataclass(frozen=True)
+class GridLine:
+    """One row of cells."""
+
+    cells: Sequence[GridCell]
+    starts_section: bool
+    """A rule belongs above it."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A report's cells as texts, the same for every format."""
+
+    lines: Sequence[GridLine]
+    footnotes: Sequence[str]
+    """The n-th belongs to the n-th letter."""
+    groups: Sequence[tuple[str, int]]
+    """(header, number of columns) of neighbouring columns."""
+
+
+def grid_of(report: Report) -> Grid:
+    """Calls every column on every row, and numbers the footnotes in reading order."""
+    footnotes: list[str] = []
+    lines = []
+    section = report.rows[0].definition.section if report.rows else ""
+    for row in report.rows:
+        cells = []
+        for column in report.columns:
+            cell = column.cell(row)
+            footnotes += [note for note in cell.notes if note not in footnotes]
+            marks = "".join(string.ascii_lowercase[footnotes.index(note)] for note in cell.notes)
+            cells.append(GridCell(column, cell.text, marks))
+        lines.append(GridLine(cells, row.definition.section != section))
+        section = row.definition.section
+    groups = [(name, len(list(members))) for name, members in groupby(column.group for column in report.columns)]
+    named = [(_group_title(name, report), span) for name, span in groups]
+    return Grid(lines, footnotes, named)
+
+
+def _group_title(group: str, report: Report) -> str:
+    return f"measured on {report.dataset}" if group == "measured" and report.dataset else group
+
+
+def render_text(report: Report) -> str:
+    """Aligned columns for a terminal, 120 characters wide where the cells allow it."""
+    grid = grid_of(report)
+    bodies = [[cell.text + (f" {cell.marks}" if cell.marks else "") for cell in line.cells] for line in grid.lines]
+    headers = list(zip_longest(*(reversed(column.header.split("\n")) for column in report.columns), fillvalue=""))
+    headers.reverse()
+    table = [list(line) for line in headers] + bodies
+    widths = [max(len(line[index]) for line in table) for index in range(len(report.columns))]
+    _widen_for_groups(widths, grid.groups)
+
+    def aligned(texts: Sequence[str]) -> str:
+        parts = [
+            text.ljust(width) if column.is_text else text.rjust(width)
+            for text, width, column in zip(texts, widths, report.columns, strict=True)
+        ]
+        return _GAP.join(parts).rstrip()
+
+    rule = "-" * (sum(widths) + len(_GAP) * (len(widths) - 1))
+    output = [report.title, report.subtitle, "", _group_line(widths, grid.groups)]
+    output += [aligned(line) for line in headers]
+    output.append(rule)
+    for line, body in zip(grid.lines, bodies, strict=True):
+        if line.starts_section:
+            output.append("")
+        output.append(aligned(body))
+    output.append(rule)
+    for letter, note in zip(string.ascii_lowercase, grid.footnotes, strict=False):
+        output += textwrap.wrap(f"{letter} {note}", TEXT_WIDTH, subsequent_indent="  ")
+    for note in report.notes:
+        output += textwrap.wrap(f"* {note}", TEXT_WIDTH, subsequent_indent="  ")
+    return "\n".join(output) + "\n"
+
+
+def _widen_for_groups(widths: list[int], groups: Sequence[tuple[str, int]]) -> None:
+    start = 0
+    for name, span in groups:
+        room = sum(widths[start : start + span]) + len(_GAP) * (span - 1)
+        widths[start + span - 1] += max(0, len(name) - room)
+        start += span
+
+
+def _group_line(widths: Sequence[int], groups: Sequence[tuple[str, int]]) -> str:
+    parts, start = [], 0
+    for name, span in groups:
+        room = sum(widths[start : start + span]) + len(_GAP) * (span - 1)
+        parts.append(f" {name} ".center(room, "-") if name and room >= len(name) + 2 else name.center(room))
+        start += span
+    return _GAP.join(parts).rstrip()
+
+
+def render_markdown(report: Report) -> str:
+    """A table of GitHub's Markdown, its notes as lists."""
+    grid = grid_of(report)
+    headers = [_markdown(_flat_header(column, report)) for column in report.columns]
+    output = [f"**{_markdown(report.title)}**", "", f"*{_markdown(report.subtitle)}*", ""]
+    output.append(f"| {' | '.join(headers)} |")
+    output.append(f"|{'|'.join(':---' if column.is_text else '---:' for column in report.columns)}|")
+    for line in grid.lines:
+        cells = [_markdown(cell.text) + (f"<sup>{cell.marks}</sup>" if cell.marks else "") for cell in line.cells]
+        output.append(f"| {' | '.join(cells)} |")
+    output.append("")
+    output += [f"- <sup>{x}</sup> {_markdown(n)}" for x, n in zip(string.ascii_lowercase, grid.footnotes, strict=False)]
+    output += [f"- {_markdown(note)}" for note in report.notes]
+    return "\n".join(output) + "\n"
+
+
+def _flat_header(column: Column, report: Report) -> str:
+    header = column.header.replace("\n", " ")
+    if column.group == "measured":
+        return f"{report.dataset} {header}" if report.dataset else f"measured {header}"
+    return f"{header} (published)" if column.group == "published" else header
+
+
+def _markdown(text: str) -> str:
+    return re.sub(r"([|*_<>\\`])", r"\\\1", text)
+
+
+def render_csv(report: Report) -> str:
+    """One line a row at full precision; data set and table in each line, so that files can be joined."""
+    fields = fields_of(report.table)
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(["table", "measured_on", *(field.name for field in fields)])
+    for row in report.rows:
+        values = [field.value(row) for field in fields]
+        writer.writerow([report.table.number, report.dataset, *("" if value is None else value for value in values)])
+    return stream.getvalue()
+
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\ensuremath{<}",
+    ">": r"\ensuremath{>}",
+    "±": r"\ensuremath{\pm}",
+    "λ": r"\ensuremath{\lambda}",
+    "×": r"\ensuremath{\times}",
+    '"': r"\textquotedbl{}",
+}
+
+
+def latex_text(text: str) -> str:
+    """Text that LaTeX prints as it stands; λ1 gets its index, a signed number its minus."""
+    text = re.sub(r"λ([123])", "\0\\1", text)
+    text = "".join(_LATEX.get(letter, letter) for letter in text)
+    text = re.sub("\0([123])", r"\\ensuremath{\\lambda_{\1}}", text)
+    return re.sub(r"(?<![\w.\-])-(\d)", r"\\ensuremath{-}\1", text)
+
+
+def render_latex(report: Report) -> str:
+    """A floating table in the booktabs style; needs \\usepackage{booktabs,graphicx} and T1 fonts."""
+    grid = grid_of(report)
+    span_start, rules = 1, []
+    for name, span in grid.groups:
+        if name:
+            rules.append(f"\\cmidrule(lr){{{span_start}-{span_start + span - 1}}}")
+        span_start += span
+    columns = "".join("l" if column.is_text else "r" for column in report.columns)
+    headers = [latex_text(column.header.replace("\n", " ")) for column in report.columns]
+    output = ["% needs \\usepackage[T1]{fontenc} and \\usepackage{booktabs,graphicx}", "\\begin{table}", "\\centering"]
+    output.append(f"\\caption{{{latex_text(report.title.partition('. ')[2])}. {latex_text(report.subtitle)}}}")
+    output.append(f"\\label{{tab:cdkd-{report.table.number}}}")
+    output += ["\\resizebox{\\linewidth}{!}{%", f"\\begin{{tabular}}{{{columns}}}", "\\toprule"]
+    output.append(" & ".join(f"\\multicolumn{{{n}}}{{c}}{{{latex_text(name)}}}" for name, n in grid.groups) + " \\\\")
+    output += ["".join(rules), " & ".join(headers) + " \\\\", "\\midrule"]
+    for line in grid.lines:
+        if line.starts_section:
+            output.append("\\midrule")
+        cells = [latex_text(c.text) + (f"\\textsuperscript{{{c.marks}}}" if c.marks else "") for c in line.cells]
+        output.append(" & ".join(cells) + " \\\\")
+    output += ["\\bottomrule", "\\end{tabular}}", "", "\\begin{minipage}{\\linewidth}\\footnotesize"]
+    for letter, note in zip(string.ascii_lowercase, grid.footnotes, strict=False):
+        output.append(f"\\textsuperscript{{{letter}}} {latex_text(note)}.\\\\")
+    output += [f"{latex_text(note)}\\\\" for note in report.notes[:-1]]
+    output += [latex_text(note) for note in report.notes[-1:]]
+    output += ["\\end{minipage}", "\\end{table}"]
+    return "\n".join(output) + "\n"
+
+
+def render_html(reports: Sequence[Report]) -> str:
+    """One self-contained page: tables, notes, and figures as inline pictures."""
+    from jinja2 import Environment
+
+    from cdkd.report.figures import figure_bytes
+
+    source = files("cdkd.report").joinpath("table.html").read_text(encoding="utf-8")
+    pages = []
+    for report in reports:
+        grid = grid_of(report)
+        figure = figure_bytes(report, "svg")
+        pages.append(
+            {
+                "title": report.title,
+                "subtitle": report.subtitle,
+                "groups": grid.groups,
+                "columns": report.columns,
+                "lines": [(x.starts_section, [(c.column, c.text, c.marks) for c in x.cells]) for x in grid.lines],
+                "footnotes": grid.footnotes,
+                "notes": report.notes,
+                "figure": base64.b64encode(figure).decode("ascii") if figure else "",
+            }
+        )
+    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    return environment.from_string(source).render(reports=pages) + "\n"
+
+
+def _joined(render: Callable[[Report], str]) -> Callable[[Sequence[Report]], str]:
+    return lambda reports: "\n".join(render(report) for report in reports)
+
+
+FORMATS: dict[str, Callable[[Sequence[Report]], str]] = {
+    "text": _joined(render_text),
+    "markdown": _joined(render_markdown),
+    "csv": _joined(render_csv),
+    "latex": _joined(render_latex),
+    "html": render_html,
+}
+
+
+def render(reports: Sequence[Report], format_name: str) -> str:
+    """Several tables in one format, one below the other.
+
+    Raises:
+        ReportError: there is no such format.
+    """
+    if format_name not in FORMATS:
+        raise ReportError(f"format {format_name}: known formats are {', '.join(FORMATS)}")
+    return FORMATS[format_name](reports)

@@ -1,0 +1,84 @@
+"""One line of the runs' table as a typed record."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from cdkd.errors import CdkdError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class ReportError(CdkdError):
+    """A table cannot be made; the text says of what, why, and what to do."""
+
+
+REQUIRED_COLUMNS = ("run_id", "study", "cell", "seed", "status", "started", "commit")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One attempt at one cell."""
+
+    run_id: str
+    study: str
+    cell: str
+    """Identity of the configuration with its seed."""
+    seed: int
+    status: str
+    """finished, diverged, failed, running or killed."""
+    started: datetime
+    code: str
+    """Commit of the working directory, else the package's version."""
+    dirty: bool
+    """The working tree held changes that no commit has."""
+    settings: Mapping[str, Any]
+    """Every setting by its dotted key."""
+    metrics: Mapping[str, float]
+    """Accuracies in percent."""
+    facts: Mapping[str, str]
+    """What the run found out: data set, its hash, split, views, numbers of videos."""
+
+    @property
+    def is_finished(self) -> bool:
+        """The run ended with a test accuracy."""
+        return self.status == "finished" and "test_top1" in self.metrics
+
+
+def read_runs(frame: "pd.DataFrame") -> tuple[Run, ...]:
+    """The table of runs, as `cdkd.tracking.runs.load_runs` gives it, line by line.
+
+    Raises:
+        ReportError: a column is missing.
+    """
+    missing = [name for name in REQUIRED_COLUMNS if name not in frame.columns]
+    if missing and len(frame):
+        raise ReportError(
+            f"the table of runs lacks the columns {', '.join(missing)}: was it written by another version?"
+        )
+    return tuple(_run(row) for row in frame.to_dict(orient="records"))
+
+
+def _run(row: Mapping[Any, Any]) -> Run:
+    import pandas as pd
+
+    present = {str(key): value for key, value in row.items() if not (pd.api.types.is_scalar(value) and pd.isna(value))}
+    return Run(
+        run_id=str(present["run_id"]),
+        study=str(present.get("study", "")),
+        cell=str(present.get("cell", "")),
+        seed=int(present["seed"]),
+        status=str(present["status"]),
+        started=pd.to_datetime(present["started"], utc=True).to_pydatetime(),
+        code=str(present.get("commit", ""))[:10] or f"version {present.get('version', 'unknown')}",
+        dirty=str(present.get("dirty", False)).lower() == "true",
+        settings=_below("settings.", present),
+        metrics={key: float(value) for key, value in _below("metrics.", present).items()},
+        facts={key: str(value) for key, value in _below("facts.", present).items()},
+    )
+
+
+def _below(prefix: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    return {key.removeprefix(prefix): value for key, value in values.items() if key.startswith(prefix)}
