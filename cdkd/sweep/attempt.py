@@ -1,0 +1,197 @@
+"""One attempt at a task: opens its run, trains, records how it ended."""
+
+import importlib
+import shutil
+import tempfile
+import traceback
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+import yaml
+
+from cdkd.errors import CdkdError
+from cdkd.settings import Experiment, cell_identity, flat_settings
+from cdkd.sweep.board import Board, Claim, Trial
+from cdkd.sweep.folder import read_cell, write_atomically
+from cdkd.sweep.logbook import Logbook
+from cdkd.sweep.progress import ProgressWriter
+from cdkd.sweep.trial import Cell
+from cdkd.tracking.tracker import Ending, Opening, Tracker
+
+Log = Callable[[dict[str, float], int], None]
+ReportProgress = Callable[[float], None]
+
+DEFAULT_EXPERIMENT = "cdkd.experiment"
+
+TEACHERS_STAGE = "teachers"
+"""Stage that the runs of teachers belong to."""
+
+
+class Interrupted(BaseException):
+    """The process was asked to stop; no `Exception`, so that nothing on the way takes it for a failed run."""
+
+
+class Outcome(Protocol):
+    """What a run returns."""
+
+    @property
+    def status(self) -> str:
+        """finished or diverged."""
+
+    @property
+    def metrics(self) -> Mapping[str, float]:
+        """Final metrics."""
+
+    @property
+    def artifacts(self) -> Mapping[str, Path]:
+        """Name -> file to keep."""
+
+    @property
+    def facts(self) -> Mapping[str, str]:
+        """Name -> what else is known."""
+
+
+class ExperimentModule(Protocol):
+    """What a sweep runs; `cdkd.experiment` is the real one."""
+
+    def prepare_data(self, experiment: Experiment, progress: ReportProgress | None) -> None:
+        """Makes the run's data set ready."""
+
+    def has_teacher(self, experiment: Experiment) -> bool:
+        """The teacher that the run needs is trained."""
+
+    def ensure_teacher(self, experiment: Experiment, log: Log | None, progress: ReportProgress | None) -> Path:
+        """Trains the teacher that the run needs, or finds it."""
+
+    def run(self, experiment: Experiment, folder: Path, log: Log, progress: ReportProgress | None) -> Outcome:
+        """Trains and tests."""
+
+
+def load_experiment(module: str) -> ExperimentModule:
+    """The module that a sweep runs, by its name."""
+    return cast(ExperimentModule, importlib.import_module(module))
+
+
+def run_claim(board: Board, claim: Claim, tracker: Tracker, module: str) -> None:
+    """Runs a claimed trial to its end and settles it. A failure is recorded, not raised.
+
+    Raises:
+        Interrupted: the process was asked to stop; the trial stays open for the reaper.
+    """
+    trial = claim.trial
+    run_id: str | None = None
+    progress = ProgressWriter(board.folder.progress(trial.number))
+    try:
+        cell = read_cell(board.folder, trial.task.id)
+        run_id = tracker.open(_opening(board, trial, cell))
+        board.note(trial.number, run_id=run_id)
+        _attach_configuration(tracker, run_id, cell.experiment)
+        runner = _run_cell if trial.task.kind == "cell" else _run_teacher
+        runner(board, trial, cell, tracker, run_id, load_experiment(module), progress)
+    except (Interrupted, KeyboardInterrupt):
+        board.note(trial.number, is_interrupted=True)
+        if run_id is not None:
+            tracker.close(run_id, "killed")
+        raise
+    except Exception as error:
+        _record_failure(board, trial, tracker, run_id, error)
+    finally:
+        progress.clear()
+        claim.lease.release()
+
+
+def _opening(board: Board, trial: Trial, cell: Cell) -> Opening:
+    settings = flat_settings(cell.experiment)
+    task = trial.task
+    if task.kind == "teacher":
+        # A teacher's run is described by what decides the teacher, not by the cell that happened to ask for it.
+        settings = {key: value for key, value in settings.items() if key.startswith(("teacher.", "data.", "runtime."))}
+    elif cell_identity(cell.experiment) != task.id:
+        raise CdkdError(f"{board.folder.configuration(task.id)} is not cell {task.id}; run the sweep again")
+    return Opening(
+        role=task.kind,
+        study=board.folder.path.name,
+        stage=task.stage,
+        label=cell.label if task.kind == "cell" else teacher_label(cell.experiment),
+        cell=task.id,
+        seed=cell.seed if task.kind == "cell" else cell.experiment.teacher.seed,
+        attempt=trial.attempt,
+        plan=task.plan,
+        settings=settings,
+        labels=cell.labels if task.kind == "cell" else {},
+    )
+
+
+def teacher_label(experiment: Experiment) -> str:
+    """How a teacher is called in lists."""
+    return f"teacher {experiment.teacher.arch} ({experiment.teacher.backbone})"
+
+
+def _run_cell(
+    board: Board,
+    trial: Trial,
+    cell: Cell,
+    tracker: Tracker,
+    run_id: str,
+    module: ExperimentModule,
+    progress: ProgressWriter,
+) -> None:
+    work = board.folder.work(trial.task.id)
+    work.mkdir(parents=True, exist_ok=True)
+    book = Logbook(work / "metrics.jsonl", partial(tracker.log, run_id))
+    outcome = module.run(cell.experiment, work, book.log, progress)
+    book.close()
+    tracker.log(run_id, [(book.last_epoch, outcome.metrics)])
+    for name, file in outcome.artifacts.items():
+        tracker.attach(run_id, file, name)
+    ending: Ending = "diverged" if outcome.status == "diverged" else "finished"
+    value = float(outcome.metrics.get("validation_top1", 0.0))
+    # Noted before the run is closed: a process that dies in between leaves all that settling needs.
+    board.note(trial.number, metrics=dict(outcome.metrics), ending=ending, value=value)
+    tracker.close(run_id, ending, outcome.facts)
+    board.finish(trial.number, value)
+    shutil.rmtree(work)
+
+
+def _run_teacher(
+    board: Board,
+    trial: Trial,
+    cell: Cell,
+    tracker: Tracker,
+    run_id: str,
+    module: ExperimentModule,
+    progress: ProgressWriter,
+) -> None:
+    work = board.folder.work(trial.task.id)
+    work.mkdir(parents=True, exist_ok=True)
+    book = Logbook(work / "metrics.jsonl", partial(tracker.log, run_id))
+    checkpoint = module.ensure_teacher(cell.experiment, book.log, progress)
+    book.close()
+    board.note(trial.number, ending="finished")
+    tracker.close(run_id, "finished", {"checkpoint": str(checkpoint)})
+    board.finish(trial.number, 0.0)
+    shutil.rmtree(work)
+
+
+def _attach_configuration(tracker: Tracker, run_id: str, experiment: Experiment) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "config.yaml"
+        values: dict[str, Any] = experiment.model_dump(mode="json")
+        file.write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
+        tracker.attach(run_id, file)
+
+
+def _record_failure(board: Board, trial: Trial, tracker: Tracker, run_id: str | None, error: Exception) -> None:
+    file = board.folder.traceback(trial.task.id, trial.number)
+    summary = "".join(traceback.format_exception_only(error)).strip()
+    write_atomically(file, traceback.format_exc())
+    if run_id is not None:
+        try:
+            tracker.attach(run_id, file, "failure")
+            tracker.close(run_id, "failed", error=summary)
+        except Exception:
+            # The store itself may be what failed; the cell's own error must not be lost over it.
+            write_atomically(file, file.read_text(encoding="utf-8") + "\nwhile recording it:\n" + traceback.format_exc())
+    board.fail(trial.number, summary)

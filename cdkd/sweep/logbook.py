@@ -1,0 +1,59 @@
+"""A task's metrics epoch by epoch, kept over its attempts, so that each attempt's run shows the whole curve once."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from cdkd.sweep.folder import write_atomically
+
+Metrics = Mapping[str, float]
+
+
+class Logbook:
+    """Passes an attempt's metrics on, and before its first those that earlier attempts logged.
+
+    A resumed run starts at its last checkpoint, which may lie before the last epoch that was logged. So the epochs
+    before the first one that it logs anew are taken from the book, and the others are forgotten: no epoch is ever
+    logged twice in one run.
+
+    Args:
+        file: where the book is kept.
+        send: receives (epoch, metrics) pairs, oldest first.
+    """
+
+    def __init__(self, file: Path, send: Callable[[list[tuple[int, Metrics]]], None]) -> None:
+        self._file = file
+        self._send = send
+        self._past: list[tuple[int, Metrics]] | None = read_book(file)
+        self.last_epoch = max((epoch for epoch, _ in self._past or []), default=0)
+
+    def log(self, metrics: Metrics, epoch: int) -> None:
+        """Logs one epoch."""
+        if self._past is not None:
+            kept = [entry for entry in self._past if entry[0] < epoch]
+            self._past = None
+            write_atomically(self._file, "".join(map(_line, kept)))
+            if kept:
+                self._send(kept)
+        self._send([(epoch, metrics)])
+        with self._file.open("a", encoding="utf-8") as stream:
+            stream.write(_line((epoch, metrics)))
+        self.last_epoch = epoch
+
+    def close(self) -> None:
+        """Passes on what earlier attempts logged when this one had nothing left to log."""
+        if self._past:
+            self._send(self._past)
+        self._past = None
+
+
+def _line(entry: tuple[int, Metrics]) -> str:
+    return json.dumps({"epoch": entry[0], "metrics": dict(entry[1])}) + "\n"
+
+
+def read_book(file: Path) -> list[tuple[int, Metrics]]:
+    """The book's entries; a last line that a killed process left half written is no entry."""
+    if not file.exists():
+        return []
+    lines = file.read_text(encoding="utf-8").split("\n")[:-1]
+    return [(entry["epoch"], entry["metrics"]) for entry in map(json.loads, lines)]

@@ -1,0 +1,62 @@
+"""A worker process: claims trials and runs them, one after the other."""
+
+import os
+import signal
+import sys
+import threading
+from types import FrameType
+
+from cdkd.sweep.attempt import Interrupted, run_claim
+from cdkd.sweep.board import Board
+from cdkd.sweep.folder import StudyFolder
+from cdkd.sweep.reaper import reap
+from cdkd.tracking.tracker import Tracker
+
+DRAIN = "drain\n"
+"""What a sweep writes to a worker's standard input: claim nothing more, and end."""
+
+_SECONDS_BETWEEN_CLAIMS = 0.3
+
+
+def work(folder: StudyFolder, tracker: Tracker, module: str, is_attached: bool) -> None:
+    """Runs trials until told to stop (attached to a sweep), or until none is left (on its own).
+
+    Args:
+        folder: the study's.
+        tracker: where runs are tracked.
+        module: name of the module that runs experiments.
+        is_attached: a sweep holds this process's standard input: it says when to end, and its death ends this too.
+
+    Raises:
+        Interrupted: SIGTERM or SIGINT came, or the sweep died; a run under way was ended as killed.
+    """
+    drained = threading.Event()
+    signal.signal(signal.SIGTERM, _interrupt)
+    if is_attached:
+        threading.Thread(target=_listen, args=(drained,), daemon=True).start()
+    board = Board(folder)
+    while not drained.is_set():
+        claim = board.claim()
+        if claim is not None:
+            run_claim(board, claim, tracker, module)
+        elif not is_attached and not reap(board, tracker) and not _is_anything_left(board):
+            return
+        else:
+            drained.wait(_SECONDS_BETWEEN_CLAIMS)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    # Only the first signal counts, so that the recording of the end is not itself interrupted.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise Interrupted
+
+
+def _listen(drained: threading.Event) -> None:
+    if sys.stdin.readline() == DRAIN:
+        drained.set()
+    else:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _is_anything_left(board: Board) -> bool:
+    return any(trial.state in ("running", "lost") and trial.ended is None for trial in board.trials())
