@@ -25,7 +25,7 @@ _PART_NAMES: dict[str, Part] = {
 }
 
 
-def read_folder(folder: Path, split: int, leave_out: Path | None = None) -> Annotation:
+def read_folder(folder: Path, split: int) -> Annotation:
     """Videos of a folder, or of a CSV file (given itself, or the only one in the folder).
 
     Where no test part is given, 20 % of the videos become one, by group and class and always the same ones; a
@@ -36,7 +36,7 @@ def read_folder(folder: Path, split: int, leave_out: Path | None = None) -> Anno
     """
     del split
     table = _find_table(folder)
-    annotation = _read_table(table) if table else _read_tree(folder, leave_out)
+    annotation = _read_table(table) if table else _read_tree(folder)
     if len(annotation.classes) < 2:
         raise DatasetError(
             f"{folder}: holds {len(annotation.videos)} videos of {len(annotation.classes)} classes; expected are one "
@@ -99,8 +99,8 @@ def _ordered(names: set[str]) -> tuple[str, ...]:
     return tuple(sorted(names, key=int) if all(name.isdecimal() for name in names) else sorted(names))
 
 
-def _read_tree(folder: Path, leave_out: Path | None) -> Annotation:
-    paths = [PurePosixPath(path) for path in list_videos(folder, leave_out)]
+def _read_tree(folder: Path) -> Annotation:
+    paths = [PurePosixPath(path) for path in list_videos(folder)]
     tops = {path.parts[0] for path in paths if len(path.parts) > 1}
     # train/, val/ and test/ at the top are parts, not classes.
     depth = 1 if tops and all(_PART_NAMES.get(top.casefold()) for top in tops) else 0

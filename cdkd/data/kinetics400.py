@@ -12,7 +12,8 @@ _CLIP = re.compile(r"^(?P<id>.+)_(?P<start>\d{6,})_(?P<end>\d{6,})$")
 
 
 def _names(*words: str) -> tuple[str, ...]:
-    return tuple(f"{prefix}{word}.csv" for prefix in ("", "kinetics-400_", "kinetics400_", "kinetics_") for word in words)
+    prefixes = ("", "kinetics-400_", "kinetics400_", "kinetics_")
+    return tuple(f"{prefix}{word}.csv" for prefix in prefixes for word in words)
 
 
 # The official test part is scored by nobody any more; papers report the validation part, so that is what we test on.

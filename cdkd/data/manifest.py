@@ -4,12 +4,10 @@ The file is `manifest.csv`: a first line `# {json}` with name, classes and setti
 video and one `part_N` column per official split. One file, replaced in one step, cannot be half written.
 """
 
-import contextlib
 import csv
 import hashlib
+import io
 import json
-import os
-import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,6 +16,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
+from cdkd.data.whole_file import write_text_whole
 from cdkd.errors import CdkdError
 
 MANIFEST_NAME = "manifest.csv"
@@ -143,28 +142,16 @@ def write_splits(folder: Path, splits: Mapping[int, Manifest]) -> Path:
         [video.path, video.label, video.group, video.digest, *each]
         for video, each in zip(manifest.videos, parts, strict=True)
     )
-    return _replace_file(folder / MANIFEST_NAME, header, columns, rows)
-
-
-def _replace_file(target: Path, header: dict[str, Any], columns: list[str], rows: Iterable[list[Any]]) -> Path:
-    temporary = None
+    stream = io.StringIO()
+    stream.write(f"# {json.dumps(header)}\n")
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    target = folder / MANIFEST_NAME
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
-        # A file name may hold bytes that are no UTF-8; surrogateescape brings them back unchanged.
-        with open(descriptor, "w", encoding="utf-8", errors="surrogateescape", newline="") as stream:
-            stream.write(f"# {json.dumps(header)}\n")
-            writer = csv.writer(stream, lineterminator="\n")
-            writer.writerow(columns)
-            writer.writerows(rows)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, target)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_text_whole(target, stream.getvalue())
     except OSError as error:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
         raise DatasetError(f"{target}: cannot be written: {error.strerror or error}") from error
     return target
 

@@ -12,21 +12,17 @@ VIDEO_SUFFIXES = frozenset(
 )
 
 
-def list_videos(folder: Path, leave_out: Path | None = None) -> tuple[str, ...]:
+def list_videos(folder: Path) -> tuple[str, ...]:
     """Every file below a folder that is named like a video, relative to it with forward slashes, in order.
 
     Links to folders are followed, each folder once. Hidden files and folders are left out.
-
-    Args:
-        folder: where to look.
-        leave_out: a folder below that is not looked into, such as the output of a preparation.
 
     Raises:
         DatasetError: the folder cannot be read.
     """
     if not folder.is_dir():
         raise DatasetError(f"{folder}: is no folder; name the folder that holds the videos")
-    seen = {os.path.realpath(leave_out)} if leave_out is not None else set()
+    seen: set[str] = set()
     found: list[str] = []
 
     def refuse(error: OSError) -> None:
@@ -49,13 +45,10 @@ def list_videos(folder: Path, leave_out: Path | None = None) -> tuple[str, ...]:
 class SourceFiles:
     """Finds a published video in a copy that may keep it in another folder or under another suffix."""
 
-    def __init__(
-        self, folder: Path, leave_out: Path | None, names: Callable[[str], tuple[str, ...]], ignore_case: bool
-    ) -> None:
+    def __init__(self, folder: Path, names: Callable[[str], tuple[str, ...]], ignore_case: bool) -> None:
         """
         Args:
             folder: where the copy lies.
-            leave_out: a folder below that holds no sources.
             names: the names without suffix under which copies keep a video, given the published one.
             ignore_case: `HandStand.avi` also stands for `Handstand.avi`.
         """
@@ -63,8 +56,13 @@ class SourceFiles:
         self._names = names
         self._ignore_case = ignore_case
         self._by_name: defaultdict[str, list[str]] = defaultdict(list)
-        for path in list_videos(folder, leave_out):
+        for path in list_videos(folder):
             self._by_name[self._key(PurePosixPath(path).stem)].append(path)
+
+    @property
+    def is_empty(self) -> bool:
+        """There is no video at all."""
+        return not self._by_name
 
     def _key(self, text: str) -> str:
         return text.casefold() if self._ignore_case else text

@@ -1,0 +1,238 @@
+"""`cdkd data prepare`, `check` and `list`: benchmark data sets and folders of videos."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cdkd.errors import CdkdError
+
+if TYPE_CHECKING:
+    from cdkd.data.check import CheckReport
+    from cdkd.data.prepare import PrepareReport
+    from cdkd.data.spec import DatasetSpec
+
+_SHOWN = 10
+_FOLDER = click.Path(path_type=Path)
+_PARTS = ("train", "validation", "test", "pretrain", "unused")
+
+
+@click.command()
+@click.argument("name", metavar="NAME")
+@click.option("--source", type=_FOLDER, required=True, help="Folder of the videos as published (folder: or a CSV).")
+@click.option("--output", type=_FOLDER, required=True, help="Folder for the prepared data set.")
+@click.option("--annotations", type=_FOLDER, help="Folder of the annotation files; default: in the source.")
+@click.option("--split", "splits", multiple=True, help="Only this official split (1, 2, 3) or part (train, test).")
+@click.option("--workers", type=click.IntRange(min=1), help="Processes; default: one per core.")
+@click.option("--shard", default="1/1", metavar="I/N", show_default=True, help="Do the I-th of N shares.")
+@click.option("--max-broken", type=click.FloatRange(0, 1), default=0.01, show_default=True, help="Share accepted.")
+@click.option("--width", type=click.IntRange(16), default=320, show_default=True, help="Pixels.")
+@click.option("--height", type=click.IntRange(16), default=256, show_default=True, help="Pixels.")
+@click.option("--gop", type=click.IntRange(2, 600), default=12, show_default=True, help="Frames per I-frame.")
+@click.option("--quantiser", type=click.IntRange(1, 31), default=3, show_default=True, help="1 is the finest.")
+@click.option("--list", "lists", multiple=True, metavar="PART=FILE", help="folder: rows 'path [frames] label'.")
+@click.option("--classes", type=_FOLDER, help="With --list: class names in order, one a line.")
+def prepare(
+    name: str,
+    source: Path,
+    output: Path,
+    annotations: Path | None,
+    splits: tuple[str, ...],
+    workers: int | None,
+    shard: str,
+    max_broken: float,
+    width: int,
+    height: int,
+    gop: int,
+    quantiser: int,
+    lists: tuple[str, ...],
+    classes: Path | None,
+) -> None:
+    """Transcode a data set once, so that it can be trained on.
+
+    NAME is ucf101, hmdb51, kinetics400, ssv2 or folder. Every video becomes MPEG-4 Part 2 with a fixed GOP and no
+    B-frames. Run it again after an interruption: finished videos are kept. Videos that cannot be used are listed in
+    quarantine.csv; with too many of them the command fails and writes no manifest.
+
+    \b
+    Examples:
+      cdkd data prepare ucf101 --source UCF-101 --annotations ucfTrainTestlist --output prepared/ucf101
+      cdkd data prepare kinetics400 --source k400 --output prepared/k400 --shard 3/16
+      cdkd data prepare ssv2 --source ssv2 --output prepared/ssv2 --split test
+      cdkd data prepare folder --source clips --output prepared/clips
+      cdkd data prepare folder --source clips --output prepared/clips --list train=a.txt --list test=b.txt
+    """
+    from cdkd.cli.video_progress import VideoProgress
+    from cdkd.data.catalog import dataset_spec
+    from cdkd.data.prepare import PrepareJob, default_workers
+    from cdkd.data.prepare import prepare as run
+    from cdkd.data.shards import parse_shard
+    from cdkd.data.transcoding import TranscodeSettings
+
+    numbers, parts = _split_choice(splits)
+    job = PrepareJob(
+        spec=_with_lists(dataset_spec(name), lists, classes),
+        source=source,
+        output=output,
+        annotations=annotations,
+        splits=numbers,
+        parts=parts,
+        settings=TranscodeSettings(width, height, gop, quantiser),
+        num_workers=workers or default_workers(),
+        shard=parse_shard(shard),
+        max_broken=max_broken,
+    )
+    with VideoProgress(name) as progress:
+        report = run(job, progress)
+    _print_prepared(name, report)
+    _end_prepared(name, report, max_broken)
+
+
+def _split_choice(values: tuple[str, ...]) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    for value in values:
+        if not value.isdecimal() and value not in _PARTS:
+            raise CdkdError(f"--split {value}: expected an official split's number or one of {', '.join(_PARTS)}")
+    return tuple(int(v) for v in values if v.isdecimal()), tuple(v for v in values if not v.isdecimal())
+
+
+def _with_lists(spec: "DatasetSpec", lists: tuple[str, ...], classes: Path | None) -> "DatasetSpec":
+    from cdkd.data.annotation import read_lines
+    from cdkd.data.listfile import read_lists
+    from cdkd.data.manifest import PARTS
+
+    if not lists:
+        if classes is not None:
+            raise CdkdError("--classes: goes with --list only")
+        return spec
+    if spec.name != "folder":
+        raise CdkdError(f"--list: goes with the data set 'folder'; {spec.name} has lists of its own")
+    files = dict(text.partition("=")[::2] for text in lists)
+    wrong = [part for part in files if part not in PARTS]
+    if wrong or len(files) != len(lists):
+        raise CdkdError(f"--list {lists[0]}: expected PART=FILE, each part of {', '.join(PARTS)} once")
+    names = tuple(line.text for line in read_lines(classes)) if classes else ()
+    paths = {part: Path(files[part]) for part in PARTS if part in files}
+    return replace(spec, read=lambda folder, split: read_lists(paths, names))
+
+
+def _print_prepared(name: str, report: "PrepareReport") -> None:
+    result = report.result
+    click.echo(
+        f"{name}: {report.num_transcoded:,} transcoded, {report.num_kept:,} kept, {len(result.failed):,} broken"
+        + (f", {len(result.missing):,} not in this copy" if result.missing else "")
+    )
+    for path, reason in list(result.failed.items())[:_SHOWN]:
+        click.echo(f"  {path}: {reason}")
+    if len(result.failed) > _SHOWN:
+        click.echo(f"  and {len(result.failed) - _SHOWN:,} more")
+    for split, manifest in report.manifests.items():
+        counts = ", ".join(f"{part} {count:,}" for part, count in manifest.num_videos_per_part.items())
+        click.echo(f"split {split}: {counts}; version {manifest.version}")
+
+
+def _end_prepared(name: str, report: "PrepareReport", max_broken: float) -> None:
+    from cdkd.data.manifest import MANIFEST_NAME
+    from cdkd.data.plan import QUARANTINE_NAME
+    from cdkd.data.registry import remember
+
+    if not report.is_acceptable:
+        share = 100 * report.result.broken_share
+        raise CdkdError(
+            f"{report.output}: {share:.1f} % of the videos are broken, accepted are {100 * max_broken:.1f} %; "
+            f"no manifest was written; mend the videos that {QUARANTINE_NAME} lists, or raise --max-broken"
+        )
+    if not report.manifests:
+        missing = sorted(set(range(1, report.num_shards + 1)) - set(report.shards_done))
+        click.echo(f"still to come: shards {', '.join(map(str, missing))} of {report.num_shards}")
+        return
+    remember(name, report.output)
+    click.echo(f"wrote {report.output / MANIFEST_NAME} and {QUARANTINE_NAME}")
+
+
+@click.command()
+@click.argument("name", metavar="NAME")
+@click.option("--root", type=_FOLDER, help="Folder of the prepared data set; default: where it was last prepared.")
+@click.option("--digests", is_flag=True, help="Read every file and compare its hash.")
+def check(name: str, root: Path | None, digests: bool) -> None:
+    """Compare a prepared data set with the official counts and say what is missing.
+
+    Exits with 1 when something is.
+
+    \b
+    Examples:
+      cdkd data check ucf101
+      cdkd data check ssv2 --root prepared/ssv2 --digests
+    """
+    from cdkd.data.catalog import dataset_spec, locate
+    from cdkd.data.check import check_dataset
+
+    spec = dataset_spec(name)
+    report = check_dataset(spec, locate(spec, root), digests)
+    _print_checked(report, spec.note)
+    if not report.is_complete:
+        raise CdkdError(f"{name}: not complete")
+
+
+def _print_checked(report: "CheckReport", note: str) -> None:
+    click.echo(f"{report.name} in {report.root}" + (f" ({note})" if note else ""))
+    click.echo(f"{'split':>5}  {'part':<10} {'official':>9} {'listed':>9} {'prepared':>9}")
+    for row in report.parts:
+        official = "-" if row.official is None else f"{row.official:,}"
+        click.echo(f"{row.split:>5}  {row.part:<10} {official:>9} {row.listed:>9,} {row.present:>9,}")
+    for problem in report.problems:
+        click.echo(f"missing: {problem}")
+    for path in report.damaged[:_SHOWN]:
+        click.echo(f"  {path}: gone or changed")
+    for entry in report.left_out[:_SHOWN]:
+        click.echo(f"  {entry.path}: {entry.kind}: {entry.reason}")
+    hidden = max(0, len(report.damaged) - _SHOWN) + max(0, len(report.left_out) - _SHOWN)
+    if hidden:
+        click.echo(f"  and {hidden:,} more")
+    if report.is_complete:
+        click.echo("complete")
+
+
+@click.command("list")
+def list_datasets() -> None:
+    """Show the data sets that are known, their official counts, and where they lie prepared.
+
+    \b
+    Example:
+      cdkd data list
+    """
+    from cdkd.data.catalog import DATASETS
+    from cdkd.data.registry import known_folders
+
+    folders = known_folders()
+    click.echo("shapes: embedded, 12 classes; generated when it is first used")
+    for name, spec in DATASETS.items():
+        facts = [spec.title]
+        facts += [f"{spec.num_classes} classes"] if spec.num_classes else []
+        facts += [f"{len(spec.splits)} splits"] if len(spec.splits) > 1 else []
+        counts = spec.counts.get(1, {})
+        facts += [f"train {counts['train']:,}, test {counts['test']:,}"] if counts else []
+        facts += [f"views {spec.views[0]} x {spec.views[1]}", f"flips {spec.flip}"]
+        facts += [spec.note] if spec.note else []
+        click.echo(f"{name}: {'; '.join(facts)}")
+        for folder in folders.get(name, ()):
+            click.echo(f"    {folder}: {_state(folder)}")
+        if not folders.get(name):
+            click.echo("    not prepared")
+
+
+def _state(folder: Path) -> str:
+    from cdkd.data.manifest import has_manifest, read_manifest, split_numbers
+
+    if not has_manifest(folder):
+        return "gone"
+    try:
+        splits = split_numbers(folder)
+        manifest = read_manifest(folder, splits[0])
+    except CdkdError as error:
+        return f"damaged: {error}"
+    counts = ", ".join(f"{part} {count:,}" for part, count in manifest.num_videos_per_part.items())
+    return f"split {splits[0]} of {', '.join(map(str, splits))}: {counts}; version {manifest.version}"
+
+
+commands: list[click.Command] = [prepare, check, list_datasets]
