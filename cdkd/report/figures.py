@@ -1,4 +1,4 @@
-"""Tables 4 and 5 as pictures: bars with their seeds as dots, and accuracy over each lambda."""
+"""Tables 4 and 5 as pictures: differences with their seeds as dots, and accuracy over each lambda."""
 
 import io
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_PLAIN, _DECODER, _OURS, _DOT = "#9aa5b1", "#cbd2d9", "#2f6f9f", "#1d2733"
+_PLAIN, _DECODER, _OURS, _DOT = "#7b8794", "#cbd2d9", "#2f6f9f", "#1d2733"
 _PUBLISHED_COLOURS = {"UCF-101": "#b35c1e", "SSV2": "#5f8d3f"}
 
 
@@ -47,27 +47,35 @@ def _scatter_seeds(axes: "Axes", x: float, row: TableRow) -> None:
 
 
 def _draw_ablation(figure: "Figure", report: Report) -> None:
+    """Bars stand on the baseline's accuracy, so that their length is the difference and no axis is cut unsaid."""
     blocks: dict[str, list[TableRow]] = {}
     for row in report.rows:
         blocks.setdefault(row.definition.block, []).append(row)
     panels = figure.subplots(1, len(blocks), sharey=True, squeeze=False)[0]
-    values = [value for row in report.rows for value in top1_by_seed(row.runs).values()]
-    room = max(max(values) - min(values), 4.0)
     for axes, (block, rows) in zip(panels, blocks.items(), strict=True):
+        baseline = rows[0].top1
+        if baseline:
+            axes.axhline(baseline.mean, color=_PLAIN, linestyle="--", linewidth=1)
         for x, row in enumerate(rows):
-            if row.top1 is None:
-                axes.text(x, min(values) - 0.3 * room, "no run", ha="center", va="bottom", rotation=90, color="#7b8794")
-                continue
-            colour = _OURS if row.definition.baseline else _PLAIN
-            if "no KD" in row.definition.method:
-                colour = _DECODER
-            axes.bar(x, row.top1.mean, 0.66, color=colour, yerr=row.top1.deviation, ecolor=_DOT, capsize=3)
-            _scatter_seeds(axes, x, row)
+            _draw_row(axes, x, row, baseline.mean if baseline else None)
         axes.set_xticks(range(len(rows)), [_ablation_label(row) for row in rows])
+        axes.set_xlim(-0.6, len(rows) - 0.4)
+        axes.margins(y=0.12)
         axes.set_title(f"{block.upper()} student", loc="left", fontweight="bold")
-        axes.set_ylim(max(0.0, min(values) - 0.35 * room), min(100.0, max(values) + 0.2 * room))
         _tidy(axes)
-    panels[0].set_ylabel(f"top-1 on {report.dataset} (%), axis cut; dots are seeds")
+    panels[0].set_ylabel(f"top-1 on {report.dataset} (%)\nbars: from the baseline; dots: seeds")
+
+
+def _draw_row(axes: "Axes", x: int, row: TableRow, baseline: float | None) -> None:
+    if row.top1 is None:
+        state = ", ".join(sorted({run.status for run in row.runs})) or "no run"
+        axes.text(x, 0.03, state, transform=axes.get_xaxis_transform(), ha="center", rotation=90, color="#7b8794")
+        return
+    colour = _DECODER if "no KD" in row.definition.method else _OURS
+    if row.definition.baseline and baseline is not None:
+        axes.bar(x, row.top1.mean - baseline, 0.66, bottom=baseline, color=colour)
+    axes.errorbar(x, row.top1.mean, row.top1.deviation or 0.0, fmt="_", color=_DOT, markersize=22, capsize=3)
+    _scatter_seeds(axes, x, row)
 
 
 def _ablation_label(row: TableRow) -> str:
@@ -100,7 +108,7 @@ def _draw_lambdas(figure: "Figure", report: Report) -> None:
             if known:
                 below.plot(*zip(*known, strict=True), "s:", color=colour, linewidth=1, markersize=4, label=dataset)
         below.axhline(0.0, color=_PLAIN, linestyle="--", linewidth=1)
-        below.set_xticks(range(len(rows)), [row.definition.labels[name] for row in rows])
+        below.set_xticks(range(len(rows)), [_lambda_label(row, name) for row in rows])
         below.set_xlabel("λ1 (λ2 = 0)" if name == "lambda1" else _second_title(rows))
         _tidy(above)
         _tidy(below)
@@ -108,6 +116,10 @@ def _draw_lambdas(figure: "Figure", report: Report) -> None:
     panels[1][0].set_ylabel("published gain\n(points)")
     panels[0][0].legend(frameon=False, fontsize=8)
     panels[1][0].legend(frameon=False, fontsize=8, ncols=2)
+
+
+def _lambda_label(row: TableRow, name: str) -> str:
+    return "0\n(decoder, no KD)" if row.definition.key == "tsm-decoder" else row.definition.labels[name]
 
 
 def _second_title(rows: Sequence[TableRow]) -> str:
