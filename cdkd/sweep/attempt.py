@@ -193,5 +193,6 @@ def _record_failure(board: Board, trial: Trial, tracker: Tracker, run_id: str | 
             tracker.close(run_id, "failed", error=summary)
         except Exception:
             # The store itself may be what failed; the cell's own error must not be lost over it.
-            write_atomically(file, file.read_text(encoding="utf-8") + "\nwhile recording it:\n" + traceback.format_exc())
+            first = file.read_text(encoding="utf-8")
+            write_atomically(file, f"{first}\nwhile recording it:\n{traceback.format_exc()}")
     board.fail(trial.number, summary)

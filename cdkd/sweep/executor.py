@@ -101,7 +101,7 @@ class Workers:
                 raise CdkdError(f"worker {worker.name} ended by itself (exit status {code}); {log} ends:\n{tail}")
             self._replacements += 1
             if self._replacements > _MAX_REPLACEMENTS_IN_A_ROW:
-                raise CdkdError(f"workers are killed again and again (last by signal {-code}): is memory short? See {log}")
+                raise CdkdError(f"workers are killed again and again (signal {-code}); is memory short? See {log}")
             told.append(f"worker {worker.name} was killed by signal {-code}; started another")
             self._workers[index] = self._spawn(worker.name)
         return told

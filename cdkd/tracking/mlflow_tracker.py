@@ -184,12 +184,20 @@ class MlflowTracker:
 
     def close_stage(self, stage: str, ending: Ending, files: Sequence[Path] = ()) -> None:
         """See `Tracker`."""
+        self.attach_to_stage(stage, files)
+        self.close(self._require_parent(stage), ending)
+
+    def attach_to_stage(self, stage: str, files: Sequence[Path], folder: str = "") -> None:
+        """See `Tracker`."""
+        parent = self._require_parent(stage)
+        for file in files:
+            self.attach(parent, file, folder)
+
+    def _require_parent(self, stage: str) -> str:
         parent = self._find_parent(stage)
         if parent is None:
             raise TrackingError(f"{self.uri} holds no parent run of stage '{stage}' of '{self._study}'")
-        for file in files:
-            self.attach(parent, file)
-        self.close(parent, ending)
+        return parent
 
     def _tags(self, role: str, stage: str) -> dict[str, str]:
         return {

@@ -57,3 +57,6 @@ class Tracker(Protocol):
 
     def close_stage(self, stage: str, ending: Ending, files: Sequence[Path] = ()) -> None:
         """Ends a stage's parent run and keeps the files with it."""
+
+    def attach_to_stage(self, stage: str, files: Sequence[Path], folder: str = "") -> None:
+        """Keeps copies of files with a stage's parent run."""

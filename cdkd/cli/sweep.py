@@ -1,0 +1,136 @@
+"""`cdkd sweep`: trains every cell of a study, and prints its tables."""
+
+import contextlib
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from cdkd.sweep.result import SweepResult
+    from cdkd.sweep.study import Study
+
+REPORTS = Path("reports")
+
+
+@click.command()
+@click.argument("study")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override a setting of every cell.")
+@click.option("--seeds", default=None, help="A count, or numbers between commas; default: the study's.")
+@click.option("--workers", type=click.IntRange(min=1), help="Processes; default: one per core, where memory allows.")
+@click.option("--retry-failed", is_flag=True, help="Run failed cells again.")
+@click.option(
+    "--on-failure",
+    type=click.Choice(["continue", "stop"]),
+    default="continue",
+    show_default=True,
+    help="What becomes of the other cells when one fails.",
+)
+@click.option("--no-report", is_flag=True, help="Do not print and write the study's tables at the end.")
+@click.option("--tracking-uri", default=None, help="Tracking store; default: MLFLOW_TRACKING_URI, else mlflow.db here.")
+@click.option("--experiment", default="cdkd.experiment", hidden=True)
+def command(
+    study: str,
+    settings: tuple[str, ...],
+    seeds: str | None,
+    workers: int | None,
+    retry_failed: bool,
+    on_failure: str,
+    no_report: bool,
+    tracking_uri: str | None,
+    experiment: str,
+) -> None:
+    """Train every cell of STUDY that has no result yet, track it, print the study's tables.
+
+    STUDY is a file, or the name of one in ./sweeps or of those that come with cdkd (ablation.yaml, lambda.yaml,
+    teachers.yaml). Interrupt it whenever you like: the next call goes on where it stopped. A second one at the same
+    time, in the same folder, shares the work.
+
+    \b
+    Examples:
+      cdkd sweep ablation.yaml
+      cdkd sweep ablation.yaml --seeds 6 --workers 8
+      cdkd sweep lambda.yaml --set train.epochs=80
+      cdkd sweep ablation.yaml --set data.name=ucf101 --set data.root=/data/ucf101
+      cdkd sweep ablation.yaml --retry-failed
+
+    \b
+    A study file:
+      study: mine                    names the MLflow experiment and the folder .cdkd/mine
+      tables: [4]                    tables of the paper to print at the end
+      base: {train.epochs: 20}       settings of every cell; nested or dotted
+      seeds: 3                       0, 1, 2; or a list
+      stages:
+        - name: rows
+          axes:                      every combination of
+            network:                 a labelled axis: label -> settings
+              TSM: {student.arch: tsm, teacher.arch: tsm}
+              TDN: {student.arch: tdn, teacher.arch: tdn}
+            distill.spatial.weight: [0.01, 0.1, 1]
+          exclude: [{network: TDN, distill.spatial.weight: 1}]
+          rows:                      beside the combinations: label -> settings
+            baseline: {student.decoder: false, student.head: streams}
+        - name: refine               a later stage may take over what was best
+          best: {stage: rows, metric: validation_top1, take: [distill.spatial.weight]}
+          axes: {distill.temporal.weight: [0.1, 1, 5]}
+    """
+    from cdkd.sweep.finder import find_study
+    from cdkd.sweep.result import SweepOptions
+    from cdkd.sweep.runner import run_sweep
+    from cdkd.sweep.study_file import load_study
+    from cdkd.sweep.view import make_view
+    from cdkd.tracking.store import tracking_uri as default_uri
+
+    loaded = load_study(find_study(study), settings, seeds)
+    uri = tracking_uri or default_uri()
+    options = SweepOptions(uri, workers, retry_failed, on_failure == "stop", experiment)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    try:
+        with make_view() as view:
+            result = run_sweep(loaded, options, view)
+    except KeyboardInterrupt:
+        click.echo(f"Interrupted. The same command goes on: cdkd sweep {study}", err=True)
+        sys.exit(130)
+    _tell(result, study)
+    if loaded.tables and not no_report and result.num_done:
+        _report(loaded, uri)
+    sys.exit(0 if result.is_complete else 1)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _tell(result: "SweepResult", study: str) -> None:
+    from cdkd.sweep.view import clock
+
+    if result.is_complete and not result.num_trained:
+        click.echo(f"All {result.num_cells} cells were finished before; nothing to train.")
+    else:
+        click.echo(f"{result.num_done} of {result.num_cells} cells finished, {result.num_trained} of them now, "
+                   f"in {clock(result.seconds)}.")  # fmt: skip
+    for failure in result.failures:
+        click.echo(f"failed: {failure.label}: {failure.error}\n  traceback: {failure.traceback}", err=True)
+    for stage, why in result.unreached:
+        click.echo(f"not reached: stage {stage}{': ' + why if why else ''}", err=True)
+    if result.failures:
+        click.echo(f"To run failed cells again: cdkd sweep {study} --retry-failed", err=True)
+
+
+def _report(study: "Study", uri: str) -> None:
+    from cdkd.report import table_text, write_tables
+    from cdkd.sweep.folder import HOME
+    from cdkd.tracking.mlflow_tracker import MlflowTracker
+
+    for table in study.tables:
+        click.echo("")
+        click.echo(table_text(table, uri, study.name))
+    files = write_tables(study.tables, REPORTS, uri, study.name)
+    with contextlib.suppress(ValueError):
+        files = [file.relative_to(Path.cwd()) for file in files]
+    click.echo("Written: " + ", ".join(str(file) for file in files))
+    MlflowTracker(uri, study.name, HOME).attach_to_stage(study.stages[-1].name, files, "report")

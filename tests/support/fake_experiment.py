@@ -1,0 +1,111 @@
+"""Stands in for `cdkd.experiment`: a run is a few epochs of arithmetic, with a resumable checkpoint.
+
+Behaviour is steered by files in the folder `$FAKE_EXPERIMENT`:
+    started/<cell>-<pid>-<time>   written at the start of every run
+    finished/<cell>-<pid>-<time>  written at its end
+    hold                          while present, runs stop before epoch 2
+    fail-<arch>                   runs of this student fail
+    diverge-<weight>              runs with this lambda1 diverge
+"""
+
+import json
+import os
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cdkd.settings import cell_identity, teacher_identity
+
+EPOCHS = 4
+EPOCH_SECONDS = 0.05
+
+
+@dataclass(frozen=True)
+class Outcome:
+    status: str
+    metrics: dict[str, float] = field(default_factory=dict)
+    artifacts: dict[str, Path] = field(default_factory=dict)
+    facts: dict[str, str] = field(default_factory=dict)
+
+
+def home() -> Path:
+    return Path(os.environ["FAKE_EXPERIMENT"])
+
+
+def mark(kind: str, name: str) -> None:
+    folder = home() / kind
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}-{os.getpid()}-{time.time_ns()}").touch()
+
+
+def marks(kind: str) -> list[str]:
+    """Names marked so far, one per time."""
+    folder = home() / kind
+    return sorted(file.name.rsplit("-", 2)[0] for file in folder.iterdir()) if folder.exists() else []
+
+
+def prepare_data(experiment, progress=lambda share: None):
+    mark("prepared", experiment.data.name)
+    progress(1.0)
+
+
+def has_teacher(experiment):
+    return (home() / "teachers" / teacher_identity(experiment)).exists()
+
+
+def ensure_teacher(experiment, log, progress=lambda share: None):
+    file = home() / "teachers" / teacher_identity(experiment)
+    if not file.exists():
+        mark("teaching", experiment.teacher.arch)
+        if (home() / f"fail-teacher-{experiment.teacher.arch}").exists():
+            raise RuntimeError("the teacher learns nothing")
+        for epoch in (1, 2):
+            log({"teacher_loss": 1.0 / epoch}, epoch)
+            progress(epoch / 2)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    return file
+
+
+def accuracy(experiment) -> float:
+    """Best at lambda1 = 0.1, then at lambda2 = 1; a seed is worth one hundredth."""
+    spatial = {0.01: 3.0, 0.1: 5.0, 1.0: 1.0}.get(experiment.distill.spatial.weight, 0.0)
+    temporal = {0.1: 1.0, 1.0: 2.0, 5.0: 0.5}.get(experiment.distill.temporal.weight, 0.0)
+    total = 60.0 + spatial * experiment.uses_spatial + temporal * experiment.uses_temporal
+    return total + experiment.seed / 100
+
+
+def run(experiment, folder, log, progress=lambda share: None):
+    cell = cell_identity(experiment)
+    if experiment.uses_teacher:
+        assert has_teacher(experiment), "a cell was started before its teacher"
+    mark("started", cell)
+    checkpoint = folder / "state.json"
+    done = json.loads(checkpoint.read_text()) if checkpoint.exists() else 0
+    for epoch in range(done + 1, EPOCHS + 1):
+        while epoch == 2 and (home() / "hold").exists():
+            time.sleep(0.02)
+        if (home() / f"fail-{experiment.student.arch}").exists():
+            raise RuntimeError(f"{experiment.student.arch} fails as told")
+        time.sleep(EPOCH_SECONDS)
+        log({"loss": 1.0 / epoch, "validation_top1": float(epoch)}, epoch)
+        progress(epoch / EPOCHS)
+        # Every other epoch only, so that a resumed run repeats one that was logged before.
+        if epoch % 2 == 0:
+            temporary = checkpoint.with_suffix(".tmp")
+            temporary.write_text(json.dumps(epoch))
+            temporary.replace(checkpoint)
+    if (home() / f"diverge-{experiment.distill.spatial.weight}").exists():
+        return Outcome("diverged", {"loss": float("nan")})
+    scores = folder / "test.parquet"
+    _write_scores(scores)
+    mark("finished", cell)
+    top1 = accuracy(experiment)
+    metrics = {"test_top1": top1 - 2, "test_top5": 90.0, "validation_top1": top1}
+    return Outcome("finished", metrics, {"scores": scores}, {"dataset": "fake", "num_test_videos": "3"})
+
+
+def _write_scores(file):
+    import pandas as pd
+
+    pd.DataFrame({"video": ["a", "b", "c"], "label": [0, 1, 1], "score_0": [0.9, 0.2, 0.6]}).to_parquet(file)
