@@ -1,11 +1,16 @@
 """YUV 4:2:0 planes become RGB by one fixed integer rule, so that equal planes give equal bytes everywhere.
 
-FFmpeg's own converter picks other code (with other rounding) on other processors; here differences of two
-pictures must be exact and a data set's bytes the same on every machine. The rule is BT.601, studio range
-(what MPEG-4 Part 2 assumes when nothing else is said), 16-bit fixed point, each chroma sample used for its 2 x 2 pixels.
+FFmpeg's own converter picks other code, with other rounding, on other processors; here differences of two
+pictures must be exact. The rule is 13-bit fixed point, each chroma sample used for its 2 x 2 pixels:
+
+    channel = clamp((luma * (Y - black) + u * (U - 128) + v * (V - 128) + 4096) >> 13)
+
+All of it is computed in float32, which compilers turn into wide instructions: every product and sum is an
+integer below 2 ** 24, hence exact, whatever the order of operations.
 """
 
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,60 +19,117 @@ from cdkd.video.native import native
 
 Plane = NDArray[np.uint8]
 
+# A channel-last view of memory that lies channel by channel: loops run along rows, and networks want that order.
+Image = NDArray[np.uint8]
+
+
+class ColourRule(NamedTuple):
+    """Black level and the factors in 1/8192; u's for red is 0, v's for blue too."""
+
+    black: int
+    luma: int
+    red_v: int
+    green_u: int
+    green_v: int
+    blue_u: int
+
+
+STUDIO_601 = ColourRule(16, 9539, 13075, -3209, -6660, 16525)
+FULL_601 = ColourRule(0, 8192, 11485, -2819, -5850, 14516)
+STUDIO_709 = ColourRule(16, 9539, 14686, -1747, -4366, 17305)
+FULL_709 = ColourRule(0, 8192, 12901, -1535, -3835, 15201)
+
+# FFmpeg's AVCOL_SPC_BT709 and AVCOL_RANGE_JPEG; untagged video is read as MPEG-4 Part 2 prescribes, 601 studio.
+_SPACE_709, _RANGE_FULL = 1, 2
+
 
 @dataclass(frozen=True)
 class Picture:
-    """A decoded picture's planes: y (H, W), u and v (ceil(H / 2), ceil(W / 2)), all uint8 views."""
+    """A decoded picture's planes: y (H, W), u and v (ceil(H / 2), ceil(W / 2)), all uint8, and how to read them."""
 
     y: Plane
     u: Plane
     v: Plane
+    rule: ColourRule = STUDIO_601
+
+
+def picture_of(frame: Any) -> Picture:
+    """The planes of a decoded 4:2:0 frame of FFmpeg, without copying."""
+    planes = []
+    for plane in frame.planes:
+        rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+        planes.append(rows[: plane.height, : plane.width])
+    is_full = frame.color_range == _RANGE_FULL or frame.format.name == "yuvj420p"
+    if frame.colorspace == _SPACE_709:
+        rule = FULL_709 if is_full else STUDIO_709
+    else:
+        rule = FULL_601 if is_full else STUDIO_601
+    return Picture(planes[0], planes[1], planes[2], rule)
+
+
+def empty_images(count: int, height: int, width: int, channels: int, kind: Any) -> NDArray[Any]:
+    """An uninitialised (count, height, width, channels) array whose memory lies channel by channel."""
+    return np.empty((count, channels, height, width), kind).transpose(0, 2, 3, 1)
 
 
 @native
-def _rgb(luma: int, u: int, v: int) -> tuple[int, int, int]:
-    scaled = 76309 * (luma - 16) + 32768
-    red = (scaled + 104597 * (v - 128)) >> 16
-    green = (scaled - 25675 * (u - 128) - 53279 * (v - 128)) >> 16
-    blue = (scaled + 132201 * (u - 128)) >> 16
-    return min(max(red, 0), 255), min(max(green, 0), 255), min(max(blue, 0), 255)
+def _chroma_terms(u: Plane, v: Plane, rule: ColourRule, red: Any, green: Any, blue: Any) -> None:
+    """One row's chroma part of each channel, rounding included, already doubled to full width."""
+    for index in range(u.shape[0]):
+        part_u = np.float32(u[index]) - np.float32(128)
+        part_v = np.float32(v[index]) - np.float32(128)
+        term_red = np.float32(rule.red_v) * part_v + np.float32(4096)
+        term_green = np.float32(rule.green_u) * part_u + np.float32(rule.green_v) * part_v + np.float32(4096)
+        term_blue = np.float32(rule.blue_u) * part_u + np.float32(4096)
+        red[2 * index] = red[2 * index + 1] = term_red
+        green[2 * index] = green[2 * index + 1] = term_green
+        blue[2 * index] = blue[2 * index + 1] = term_blue
 
 
 @native
-def _fill_rgb(y: Plane, u: Plane, v: Plane, out: NDArray[np.uint8]) -> None:
-    for row in range(y.shape[0]):
-        for column in range(y.shape[1]):
-            red, green, blue = _rgb(
-                np.int32(y[row, column]), np.int32(u[row >> 1, column >> 1]), np.int32(v[row >> 1, column >> 1])
-            )
-            out[row, column, 0] = red
-            out[row, column, 1] = green
-            out[row, column, 2] = blue
-
-
-def to_rgb(picture: Picture, out: NDArray[np.uint8]) -> None:
-    """Writes a picture's (H, W, 3) RGB into `out`."""
-    _fill_rgb(picture.y, picture.u, picture.v, out)
+def _row_channel(luma: Plane, chroma: Any, rule: ColourRule, out: Plane) -> None:
+    factor, black = np.float32(rule.luma), np.float32(rule.black)
+    for column in range(luma.shape[0]):
+        value = (factor * (np.float32(luma[column]) - black) + chroma[column]) * np.float32(1 / 8192)
+        out[column] = np.uint8(np.int32(min(max(value, np.float32(0)), np.float32(255))))
 
 
 @native
-def _fill_difference(
-    y1: Plane, u1: Plane, v1: Plane, y2: Plane, u2: Plane, v2: Plane, out: NDArray[np.int16]
+def _rgb_rows(y: Plane, u: Plane, v: Plane, rule: ColourRule, out: Plane) -> None:
+    height, width = y.shape
+    terms = np.empty((3, width + 1), np.float32)
+    for row in range(height):
+        if row % 2 == 0:
+            _chroma_terms(u[row // 2], v[row // 2], rule, terms[0], terms[1], terms[2])
+        for channel in range(3):
+            _row_channel(y[row], terms[channel], rule, out[channel, row])
+
+
+def to_rgb(picture: Picture, out: Image) -> None:
+    """Writes a picture's RGB into `out` (H, W, 3), memory as `empty_images` lays it."""
+    _rgb_rows(picture.y, picture.u, picture.v, picture.rule, out.transpose(2, 0, 1))
+
+
+@native
+def _difference_rows(
+    y1: Plane, u1: Plane, v1: Plane, y2: Plane, u2: Plane, v2: Plane, rule: ColourRule, out: NDArray[np.int16]
 ) -> None:
-    for row in range(y1.shape[0]):
-        for column in range(y1.shape[1]):
-            half_row, half_column = row >> 1, column >> 1
-            red1, green1, blue1 = _rgb(
-                np.int32(y1[row, column]), np.int32(u1[half_row, half_column]), np.int32(v1[half_row, half_column])
-            )
-            red2, green2, blue2 = _rgb(
-                np.int32(y2[row, column]), np.int32(u2[half_row, half_column]), np.int32(v2[half_row, half_column])
-            )
-            out[row, column, 0] = red1 - red2
-            out[row, column, 1] = green1 - green2
-            out[row, column, 2] = blue1 - blue2
+    height, width = y1.shape
+    terms1, terms2 = np.empty((3, width + 1), np.float32), np.empty((3, width + 1), np.float32)
+    row1, row2 = np.empty(width, np.uint8), np.empty(width, np.uint8)
+    for row in range(height):
+        if row % 2 == 0:
+            _chroma_terms(u1[row // 2], v1[row // 2], rule, terms1[0], terms1[1], terms1[2])
+            _chroma_terms(u2[row // 2], v2[row // 2], rule, terms2[0], terms2[1], terms2[2])
+        for channel in range(3):
+            _row_channel(y1[row], terms1[channel], rule, row1)
+            _row_channel(y2[row], terms2[channel], rule, row2)
+            target = out[channel, row]
+            for column in range(width):
+                target[column] = np.int16(row1[column]) - np.int16(row2[column])
 
 
 def rgb_difference(decoded: Picture, predicted: Picture, out: NDArray[np.int16]) -> None:
     """Writes rgb(decoded) - rgb(predicted) into `out` (H, W, 3), exactly and unclipped."""
-    _fill_difference(decoded.y, decoded.u, decoded.v, predicted.y, predicted.u, predicted.v, out)
+    planes = (decoded.y, decoded.u, decoded.v, predicted.y, predicted.u, predicted.v)
+    _difference_rows(*planes, decoded.rule, out.transpose(2, 0, 1))

@@ -30,12 +30,15 @@ class VideoError(CdkdError):
 
 @dataclass(frozen=True)
 class StreamInfo:
-    """One video stream as its container and packets describe it."""
+    """One video stream as its container, headers and packets describe it."""
 
     path: Path
     codec: str
     """FFmpeg's codec name, e.g. `mpeg4` or `h264`."""
     profile: str
+    container: str
+    """FFmpeg's name of the container format."""
+    pixel_format: str
     width: int
     """Pixels."""
     height: int
@@ -43,19 +46,32 @@ class StreamInfo:
     frames_per_second: float
     num_frames: int
     gop_lengths: tuple[int, ...]
-    """Frames of each group of pictures, its key frame included; counted from the packets."""
+    """Frames of each group of pictures, its key frame included, in display order."""
+    frame_types: tuple[str, ...]
+    """Each GOP's frames as letters in display order, e.g. `IPPP`; empty where headers do not tell (not MPEG-4)."""
     has_b_frames: bool
-    pixel_format: str
+    obstacle: str
+    """Why motion and residual cannot be read, with the remedy; empty: they can."""
+    frame_residual_obstacle: str
+    """The same for residuals relative to the frame before."""
 
     @property
     def num_gops(self) -> int:
         """Groups of pictures in the file."""
         return len(self.gop_lengths)
 
+    @property
+    def is_readable(self) -> bool:
+        """Motion and accumulated residual can be read."""
+        return not self.obstacle
+
 
 @dataclass(frozen=True, eq=False)
 class GopRead:
     """What was asked of one group of pictures.
+
+    Arrays are indexed channel-last; their memory lies channel by channel, as networks want it, so that
+    `array.transpose(0, 3, 1, 2)` is contiguous.
 
     Raises:
         ValueError: an array has another shape or type than the others require; both are in the text.
@@ -66,9 +82,9 @@ class GopRead:
     motion: NDArray[np.int16]
     """(P, H, W, 2) quarter pixels, x then y: a pixel at x comes from x - motion in the reference frame."""
     residual: NDArray[np.int16]
-    """(P, H, W, 3) RGB: decoded frame minus its prediction, not clipped."""
+    """(P, H, W, 3) RGB: decoded frame minus its prediction, not clipped; (0, H, W, 3) if not asked for."""
     intra: NDArray[np.bool_]
-    """(P, H, W): pixels of blocks that the codec did not predict from another frame."""
+    """(P, H, W): pixels of blocks that the codec did not predict from another frame (motion 0, residual 0)."""
     frames: NDArray[np.uint8]
     """(F, H, W, 3) RGB decoded frames."""
     positions: tuple[int, ...]
@@ -79,16 +95,15 @@ class GopRead:
     def __post_init__(self) -> None:
         height, width = self.iframe.shape[:2]
         num_p, num_f = len(self.positions), len(self.frame_positions)
+        num_residuals = num_p if len(self.residual) else 0
         expected: dict[str, tuple[tuple[int, ...], type]] = {
             "iframe": ((height, width, 3), np.uint8),
             "motion": ((num_p, height, width, 2), np.int16),
-            "residual": ((num_p, height, width, 3), np.int16),
+            "residual": ((num_residuals, height, width, 3), np.int16),
             "intra": ((num_p, height, width), np.bool_),
             "frames": ((num_f, height, width, 3), np.uint8),
         }
         for name, (shape, kind) in expected.items():
             array = getattr(self, name)
             if array.shape != shape or array.dtype != kind:
-                raise ValueError(
-                    f"GopRead.{name}: expected {shape} {np.dtype(kind)}, got {array.shape} {array.dtype}"
-                )
+                raise ValueError(f"GopRead.{name}: expected {shape} {np.dtype(kind)}, got {array.shape} {array.dtype}")

@@ -1,56 +1,67 @@
-"""Residuals: what the codec adds to its prediction, relative to the I-frame or to the frame before."""
+"""Residuals: what remains of a frame when its prediction is taken away.
+
+    relative to        MPEG-4 Part 2, exact to the bit                 H.264
+    the I-frame        full decode - decode with `skip_idct=nokey`     frame - I-frame warped by accumulated motion
+    the frame before   full decode - half-pixel motion compensation    frame - frame before warped by its motion
+
+`skip_idct=nokey` leaves out the inverse transform of every P-frame, so that such a decoder carries the I-frame along
+by the vectors alone, with the codec's own interpolation. H.264 ignores it; there the warp is bilinear. In blocks that
+MPEG-4 codes without prediction (intra) that decoder shows the decoded pixels, so the residual is 0 there.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cdkd.modality import MOTION_UNITS_PER_PIXEL
-from cdkd.video.colour import Picture, rgb_difference
+from cdkd.video.colour import Image, Picture, rgb_difference
+from cdkd.video.decoding import DecodedFrame
 from cdkd.video.motion import Field
 from cdkd.video.native import native
+from cdkd.video.prediction import predict
 
 
-def accumulated_residual(decoded: Picture, chain: Picture, out: NDArray[np.int16]) -> None:
-    """Residual relative to the I-frame: rgb(decoded) - rgb(chain), exact to the bit.
+def accumulated_residual(frame: DecodedFrame, out: NDArray[np.int16]) -> None:
+    """MPEG-4: residual relative to the I-frame, rgb(decoded) - rgb(carried along), into `out` (H, W, 3), unclipped."""
+    assert frame.chain is not None
+    rgb_difference(frame.picture, frame.chain, out)
+
+
+def frame_residual(frame: DecodedFrame, before: Picture, rounding: int, out: NDArray[np.int16]) -> None:
+    """MPEG-4: residual relative to the reference frame, rgb(decoded) - rgb(predicted), into `out` (H, W, 3), unclipped.
 
     Args:
-        decoded: frame t, fully decoded.
-        chain: frame t of a decoder that leaves out the inverse transform of every P-frame since the I-frame
-            (`skip_idct=nokey`): the I-frame carried along by the vectors, with the codec's own interpolation.
-        out: (H, W, 3) RGB, not clipped.
+        before: the reference frame as decoded.
+        rounding: the frame's `vop_rounding_type`.
     """
-    rgb_difference(decoded, chain, out)
+    rgb_difference(frame.picture, predict(frame.vectors, before, frame.picture, rounding), out)
 
 
 @native
-def _warped_difference(
-    decoded: NDArray[np.uint8], before: NDArray[np.uint8], field: Field, out: NDArray[np.int16], units: int
-) -> None:
+def _warped_difference(decoded: Image, reference: Image, field: Field, units: int, out: NDArray[np.int16]) -> None:
     height, width = decoded.shape[0], decoded.shape[1]
-    half = units * units // 2
     for row in range(height):
         for column in range(width):
-            x, y = column * units - np.int64(field[row, column, 0]), row * units - np.int64(field[row, column, 1])
+            x, y = column * units - np.int64(field[0, row, column]), row * units - np.int64(field[1, row, column])
             part_x, part_y = x % units, y % units
-            left, top = min(max(x // units, 0), width - 1), min(max(y // units, 0), height - 1)
-            right, bottom = min(max(x // units + 1, 0), width - 1), min(max(y // units + 1, 0), height - 1)
+            left, right = min(max(x // units, 0), width - 1), min(max(x // units + 1, 0), width - 1)
+            top, bottom = min(max(y // units, 0), height - 1), min(max(y // units + 1, 0), height - 1)
             for channel in range(3):
-                upper = np.int64(before[top, left, channel]) * (units - part_x) + before[top, right, channel] * part_x
-                lower = (
-                    np.int64(before[bottom, left, channel]) * (units - part_x) + before[bottom, right, channel] * part_x
-                )
-                predicted = (upper * (units - part_y) + lower * part_y + half) // (units * units)
+                upper = (units - part_x) * np.int64(reference[top, left, channel])
+                upper += part_x * np.int64(reference[top, right, channel])
+                lower = (units - part_x) * np.int64(reference[bottom, left, channel])
+                lower += part_x * np.int64(reference[bottom, right, channel])
+                total = (units - part_y) * upper + part_y * lower
+                predicted = (total + units * units // 2) // (units * units)
                 out[row, column, channel] = np.int64(decoded[row, column, channel]) - predicted
 
 
-def frame_residual(
-    decoded: NDArray[np.uint8], before: NDArray[np.uint8], field: Field, out: NDArray[np.int16]
-) -> None:
-    """Residual relative to the frame before, warped by its sub-pel vectors with bilinear interpolation.
+def warped_residual(decoded: Image, reference: Image, field: Field, out: NDArray[np.int16]) -> None:
+    """H.264: decoded - reference(x - field(x)), bilinear, edges repeated outwards.
 
     Args:
-        decoded: (H, W, 3) RGB frame t.
-        before: (H, W, 3) RGB frame t-1.
-        field: (H, W, 2) per-frame motion m_t.
+        decoded: (H, W, 3) RGB.
+        reference: (H, W, 3) RGB: the I-frame or the frame before, whichever `field` points to.
+        field: (2, H, W) quarter pixels.
         out: (H, W, 3) RGB, not clipped.
     """
-    _warped_difference(decoded, before, field, out, MOTION_UNITS_PER_PIXEL)
+    _warped_difference(decoded, reference, field, MOTION_UNITS_PER_PIXEL, out)

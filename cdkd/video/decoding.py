@@ -1,0 +1,103 @@
+"""Decodes one GOP, fully and without the P-frames' inverse transform, frame by frame in step."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import av
+import numpy as np
+from av.error import FFmpegError
+from av.sidedata.sidedata import SideDataContainer
+from numpy.typing import NDArray
+
+from cdkd.video.colour import Picture, picture_of
+from cdkd.video.frames import StreamInfo, VideoError
+from cdkd.video.motion import VECTOR_TYPE
+
+_LETTERS = "?IPBS"
+_NO_VECTORS = np.empty(0, VECTOR_TYPE)
+
+# One thread: a data loader has a process for each core, and frame threads would decode ahead of the last wanted frame.
+# Bit-exact: the same pixels on every processor. Explode: damage is an error, not a guess.
+_COMMON = {"threads": "1", "flags": "+bitexact", "err_detect": "explode"}
+_WITH_VECTORS = {**_COMMON, "flags2": "+export_mvs"}
+_PREDICTION_ONLY = {**_COMMON, "skip_idct": "nokey"}
+
+
+@dataclass(frozen=True)
+class DecodedFrame:
+    """One frame; the planes are views of the decoder's memory and hold it."""
+
+    letter: str
+    """I, P or B."""
+    picture: Picture
+    chain: Picture | None
+    """The same frame as predicted from the GOP's I-frame by vectors alone; None if not asked for."""
+    vectors: NDArray[Any]
+    """(N,) `VECTOR_TYPE`."""
+
+
+def decode_gop(
+    container: Any, stream: Any, info: StreamInfo, gop: int, key_time: int, num_frames: int, with_chain: bool
+) -> Iterator[DecodedFrame]:
+    """The first `num_frames` of a GOP in display order; no packet is decoded after the last of them is out.
+
+    Raises:
+        VideoError: the GOP is damaged, ends early, or its picture size changes.
+    """
+    full = _decoder(stream, info, _WITH_VECTORS)
+    skipping = _decoder(stream, info, _PREDICTION_ONLY) if with_chain else None
+    done = 0
+    try:
+        for packet in _packets_from(container, stream, key_time):
+            frames = full.decode(packet)
+            chains = skipping.decode(packet) if skipping else [None] * len(frames)
+            for frame, chain in zip(frames, chains, strict=True):
+                _check_frame(info, gop, done, frame)
+                yield DecodedFrame(
+                    _LETTERS[min(frame.pict_type, 4)],
+                    picture_of(frame),
+                    picture_of(chain) if chain is not None else None,
+                    _vectors(frame),
+                )
+                done += 1
+                if done == num_frames:
+                    return
+    except FFmpegError as error:
+        raise VideoError(info.path, f"frame {done} of GOP {gop} is damaged: {error.strerror}") from error
+    raise VideoError(info.path, f"GOP {gop} is cut short: it gives {done} frames where {num_frames} are needed")
+
+
+def _decoder(stream: Any, info: StreamInfo, options: dict[str, str]) -> Any:
+    decoder = av.CodecContext.create(info.codec, "r")
+    decoder.extradata = stream.codec_context.extradata
+    # The tag tells FFmpeg which encoder's known faults to make up for.
+    decoder.codec_tag = stream.codec_context.codec_tag
+    # Without B-frames no frame has to wait for the next one.
+    decoder.options = options if info.has_b_frames else {**options, "flags": options["flags"] + "+low_delay"}
+    return decoder
+
+
+def _packets_from(container: Any, stream: Any, key_time: int) -> Iterator[Any]:
+    """Packets from the key frame on, then the empty one that makes a decoder give up what it holds back."""
+    container.seek(key_time, stream=stream, backward=True)
+    for packet in container.demux(stream):
+        if packet.dts is None or (packet.dts >= key_time and packet.size):
+            yield packet
+
+
+def _vectors(frame: Any) -> NDArray[Any]:
+    # `frame.side_data` would tie frame and side data into a cycle that keeps the picture until a garbage collection.
+    vectors = SideDataContainer(frame).get("MOTION_VECTORS")  # type: ignore[call-arg]
+    return _NO_VECTORS if vectors is None else np.frombuffer(vectors, VECTOR_TYPE)
+
+
+def _check_frame(info: StreamInfo, gop: int, position: int, frame: Any) -> None:
+    if (frame.width, frame.height) != (info.width, info.height):
+        raise VideoError(
+            info.path,
+            f"changes size from {info.width}x{info.height} to {frame.width}x{frame.height} in GOP {gop}; "
+            "re-encode it with `cdkd data prepare`",
+        )
+    if frame.is_corrupt:
+        raise VideoError(info.path, f"frame {position} of GOP {gop} is damaged")

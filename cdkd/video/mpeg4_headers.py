@@ -1,0 +1,111 @@
+"""The few header fields of MPEG-4 Part 2 on which frame order and prediction hang (ISO/IEC 14496-2, 6.2)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from cdkd.video.bits import BitReader
+
+_VOP_START = b"\x00\x00\x01\xb6"
+_VOP_LETTERS = "IPBS"
+_HEADER_BYTES = 32
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What the video object layer says about all of its frames."""
+
+    width: int
+    height: int
+    time_bits: int
+    """Bits of a frame's time increment."""
+    is_interlaced: bool
+    has_sprites: bool
+    """Static sprites or global motion compensation."""
+    is_quarter_pixel: bool
+
+
+@dataclass(frozen=True)
+class FrameHeader:
+    """One coded frame (VOP)."""
+
+    letter: str
+    """I, P, B or S (sprite: global motion compensation)."""
+    is_coded: bool
+    """False: a place holder, for which a decoder gives no frame."""
+    rounding: int
+    """`vop_rounding_type` of a P-frame."""
+
+
+def parse_layer(data: bytes) -> Layer | None:
+    """The first video object layer header in `data`, None if there is none.
+
+    Raises:
+        EOFError: the header ends early.
+    """
+    start = next((i for i in _start_codes(data) if 0x20 <= data[i + 3] <= 0x2F), None)
+    if start is None:
+        return None
+    bits = BitReader(data[start + 4 : start + 4 + 256])
+    bits.read(1 + 8)
+    version = 1
+    if bits.read(1):
+        version, _ = bits.read(4), bits.read(3)
+    if bits.read(4) == 15:
+        bits.read(16)
+    if bits.read(1):
+        bits.read(2 + 1)
+        if bits.read(1):
+            bits.read(79)
+    shape = bits.read(2)
+    bits.read(1)
+    time_bits = max((bits.read(16) - 1).bit_length(), 1)
+    bits.read(1)
+    if bits.read(1):
+        bits.read(time_bits)
+    if shape != 0:
+        raise EOFError("arbitrary shapes are not supported")
+    _, width, _, height, _ = (bits.read(n) for n in (1, 13, 1, 13, 1))
+    is_interlaced = bool(bits.read(1))
+    bits.read(1)
+    sprites = bits.read(1 if version == 1 else 2)
+    # With sprites the question does not arise: they are refused.
+    is_quarter_pixel = version != 1 and sprites == 0 and _quarter_sample(bits)
+    return Layer(width, height, time_bits, is_interlaced, sprites != 0, is_quarter_pixel)
+
+
+def _quarter_sample(bits: BitReader) -> bool:
+    if bits.read(1):
+        bits.read(4 + 4)
+    if bits.read(1):
+        for _ in ("intra", "inter"):
+            if bits.read(1):
+                # A quantiser matrix ends with a zero or with its 64th entry.
+                for _ in range(64):
+                    if bits.read(8) == 0:
+                        break
+    return bool(bits.read(1))
+
+
+def parse_frames(data: bytes, layer: Layer) -> Iterator[FrameHeader]:
+    """Each frame in a packet; old AVI files pack a P-frame and its B-frame into one.
+
+    Raises:
+        EOFError: a frame header ends early.
+    """
+    start = data.find(_VOP_START)
+    while start >= 0:
+        bits = BitReader(data[start + 4 : start + 4 + _HEADER_BYTES])
+        letter = _VOP_LETTERS[bits.read(2)]
+        while bits.read(1):
+            pass
+        bits.read(1 + layer.time_bits + 1)
+        is_coded = bool(bits.read(1))
+        yield FrameHeader(letter, is_coded, bits.read(1) if is_coded and letter == "P" else 0)
+        start = data.find(_VOP_START, start + 4)
+
+
+def _start_codes(data: bytes) -> Iterator[int]:
+    start = data.find(b"\x00\x00\x01")
+    while 0 <= start < len(data) - 4:
+        yield start
+        start = data.find(b"\x00\x00\x01", start + 3)
