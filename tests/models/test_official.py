@@ -104,7 +104,7 @@ def test_a_file_without_batch_counters_loads_and_says_so():
     [
         (lambda s: s.pop("base_model.layer2.0.conv2.weight"), "missing encoder.backbone.layer2.0.conv2.weight"),
         (lambda s: s.update({"extra.weight": torch.zeros(1)}), "1 of 123 keys are unknown, such as extra.weight"),
-        (lambda s: s.update({"base_model.bn1.weight": torch.zeros(9)}), r"bn1.weight is \(9,\), the network has \(64,\)"),
+        (lambda s: s.update({"base_model.bn1.weight": torch.zeros(9)}), r"bn1.weight is \(9,\), the network"),
         (lambda s: s.pop("new_fc.weight"), "has no classifier"),
         (lambda s: s.update({"base_model.fc.weight": torch.zeros(1)}), "two classifiers"),
         (lambda s: s.update({"base_model.layer2.0.nl.g.weight": torch.zeros(1)}), "non-local"),
@@ -161,5 +161,5 @@ def test_a_file_that_is_no_checkpoint_is_refused_with_its_path(tmp_path, content
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(ModelError, match="absent.pth: no such file"):
+    with pytest.raises(ModelError, match=r"absent\.pth: no such file"):
         read_state_dict(tmp_path / "absent.pth")

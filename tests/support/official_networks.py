@@ -54,7 +54,7 @@ def tdn_state(num_classes: int, seed: int = 0) -> State:
         if key.startswith("fc."):
             state[f"new_{key}"] = value
             continue
-        ours = key.replace("layer", "layer", 1)
+        ours = key
         if key.startswith("layer"):
             stage, rest = key.split(".", 1)
             ours = f"{stage}_bak.{rest}"
@@ -140,7 +140,8 @@ def _block(state: State, key: str, x: torch.Tensor, stride: int, before=None, be
 
 
 def _bare(state: State) -> State:
-    return {key.removeprefix("module.").removeprefix("base_model.").replace("_bak.", "."): v for key, v in state.items()}
+    bare = {key.removeprefix("module.").removeprefix("base_model."): value for key, value in state.items()}
+    return {key.replace("_bak.", "."): value for key, value in bare.items()}
 
 
 def slow_tsm(state: State, clip: torch.Tensor, depth: str = "resnet50") -> tuple[list[torch.Tensor], torch.Tensor]:
