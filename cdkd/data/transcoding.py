@@ -18,6 +18,9 @@ from cdkd.data.manifest import DatasetError
 MIN_FRAMES = 2
 """A video of a single frame has no motion."""
 
+_LEAST_DECODED = 0.5
+"""Share of its packets that a video must decode to; interlaced and packed ones hold more packets than frames."""
+
 _TASKS_AHEAD = 4
 
 
@@ -101,41 +104,43 @@ def transcode_one(task: Task, settings: TranscodeSettings, known: Finished | Non
     Raises:
         DiskFullError: the target's disk is full.
     """
+    from cdkd.data.integrity import TruncatedError
     from cdkd.video.frames import VideoError
-    from cdkd.video.transcode import transcode
 
     try:
         status = task.source.stat()
         source_digest = file_digest(task.source)
-        if (
-            known is not None
-            and (known.settings, known.source_digest) == (settings.key, source_digest)
-            and _size(task.target) == known.target_size
-        ):
+        is_same = known is not None and (known.settings, known.source_digest) == (settings.key, source_digest)
+        if known is not None and is_same and _size(task.target) == known.target_size:
             num_frames, target_digest = known.num_frames, known.target_digest
         else:
-            num_frames = transcode(
-                task.source,
-                task.work,
-                width=settings.width,
-                height=settings.height,
-                gop_length=settings.gop_length,
-                quantiser=settings.quantiser,
-            )
-            if num_frames < MIN_FRAMES:
-                task.work.unlink()
-                return Failed(task.path, f"{task.source}: holds {num_frames} frame, at least {MIN_FRAMES} are needed")
-            target_digest = file_digest(task.work)
-            task.target.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(task.work, task.target)
+            num_frames, target_digest = _make(task, settings)
         size = task.target.stat().st_size
     except (VideoError, OSError) as error:
         if is_disk_full(error):
             raise disk_full_error(task.target.parent) from error
         return Failed(task.path, str(error))
+    except TruncatedError as error:
+        return Failed(task.path, f"{task.source}: {error}")
     return Finished(
         task.path, settings.key, status.st_size, status.st_mtime_ns, source_digest, size, target_digest, num_frames
     )
+
+
+def _make(task: Task, settings: TranscodeSettings) -> tuple[int, str]:
+    """Number of frames and digest of the new target."""
+    from cdkd.data.integrity import TruncatedError, count_packets
+    from cdkd.video.transcode import transcode
+
+    num_packets = count_packets(task.source)
+    num_frames = transcode(task.source, task.work, **asdict(settings))
+    if num_frames < max(MIN_FRAMES, _LEAST_DECODED * num_packets):
+        task.work.unlink()
+        raise TruncatedError(f"only {num_frames} of {num_packets} frames can be decoded, {MIN_FRAMES} are the least")
+    digest = file_digest(task.work)
+    task.target.parent.mkdir(parents=True, exist_ok=True)
+    os.replace(task.work, task.target)
+    return num_frames, digest
 
 
 def _size(path: Path) -> int:
