@@ -14,6 +14,7 @@ import click
 )
 @click.option("--study", help="Only the runs of this study.")
 @click.option("--dataset", help="Only the runs on this data set, for example shapes.")
+@click.option("--where", multiple=True, metavar="KEY=VALUE", help="Only runs with this setting; may be repeated.")
 @click.option(
     "--format",
     "format_name",
@@ -29,6 +30,7 @@ def command(
     table: tuple[int, ...],
     study: str | None,
     dataset: str | None,
+    where: tuple[str, ...],
     format_name: str,
     output: Path | None,
     over_videos: bool,
@@ -43,13 +45,15 @@ def command(
       cdkd report --table 5 --format latex       the lambda search, for a paper
       cdkd report --format html --output report.html
       cdkd report --table 4 --study ablation --format csv
+      cdkd report --table 4 --where train.epochs=80
     """
     from cdkd.report import load_reports
     from cdkd.report.files import write_atomically
     from cdkd.report.render import render
     from cdkd.report.tables import TABLES
 
-    reports = load_reports(table or tuple(TABLES), tracking_uri, study, dataset, over_videos)
+    wanted = dict(_setting(text) for text in where)
+    reports = load_reports(table or tuple(TABLES), tracking_uri, study, dataset, wanted, over_videos)
     shown = [report for found in reports.values() for report in found if table or report.dataset]
     if not shown:
         raise click.ClickException(_nothing_found(study, dataset))
@@ -58,6 +62,19 @@ def command(
         click.echo(text, nl=False)
     else:
         click.echo(f"wrote {write_atomically(output, text.encode())}")
+
+
+def _setting(text: str) -> tuple[str, object]:
+    import yaml
+
+    key, sign, value = text.partition("=")
+    try:
+        if sign and key.strip():
+            return key.strip(), yaml.safe_load(value)
+    except yaml.YAMLError:
+        # An unreadable value ends like a missing one.
+        pass
+    raise click.BadParameter(f"{text}: expected dotted.key=value, for example train.epochs=80", param_hint="--where")
 
 
 def _nothing_found(study: str | None, dataset: str | None) -> str:

@@ -1,8 +1,8 @@
 """Tracked runs become the paper's tables."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cdkd.report.assemble import Report
@@ -15,6 +15,7 @@ def load_reports(
     tracking_uri: str | None = None,
     study: str | None = None,
     dataset: str | None = None,
+    where: Mapping[str, Any] | None = None,
     over_videos: bool = False,
 ) -> "dict[int, tuple[Report, ...]]":
     """The tables from the tracked runs, one report per data set; the store is read once.
@@ -23,20 +24,22 @@ def load_reports(
         tracking_uri: the store; None: `MLFLOW_TRACKING_URI`, else `sqlite:///mlflow.db`.
         study: only this study's runs.
         dataset: only this data set's runs.
+        where: only runs with these settings, by dotted key.
         over_videos: read per-video scores and compare rows over test videos too.
 
     Raises:
-        CdkdError: no such store, or no such table.
+        CdkdError: no such store, no such table, or a setting that no run has.
     """
     from functools import partial
 
     from cdkd.report.assemble import build_reports, table_definition
+    from cdkd.report.protocol import runs_where
     from cdkd.report.tracked import read_runs
     from cdkd.tracking.runs import load_runs, load_scores
 
     for table in tables:
         table_definition(table)
-    runs = read_runs(load_runs(tracking_uri, study))
+    runs = runs_where(read_runs(load_runs(tracking_uri, study)), where or {})
     scores = partial(load_scores, tracking_uri=tracking_uri) if over_videos else None
     return {table: build_reports(table, runs, dataset, scores) for table in tables}
 

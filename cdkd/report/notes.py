@@ -74,8 +74,9 @@ def _protocol(rows: Sequence[TableRow], selection: Selection) -> list[str]:
     if "student.weights" in settings:
         parts.append(f"streams start from {settings['student.weights']} weights")
     parts += [f"{name} {facts[name]}" for name in ("split", "views") if name in facts]
-    if "dataset_hash" in facts:
-        parts.append(f"data {facts['dataset_hash'][:12]}")
+    version = facts.get("dataset_hash") or facts.get("dataset_version")
+    if version:
+        parts.append(f"data version {version[:12]}")
     notes = [f"Protocol of every row: {', '.join(parts)}."]
     lambdas = _lambdas(selection)
     if lambdas:

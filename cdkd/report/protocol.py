@@ -5,16 +5,17 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from difflib import get_close_matches
 from typing import Any
 
-from cdkd.report.axes import axes_of
+from cdkd.report.axes import Axes, axes_of
 from cdkd.report.tables import RowDefinition, TableDefinition, free_row
-from cdkd.report.tracked import Run
+from cdkd.report.tracked import ReportError, Run
 
 # Neither can change a result: how the machine was used, and where files lie.
 _IRRELEVANT = ("seed", "runtime.", "data.root", "data.cache")
 # What the runs found out and every row must share; the other facts describe a run without changing it.
-_SHARED_FACTS = ("dataset_hash", "split", "views", "num_test_videos")
+_SHARED_FACTS = ("dataset_version", "dataset_hash", "split", "views", "num_test_videos")
 # Between two networks (blocks) only the data and the test-time protocol must agree; their recipes may differ.
 _SHARED_BY_BLOCKS = ("data.", "evaluation.", "facts.")
 _VALIDATION = "validation_top1"
@@ -55,28 +56,54 @@ class Selection:
     left_out: tuple[Variant, ...]
 
 
+def is_read(key: str, axes: Axes) -> bool:
+    """Whether a run with these axes reads a setting at all: what is switched off cannot set two runs apart."""
+    has_teacher = axes.spatial or axes.temporal or axes.logits
+    readers = {
+        "distill.spatial.": axes.spatial,
+        "distill.temporal.": axes.temporal,
+        "distill.logits.": axes.logits,
+        # The decoder is as wide as the teacher's maps, even where no loss compares them.
+        "teacher.arch": has_teacher or axes.decoder,
+        "teacher.backbone": has_teacher or axes.decoder,
+        "teacher.": has_teacher,
+        "student.gate": axes.decoder,
+        "student.attention_dim": axes.decoder,
+        "student.head": axes.decoder,
+    }
+    return next((is_used for prefix, is_used in readers.items() if key.startswith(prefix)), True)
+
+
 def protocol_of(settings: Mapping[str, Any], own_settings: frozenset[str]) -> dict[str, Any]:
     """A run's settings without the table's own axes, the seed, and the settings of whatever is switched off."""
     axes = axes_of(settings)
-    switched_off = [
-        prefix
-        for prefix, is_used in (
-            ("distill.spatial.", axes.spatial),
-            ("distill.temporal.", axes.temporal),
-            ("distill.logits.", axes.logits),
-            ("teacher.", axes.spatial or axes.temporal or axes.logits),
-            ("student.gate", axes.decoder),
-            ("student.attention_dim", axes.decoder),
-            ("student.head", axes.decoder),
-        )
-        if not is_used
-    ]
-    ignored = (*_IRRELEVANT, *switched_off)
     return {
         key: value
         for key, value in settings.items()
-        if not key.startswith(ignored) and not key.endswith(".enabled") and key not in own_settings
+        if is_read(key, axes)
+        and key not in own_settings
+        and not key.startswith(_IRRELEVANT)
+        and not key.endswith(".enabled")
     }
+
+
+def runs_where(runs: Sequence[Run], wanted: Mapping[str, Any]) -> tuple[Run, ...]:
+    """The runs with these settings; a setting that a run never reads fits any value.
+
+    Raises:
+        ReportError: no run has such a setting.
+    """
+    known = {key for run in runs for key in run.settings}
+    for key in wanted:
+        if runs and key not in known:
+            near = get_close_matches(key, known, n=1)
+            hint = f"; did you mean '{near[0]}'?" if near else ""
+            raise ReportError(f"--where {key}: no tracked run has this setting{hint}")
+    return tuple(
+        run
+        for run in runs
+        if all(run.settings.get(key) == value for key, value in wanted.items() if is_read(key, axes_of(run.settings)))
+    )
 
 
 def row_of(table: TableDefinition, run: Run) -> RowDefinition | None:

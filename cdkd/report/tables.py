@@ -29,8 +29,10 @@ class RowDefinition:
     @property
     def name(self) -> str:
         """The method, with what sets it apart from rows of the same method."""
-        apart = [f"{_AXIS_NAMES[key]} {value}" for key, value in self.labels.items() if key in _AXIS_NAMES]
-        return f"{self.method} ({', '.join(apart)})" if apart else self.method
+        apart = {_AXIS_NAMES[key]: value for key, value in self.labels.items() if key in _AXIS_NAMES}
+        if not set(apart.values()) - {"no", "0"}:
+            return self.method
+        return f"{self.method} ({', '.join(f'{name} {value}' for name, value in apart.items())})"
 
 
 _AXIS_NAMES = {"spatial": "spatial", "temporal": "temporal", "lambda1": "λ1", "lambda2": "λ2"}

@@ -39,7 +39,7 @@ class Run:
     metrics: Mapping[str, float]
     """Accuracies in percent."""
     facts: Mapping[str, str]
-    """What the run found out: data set, its hash, split, views, numbers of videos."""
+    """What the run found out: data set, its version, split, views, numbers of videos."""
 
     @property
     def is_finished(self) -> bool:

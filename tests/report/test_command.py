@@ -1,0 +1,140 @@
+"""`cdkd report` and write_tables on a real MLflow store."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner, Result
+from support.report_runs import BOTH, FACTS, NO_KD, PLAIN, SPATIAL
+
+from cdkd.cli.report import command
+from cdkd.config import build_record, merge_dotted
+from cdkd.errors import CdkdError
+from cdkd.report import table_text, write_tables
+from cdkd.settings import Experiment, cell_identity, flat_settings
+from cdkd.tracking.mlflow_tracker import MlflowTracker
+from cdkd.tracking.tracker import Opening
+
+_CELLS = ((PLAIN, (60.0, 62.0)), (NO_KD, (55.0, 58.0)), (SPATIAL, (66.0, 67.0)), (BOTH, (68.0, None)))
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A store with a study of four rows and two seeds, one run of it diverged; each run keeps scores of four videos."""
+    folder = tmp_path_factory.mktemp("store")
+    uri = f"sqlite:///{folder / 'mlflow.db'}"
+    tracker = MlflowTracker(uri, "ablation", folder / "home")
+    tracker.prepare(["rows"])
+    for overrides, accuracies in _CELLS:
+        for seed, top1 in enumerate(accuracies):
+            experiment = build_record(Experiment, merge_dotted({}, {**overrides, "seed": seed}))
+            settings = flat_settings(experiment)
+            opening = Opening("cell", "ablation", "rows", "row", cell_identity(experiment), seed, 1, "plan", settings)
+            run_id = tracker.open(opening)
+            if top1 is not None:
+                tracker.log(run_id, [(40, {"test_top1": top1, "test_top5": 90.0, "validation_top1": 61.0})])
+                tracker.attach(run_id, _scores(folder, top1), "scores")
+            tracker.close(run_id, "diverged" if top1 is None else "finished", FACTS)
+    return uri
+
+
+def _scores(folder: Path, top1: float) -> Path:
+    """Four videos; rows above 65 % get three of them right, the others two."""
+    right = 3 if top1 > 65 else 2
+    frame = pd.DataFrame(
+        {"video": list("abcd"), "label": 1, "score_0": 0.5, "score_1": [1.0] * right + [0.0] * (4 - right)}
+    )
+    path = folder / "scores.parquet"
+    frame.to_parquet(path)
+    return path
+
+
+def _run(*arguments: str) -> Result:
+    return CliRunner().invoke(command, list(arguments), catch_exceptions=False)
+
+
+def test_text_of_a_real_store(store: str) -> None:
+    result = _run("--table", "4", "--tracking-uri", store)
+    assert result.exit_code == 0
+    lines = result.output.splitlines()
+    assert "Measured on shapes (embedded, synthetic), not comparable with the published columns." in lines
+    assert next(line for line in lines if line.startswith("TSM, three streams")).split()[5:11] == [
+        "61.0", "±", "1.4", "(2)", "90.0", "±",
+    ]  # fmt: skip
+    both = next(line for line in lines if line.startswith("TSM + ours           yes      yes"))
+    assert "68.0 (1)" in both and "+8.0" in both
+    assert "* Runs diverged, in no mean: TSM + ours (spatial yes, temporal yes): seed 1." in lines
+    assert result.output == table_text(4, store, "ablation")
+
+
+def test_all_tables_that_have_runs(store: str) -> None:
+    output = _run("--tracking-uri", store, "--format", "csv").output
+    assert {line.split(",")[0] for line in output.splitlines() if line[:1].isdigit()} == {"1", "2", "3", "4", "5"}
+
+
+def test_intervals_over_videos(store: str) -> None:
+    output = _run("--table", "4", "--over-videos", "--tracking-uri", store).output
+    assert "over videos" in output
+    assert "(exact McNemar): seed 0: 1 against 0, p = 1; seed 1: 1 against 0, p = 1." in " ".join(output.split())
+
+
+def test_where_and_its_mistakes(store: str) -> None:
+    assert "68.0 (1)" in _run("--table", "4", "--where", "train.epochs=40", "--tracking-uri", store).output
+    nothing = _run("--table", "4", "--where", "train.epochs=41", "--tracking-uri", store)
+    assert "No run has been tracked for this table" in nothing.output
+    wrong = _run("--table", "4", "--where", "train.epochs", "--tracking-uri", store)
+    assert wrong.exit_code == 2 and "expected dotted.key=value" in wrong.output
+    with pytest.raises(CdkdError, match="did you mean 'train.epochs'"):
+        _run("--where", "train.epoch=1", "--tracking-uri", store)
+
+
+def test_output_goes_to_a_file(store: str, tmp_path: Path) -> None:
+    target = tmp_path / "table.html"
+    result = _run("--table", "4", "--format", "html", "--output", str(target), "--tracking-uri", store)
+    assert result.output == f"wrote {target}\n"
+    assert target.read_text().count("data:image/svg+xml;base64,") == 1
+
+
+def test_nothing_tracked_for_a_study(store: str) -> None:
+    result = _run("--study", "other", "--tracking-uri", store)
+    assert result.exit_code == 1
+    assert "no tracked run of study 'other' fits a table; run a study first" in result.output
+
+
+def test_write_tables_names_every_file(store: str, tmp_path: Path) -> None:
+    written = write_tables([4, 1], tmp_path / "reports", store, "ablation")
+    suffixes = (".txt", ".md", ".csv", ".tex", ".html")
+    names = [*(f"table4{suffix}" for suffix in suffixes), "table4.png", *(f"table1{suffix}" for suffix in suffixes)]
+    assert [path.name for path in written] == names
+    assert sorted(path.name for path in (tmp_path / "reports").iterdir()) == sorted(names)
+    assert (tmp_path / "reports" / "table4.txt").read_text() == table_text(4, store, "ablation")
+
+
+def _in_a_process(folder: Path, *arguments: str) -> tuple[subprocess.CompletedProcess[str], float]:
+    environment = {key: value for key, value in os.environ.items() if key != "MLFLOW_TRACKING_URI"}
+    start = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "cdkd.cli", "report", *arguments],
+        cwd=folder, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return done, time.monotonic() - start
+
+
+def test_without_a_store_nothing_is_created(tmp_path: Path) -> None:
+    done, _ = _in_a_process(tmp_path, "--table", "4")
+    assert done.returncode == 1
+    message = done.stderr.splitlines()[-1]
+    assert message.startswith("cdkd: no tracked runs: mlflow.db does not exist; run a sweep in this folder first")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_report_imports_no_torch_and_no_statistics_package(store: str, tmp_path: Path) -> None:
+    done, _ = _in_a_process(tmp_path, "--table", "4", "--tracking-uri", store)
+    assert done.returncode == 0, done.stderr
+    imported = {line.rsplit("|", 1)[-1].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
+    assert "mlflow" in imported
+    assert not imported & {"torch", "optuna", "scipy.stats", "matplotlib"}

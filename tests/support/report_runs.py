@@ -1,0 +1,69 @@
+"""A table of runs as the tracking room gives it, from settings and accuracies."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from cdkd.config import build_record, merge_dotted
+from cdkd.settings import Experiment, cell_identity, flat_settings
+
+NO_KD = {"distill.spatial.enabled": False, "distill.temporal.enabled": False}
+PLAIN = {"student.decoder": False, "student.head": "streams", **NO_KD}
+SPATIAL = {"distill.temporal.enabled": False}
+TEMPORAL = {"distill.spatial.enabled": False}
+BOTH: dict[str, Any] = {}
+FACTS = {
+    "dataset": "shapes",
+    "dataset_version": "0123456789abcdef",
+    "split": "1",
+    "views": "1 clip x 1 crop",
+    "num_test_videos": "1200",
+}
+
+
+class RunTable:
+    """Collects runs; each call of `add` is one attempt, a minute after the one before."""
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, Any]] = []
+
+    def add(
+        self,
+        overrides: Mapping[str, Any],
+        seed: int,
+        top1: float | None,
+        *,
+        status: str = "finished",
+        study: str = "ablation",
+        commit: str | None = "aaaaaaaaaaaaaaaa",
+        dirty: bool = False,
+        top5: float | None = None,
+        validation: float | None = None,
+        facts: Mapping[str, str] = FACTS,
+    ) -> str:
+        experiment = build_record(Experiment, merge_dotted({}, {**overrides, "seed": seed}))
+        run_id = f"run{len(self.rows):03d}"
+        row: dict[str, Any] = {
+            "run_id": run_id,
+            "study": study,
+            "stage": "rows",
+            "cell": cell_identity(experiment),
+            "seed": seed,
+            "status": status,
+            "attempt": 1,
+            "commit": commit,
+            "dirty": dirty,
+            "version": "0.1.0",
+            "started": pd.Timestamp("2026-03-01", tz="UTC") + pd.Timedelta(minutes=len(self.rows)),
+        }
+        row |= {f"settings.{key}": value for key, value in flat_settings(experiment).items()}
+        measured = {"test_top1": top1, "test_top5": top5, "validation_top1": validation}
+        row |= {f"metrics.{key}": value for key, value in measured.items() if value is not None}
+        if status == "finished":
+            row |= {f"facts.{key}": value for key, value in facts.items()}
+        self.rows.append(row)
+        return run_id
+
+    def frame(self) -> pd.DataFrame:
+        return pd.DataFrame(self.rows)
