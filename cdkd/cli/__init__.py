@@ -12,6 +12,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "sweep": ("cdkd.cli.sweep", "Train every cell of a study, track it, print its tables."),
     "plan": ("cdkd.cli.plan", "List a study's cells and their state; trains nothing."),
     "worker": ("cdkd.cli.worker", "Run waiting cells of a study in this process."),
+    "teacher": ("cdkd.cli.teacher", "Import published TSM and TDN checkpoints."),
+    "profile": ("cdkd.cli.profile", "Multiply-adds, parameters, speed and memory of the networks."),
     "report": ("cdkd.cli.report", "Print a table of the paper, measured beside published."),
     "data": ("cdkd.cli.data", "Prepare, check and look at videos and data sets."),
     "bench": ("cdkd.cli.bench", "Benchmarks, as ratios against named alternatives."),

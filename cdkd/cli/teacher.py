@@ -1,0 +1,61 @@
+"""`cdkd teacher`: published teachers become checkpoints of this package."""
+
+import json
+from pathlib import Path
+
+import click
+
+
+@click.group(name="teacher", context_settings={"help_option_names": ["-h", "--help"]})
+def command() -> None:
+    """Bring published TSM and TDN checkpoints into a run.
+
+    \b
+    Examples:
+      cdkd teacher import TSM_kinetics_..._segment8_e50.pth --arch tsm -o tsm8.safetensors
+      cdkd sweep ablation.yaml --set teacher.checkpoint=tsm8.safetensors
+    """
+
+
+@command.command(name="import")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--arch", required=True, type=click.Choice(["tsm", "tdn"]), help="Whose network the file holds.")
+@click.option(
+    "--num-segments",
+    type=click.IntRange(1),
+    help="Segments it was trained with; read from the file name (...segment8...) where that says it.",
+)
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Where to write the checkpoint (.safetensors; its description goes beside it as .json).",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the whole report: every key and what became of it.")
+def import_command(file: Path, arch: str, num_segments: int | None, output: Path, as_json: bool) -> None:
+    """Convert the authors' FILE (.pth, .pth.tar; MMAction2's TSM too) to a teacher checkpoint.
+
+    Nothing in the file is executed: tensors and plain values are read, anything else is refused. A key that is
+    unknown, missing or of another shape is an error; the file is never loaded by halves.
+
+    \b
+    Examples:
+      cdkd teacher import TSM_kinetics_..._segment8_e50.pth --arch tsm -o tsm8.safetensors
+      cdkd teacher import best.pth.tar --arch tdn --num-segments 16 -o tdn16.safetensors
+    """
+    from cdkd.models.teacher_import import import_teacher
+
+    report, segments = import_teacher(file, arch, num_segments, output)
+    if as_json:
+        from dataclasses import asdict
+
+        click.echo(json.dumps({**asdict(report), "num_segments": segments}, indent=2))
+        return
+    click.echo(f"{file}: {report.naming} names, {report.backbone}, {report.num_classes} classes, {segments} segments")
+    click.echo(f"  mapped   {len(report.mapped)} keys")
+    click.echo(f"  folded   {len(report.folded)} convolution biases into the batch norms that follow them")
+    click.echo(f"  dropped  {len(report.dropped)} keys" + "".join(f"\n    {key}: {why}" for key, why in report.dropped))
+    click.echo(f"  missing  {len(report.missing)} batch counters, set to 0")
+    click.echo(f"written: {output} and {output.with_suffix('.json')}")
+    click.echo(f"use it:  cdkd sweep ablation.yaml --set teacher.checkpoint={output}")
