@@ -24,7 +24,11 @@ import click
     help="How the tables are written.",
 )
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file, atomically.")
-@click.option("--over-videos", is_flag=True, help="Compare rows over test videos too: bootstrap and McNemar.")
+@click.option(
+    "--over-videos/--no-over-videos",
+    default=None,
+    help="Compare rows over test videos too: bootstrap and McNemar.  [default: where there is one seed only]",
+)
 @click.option("--tracking-uri", help="MLflow store.  [default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db]")
 def command(
     table: tuple[int, ...],
@@ -33,7 +37,7 @@ def command(
     where: tuple[str, ...],
     format_name: str,
     output: Path | None,
-    over_videos: bool,
+    over_videos: bool | None,
     tracking_uri: str | None,
 ) -> None:
     """Print a table of the paper, measured beside published.

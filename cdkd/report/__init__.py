@@ -16,7 +16,7 @@ def load_reports(
     study: str | None = None,
     dataset: str | None = None,
     where: Mapping[str, Any] | None = None,
-    over_videos: bool = False,
+    over_videos: bool | None = None,
 ) -> "dict[int, tuple[Report, ...]]":
     """The tables from the tracked runs, one report per data set; the store is read once.
 
@@ -25,7 +25,7 @@ def load_reports(
         study: only this study's runs.
         dataset: only this data set's runs.
         where: only runs with these settings, by dotted key.
-        over_videos: read per-video scores and compare rows over test videos too.
+        over_videos: compare rows over test videos too, from the runs' scores; None: where there is one seed only.
 
     Raises:
         CdkdError: no such store, no such table, or a setting that no run has.
@@ -40,8 +40,8 @@ def load_reports(
     for table in tables:
         table_definition(table)
     runs = runs_where(read_runs(load_runs(tracking_uri, study)), where or {})
-    scores = partial(load_scores, tracking_uri=tracking_uri) if over_videos else None
-    return {table: build_reports(table, runs, dataset, scores) for table in tables}
+    scores = partial(load_scores, tracking_uri=tracking_uri)
+    return {table: build_reports(table, runs, dataset, scores, over_videos) for table in tables}
 
 
 def table_text(table: int, tracking_uri: str | None = None, study: str | None = None) -> str:

@@ -32,6 +32,8 @@ class TableRow:
     """One per seed, whatever became of it."""
     top1: Accuracy | None
     top5: Accuracy | None
+    validation: Accuracy | None
+    """Top-1 on validation videos."""
     difference: PairedDifference | None
     """Top-1 minus the baseline row's, paired by seed."""
     adjusted_p: float | None = None
@@ -70,6 +72,7 @@ def aggregate_row(
         runs=runs,
         top1=accuracy(finished, "test_top1"),
         top5=accuracy(finished, "test_top5"),
+        validation=accuracy(finished, "validation_top1"),
         difference=paired_difference(top1_by_seed(runs), top1_by_seed(baseline.runs)) if baseline else None,
     )
 

@@ -1,8 +1,10 @@
 """Tracked runs and a table's definition become one report per data set."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
+from cdkd.errors import CdkdError
 from cdkd.report.aggregate import TableRow, aggregate_row, correct_for_many_rows
 from cdkd.report.columns import Column, columns_of
 from cdkd.report.notes import notes_below
@@ -10,7 +12,7 @@ from cdkd.report.protocol import Selection, select, variants_of
 from cdkd.report.published import figures_of_row
 from cdkd.report.tables import TABLES, RowDefinition, TableDefinition
 from cdkd.report.tracked import ReportError, Run
-from cdkd.report.videos import ScoreLoader, compare_videos
+from cdkd.report.videos import ScoreLoader, compare_videos, correct_by_video
 
 DATASET_TITLES = {
     "shapes": "shapes (embedded, synthetic)",
@@ -59,31 +61,51 @@ def datasets_of(table: TableDefinition, runs: Sequence[Run]) -> list[str]:
 
 
 def build_reports(
-    number: int, runs: Sequence[Run], dataset: str | None = None, scores: ScoreLoader | None = None
+    number: int,
+    runs: Sequence[Run],
+    dataset: str | None = None,
+    scores: ScoreLoader | None = None,
+    over_videos: bool | None = None,
 ) -> tuple[Report, ...]:
     """A table of the paper, once for each data set that has runs; once without measured figures when none has.
 
     Args:
         dataset: only this one.
-        scores: reads per-video scores; with it rows are compared over test videos too.
+        scores: reads per-video scores; without it rows are compared over seeds alone.
+        over_videos: compare rows over test videos too; None: where single seeds leave every difference without an
+            interval, and unreadable scores are then a note instead of an error.
 
     Raises:
-        ReportError: the paper has no such table, or per-video scores do not fit together.
+        CdkdError: the paper has no such table, or per-video scores are missing or do not fit together.
     """
     table = table_definition(number)
     names: Sequence[str | None] = [name for name in datasets_of(table, runs) if dataset in (None, name)]
-    return tuple(_build(table, name, runs, scores) for name in names or (None,))
+    return tuple(_build(table, name, runs, scores, over_videos) for name in names or (None,))
 
 
-def _build(table: TableDefinition, dataset: str | None, runs: Sequence[Run], scores: ScoreLoader | None) -> Report:
+def _build(
+    table: TableDefinition,
+    dataset: str | None,
+    runs: Sequence[Run],
+    scores: ScoreLoader | None,
+    over_videos: bool | None,
+) -> Report:
     here = [run for run in runs if run.settings.get("data.name", "shapes") == dataset]
     selection = select(variants_of(table, here))
     rows = [
         aggregate_row(row, selection.chosen, figures_of_row(table.number, row.key))
         for row in _rows_shown(table, selection)
     ]
-    if scores is not None:
-        rows = [_with_videos(row, rows, scores) for row in rows]
+    problem = ""
+    if scores is not None and (over_videos or (over_videos is None and _lacks_intervals(rows))):
+        try:
+            # A baseline is compared with every row of its network, but read once.
+            outcomes = cache(lambda run_id: correct_by_video(scores(run_id)))
+            rows = [_with_videos(row, rows, outcomes) for row in rows]
+        except CdkdError as error:
+            if over_videos:
+                raise
+            problem = f"Not compared over test videos: {error}."
     corrected = correct_for_many_rows(rows)
     return Report(
         table=table,
@@ -92,8 +114,13 @@ def _build(table: TableDefinition, dataset: str | None, runs: Sequence[Run], sco
         subtitle=_subtitle(table, dataset),
         columns=columns_of(table, corrected),
         rows=corrected,
-        notes=notes_below(table, corrected, selection),
+        notes=[*notes_below(table, corrected, selection), *([problem] if problem else [])],
     )
+
+
+def _lacks_intervals(rows: Sequence[TableRow]) -> bool:
+    differences = [row.difference for row in rows if row.difference]
+    return bool(differences) and not any(difference.interval for difference in differences)
 
 
 def _rows_shown(table: TableDefinition, selection: Selection) -> list[RowDefinition]:
@@ -104,9 +131,9 @@ def _rows_shown(table: TableDefinition, selection: Selection) -> list[RowDefinit
     return [*table.rows, *added]
 
 
-def _with_videos(row: TableRow, rows: Sequence[TableRow], scores: ScoreLoader) -> TableRow:
+def _with_videos(row: TableRow, rows: Sequence[TableRow], outcomes: Callable[[str], Mapping[str, bool]]) -> TableRow:
     baseline = next((other for other in rows if other.definition.key == row.definition.baseline), None)
-    return replace(row, videos=compare_videos(row.runs, baseline.runs, scores)) if baseline else row
+    return replace(row, videos=compare_videos(row.runs, baseline.runs, outcomes)) if baseline else row
 
 
 def _subtitle(table: TableDefinition, dataset: str | None) -> str:

@@ -142,6 +142,7 @@ FIELDS: tuple[Field, ...] = (
     Field("num_seeds", lambda row: row.top1.num_seeds if row.top1 else 0),
     Field("top5_mean", lambda row: row.top5 and row.top5.mean),
     Field("top5_deviation", lambda row: row.top5 and row.top5.deviation),
+    Field("validation_top1_mean", lambda row: row.validation and row.validation.mean),
     Field("baseline", lambda row: row.definition.baseline),
     Field("difference_mean", lambda row: row.difference and row.difference.mean),
     Field("difference_pairs", lambda row: row.difference and row.difference.num_pairs),

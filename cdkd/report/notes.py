@@ -22,6 +22,8 @@ def notes_below(table: TableDefinition, rows: Sequence[TableRow], selection: Sel
         notes += _networks(selection)
     notes += _unfinished(rows)
     notes += _left_out(selection)
+    if table.free_rows:
+        notes += _best_weights(measured)
     sources = sorted({figure.source for row in rows for figure in row.published})
     notes.append(f"Published: {'; '.join(sources)}.")
     notes += table.remarks
@@ -39,9 +41,7 @@ def _meaning(rows: Sequence[TableRow]) -> list[str]:
     else:
         text += "; one common seed gives no interval"
     notes.append(text + ".")
-    if any(row.videos for row in compared):
-        notes.append("Over videos: 95 % bootstrap interval of the difference; seeds are resampled, then test videos.")
-        notes += [line for row in compared for line in _mcnemar(row)]
+    notes += _over_videos(compared)
     most = max(row.difference.num_pairs for row in compared if row.difference)
     if most < MIN_SEEDS_TO_TEST:
         notes.append(f"n too small to test: below {MIN_SEEDS_TO_TEST} paired seeds no row gets a p-value.")
@@ -50,14 +50,24 @@ def _meaning(rows: Sequence[TableRow]) -> list[str]:
     return notes
 
 
-def _mcnemar(row: TableRow) -> list[str]:
-    if row.videos is None:
+def _over_videos(rows: Sequence[TableRow]) -> list[str]:
+    compared = [(row.definition.name, row.videos) for row in rows if row.videos]
+    if not compared:
         return []
-    seeds = "; ".join(
-        f"seed {seed}: {test.num_only_row} against {test.num_only_baseline}, p = {test.p_value:.2g}"
-        for seed, test in row.videos.mcnemar.items()
-    )
-    return [f"Videos that only '{row.definition.name}', or only its baseline, gets right (exact McNemar): {seeds}."]
+    text = "Over videos: 95 % bootstrap interval of the difference; seeds are resampled, then test videos"
+    if all(len(videos.mcnemar) == 1 for _, videos in compared):
+        text = (
+            "Over videos: 95 % bootstrap interval of the difference over test videos, for the trained networks as they "
+        )
+        text += "are: another seed may differ by more"
+    tests = [
+        f"{name}: " + ", ".join(f"{x.num_only_row}/{x.num_only_baseline} p = {x.p_value:.2g}" for x in tests.values())
+        for name, tests in ((name, videos.mcnemar) for name, videos in compared)
+    ]
+    return [
+        f"{text}.",
+        f"Videos that only the row / only its baseline gets right, exact McNemar by seed: {'; '.join(tests)}.",
+    ]
 
 
 def _protocol(rows: Sequence[TableRow], selection: Selection) -> list[str]:
@@ -95,6 +105,31 @@ def _lambdas(selection: Selection) -> str:
         if values:
             texts.append(f"{name} = {', '.join(f'{value:g}' for value in values)}")
     return "; ".join(texts)
+
+
+def _best_weights(rows: Sequence[TableRow]) -> list[str]:
+    """Which weights validation videos favour, one lambda after the other as the paper searched."""
+    known = [row for row in rows if row.validation and row.definition.baseline and not _has_logits(row)]
+    alone = [
+        row for row in known if row.definition.labels["lambda2"] == "0" and row.definition.labels["lambda1"] != "0"
+    ]
+    if not alone:
+        return []
+    first = max(alone, key=_validation).definition.labels["lambda1"]
+    text = f"Best on validation videos: λ1 = {first} at λ2 = 0"
+    held = [row for row in known if row.definition.labels["lambda1"] == first and row not in alone]
+    if held:
+        best = max([*held, *(row for row in alone if row.definition.labels["lambda1"] == first)], key=_validation)
+        text += f"; then λ2 = {best.definition.labels['lambda2']} at λ1 = {first}"
+    return [f"{text}."]
+
+
+def _has_logits(row: TableRow) -> bool:
+    return bool(row.definition.match and row.definition.match["logits"])
+
+
+def _validation(row: TableRow) -> float:
+    return row.validation.mean if row.validation else 0.0
 
 
 def _code(rows: Sequence[TableRow]) -> list[str]:

@@ -176,7 +176,6 @@ _LATEX = {
     "±": r"\ensuremath{\pm}",
     "λ": r"\ensuremath{\lambda}",
     "×": r"\ensuremath{\times}",
-    '"': r"\textquotedbl{}",
 }
 
 
@@ -189,7 +188,7 @@ def latex_text(text: str) -> str:
 
 
 def render_latex(report: Report) -> str:
-    """A floating table in the booktabs style; needs \\usepackage{booktabs,graphicx} and T1 fonts."""
+    """A floating table in the booktabs style; needs \\usepackage{booktabs,graphicx}."""
     grid = grid_of(report)
     span_start, rules = 1, []
     for name, span in grid.groups:
@@ -198,7 +197,7 @@ def render_latex(report: Report) -> str:
         span_start += span
     columns = "".join("l" if column.is_text else "r" for column in report.columns)
     headers = [latex_text(column.header.replace("\n", " ")) for column in report.columns]
-    output = ["% needs \\usepackage[T1]{fontenc} and \\usepackage{booktabs,graphicx}", "\\begin{table}", "\\centering"]
+    output = ["% needs \\usepackage{booktabs,graphicx}", "\\begin{table}", "\\centering"]
     output.append(f"\\caption{{{latex_text(report.title.partition('. ')[2])}. {latex_text(report.subtitle)}}}")
     output.append(f"\\label{{tab:cdkd-{report.table.number}}}")
     output += ["\\resizebox{\\linewidth}{!}{%", f"\\begin{{tabular}}{{{columns}}}", "\\toprule"]

@@ -45,8 +45,13 @@ def correct_by_video(scores: "pd.DataFrame") -> dict[str, bool]:
     return dict(zip(scores["video"].astype(str), correct.tolist(), strict=True))
 
 
-def compare_videos(row: Sequence[Run], baseline: Sequence[Run], load: ScoreLoader) -> VideoComparison | None:
+def compare_videos(
+    row: Sequence[Run], baseline: Sequence[Run], outcomes: Callable[[str], Mapping[str, bool]]
+) -> VideoComparison | None:
     """Bootstrap over seeds and videos, and McNemar per seed; None without a common seed.
+
+    Args:
+        outcomes: run id -> whether each test video was classified right.
 
     Raises:
         ReportError: two runs were tested on different videos.
@@ -59,10 +64,10 @@ def compare_videos(row: Sequence[Run], baseline: Sequence[Run], load: ScoreLoade
     tables: list[list[NDArray[np.bool_]]] = [[], []]
     for seed in seeds:
         for side, run in enumerate((runs[seed], others[seed])):
-            correct = correct_by_video(load(run.run_id))
+            correct = outcomes(run.run_id)
             videos = sorted(correct) if videos is None else videos
             if sorted(correct) != videos:
-                raise ReportError(f"run {run.run_id} was tested on other videos than the rest of its table")
+                raise ReportError(f"run {run.run_id} was tested on other videos than the rest")
             tables[side].append(np.array([correct[video] for video in videos]))
     ours, theirs = np.stack(tables[0]), np.stack(tables[1])
     return VideoComparison(

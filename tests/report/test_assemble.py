@@ -173,7 +173,7 @@ def test_rows_are_compared_over_videos() -> None:
     # 4 against 1: p = 2 * (1 + 5) / 32.
     assert (test.num_only_row, test.num_only_baseline, test.p_value) == (4, 1, 0.375)
     assert row.videos.interval.low < 25.0 < row.videos.interval.high
-    assert any("seed 0: 4 against 1, p = 0.38" in note for note in report.notes)
+    assert any("TSM + ours (spatial yes, temporal no): 4/1 p = 0.38." in note for note in report.notes)
 
 
 def test_scores_of_other_videos_are_refused() -> None:
@@ -181,7 +181,49 @@ def test_scores_of_other_videos_are_refused() -> None:
     plain, spatial = runs.add(PLAIN, 0, 50.0), runs.add(SPATIAL, 0, 75.0)
     scores = {plain: _scores([True, False]), spatial: _scores([True, False, True])}
     with pytest.raises(ReportError, match=f"run {plain} was tested on other videos"):
-        _reports(4, runs, scores=scores.__getitem__)
+        _reports(4, runs, scores=scores.__getitem__, over_videos=True)
     with pytest.raises(ReportError, match="v1 twice"):
         twice = _scores([True, False]).assign(video="v1")
-        _reports(4, runs, scores={plain: twice, spatial: twice}.__getitem__)
+        _reports(4, runs, scores={plain: twice, spatial: twice}.__getitem__, over_videos=True)
+    # Unasked, it is a note.
+    (report,) = _reports(4, runs, scores=scores.__getitem__)
+    assert report.notes[-1] == f"Not compared over test videos: run {plain} was tested on other videos than the rest."
+
+
+def test_videos_are_read_unasked_only_where_seeds_give_no_interval() -> None:
+    runs = RunTable()
+    for seed in range(2):
+        runs.add(PLAIN, seed, 50.0)
+        runs.add(SPATIAL, seed, 75.0)
+    loaded: list[str] = []
+
+    def load(run_id: str) -> pd.DataFrame:
+        loaded.append(run_id)
+        return _scores([True, False])
+
+    _reports(4, runs, scores=load)
+    assert loaded == []
+    _reports(4, runs, scores=load, over_videos=True)
+    assert sorted(set(loaded)) == ["run000", "run001", "run002", "run003"]
+    loaded.clear()
+    single = RunTable()
+    single.add(PLAIN, 0, 50.0)
+    single.add(SPATIAL, 0, 75.0)
+    single.add(BOTH, 0, 76.0)
+    _reports(4, single, scores=load, over_videos=False)
+    assert loaded == []
+    _reports(4, single, scores=load)
+    assert sorted(loaded) == ["run000", "run001", "run002"]
+
+
+def test_best_weights_are_named_from_validation_alone() -> None:
+    runs = RunTable()
+    for weight, test, validation in ((0.01, 70.0, 60.0), (0.1, 65.0, 64.0), (1.0, 66.0, 63.0)):
+        runs.add({**SPATIAL, "distill.spatial.weight": weight}, 0, test, validation=validation)
+    (report,) = _reports(5, runs)
+    assert "Best on validation videos: λ1 = 0.1 at λ2 = 0." in report.notes
+    for weight, test, validation in ((0.1, 66.0, 62.0), (1.0, 64.0, 65.0), (5.0, 67.0, 63.0)):
+        runs.add({"distill.temporal.weight": weight}, 0, test, validation=validation)
+    runs.add({"distill.logits.enabled": True}, 0, 90.0, validation=90.0)
+    (report,) = _reports(5, runs)
+    assert "Best on validation videos: λ1 = 0.1 at λ2 = 0; then λ2 = 1 at λ1 = 0.1." in report.notes

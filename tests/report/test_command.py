@@ -79,7 +79,8 @@ def test_all_tables_that_have_runs(store: str) -> None:
 def test_intervals_over_videos(store: str) -> None:
     output = _run("--table", "4", "--over-videos", "--tracking-uri", store).output
     assert "over videos" in output
-    assert "(exact McNemar): seed 0: 1 against 0, p = 1; seed 1: 1 against 0, p = 1." in " ".join(output.split())
+    # The baseline gets two of four videos right, the row with spatial distillation three.
+    assert "TSM + ours (spatial yes, temporal no): 1/0 p = 1, 1/0 p = 1; " in " ".join(output.split())
 
 
 def test_where_and_its_mistakes(store: str) -> None:
