@@ -20,7 +20,11 @@ REPORTS = Path("reports")
 @click.argument("study")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override a setting of every cell.")
 @click.option("--seeds", default=None, help="A count, or numbers between commas; default: the study's.")
-@click.option("--workers", type=click.IntRange(min=1), help="Processes; default: one per core, where memory allows.")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=0),
+    help="Processes; default: one per core, where memory allows; 0: run everything in this process, for a debugger.",
+)
 @click.option("--retry-failed", is_flag=True, help="Run failed cells again.")
 @click.option(
     "--on-failure",

@@ -1,10 +1,12 @@
 """One attempt at a task: opens its run, trains, records how it ended."""
 
+import contextlib
 import importlib
 import shutil
 import tempfile
 import traceback
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -12,10 +14,10 @@ from typing import Any, Protocol, cast
 import yaml
 
 from cdkd.errors import CdkdError
-from cdkd.settings import Experiment, cell_identity, flat_settings
+from cdkd.settings import Experiment, flat_settings
 from cdkd.sweep.board import Board, Claim, Trial
 from cdkd.sweep.folder import read_cell, write_atomically
-from cdkd.sweep.logbook import Logbook
+from cdkd.sweep.logbook import Logbook, Metrics
 from cdkd.sweep.progress import ProgressWriter
 from cdkd.sweep.trial import Cell
 from cdkd.tracking.tracker import Ending, Opening, Tracker
@@ -88,12 +90,21 @@ def run_claim(board: Board, claim: Claim, tracker: Tracker, module: str) -> None
         run_id = tracker.open(_opening(board, trial, cell))
         board.note(trial.number, run_id=run_id)
         _attach_configuration(tracker, run_id, cell.experiment)
-        runner = _run_cell if trial.task.kind == "cell" else _run_teacher
-        runner(board, trial, cell, tracker, run_id, load_experiment(module), progress)
+        result = _train(board.folder.work(trial.task.id), trial, cell, partial(tracker.log, run_id), module, progress)
+        for name, file in result.artifacts.items():
+            tracker.attach(run_id, file, name)
+        # Noted before the run is closed: a process that dies in between leaves all that settling needs.
+        value = float(result.metrics.get("validation_top1", 0.0))
+        board.note(trial.number, metrics=dict(result.metrics), ending=result.ending, value=value)
+        tracker.close(run_id, result.ending, result.facts)
+        board.finish(trial.number, value)
+        shutil.rmtree(board.folder.work(trial.task.id))
     except (Interrupted, KeyboardInterrupt):
-        board.note(trial.number, is_interrupted=True)
-        if run_id is not None:
-            tracker.close(run_id, "killed")
+        # Whatever of this fails is done later by the reaper.
+        with contextlib.suppress(Exception):
+            board.note(trial.number, is_interrupted=True)
+            if run_id is not None:
+                tracker.kill_if_open(run_id)
         raise
     except Exception as error:
         _record_failure(board, trial, tracker, run_id, error)
@@ -102,77 +113,64 @@ def run_claim(board: Board, claim: Claim, tracker: Tracker, module: str) -> None
         claim.lease.release()
 
 
+@dataclass(frozen=True)
+class _Result:
+    ending: Ending
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    artifacts: Mapping[str, Path] = field(default_factory=dict)
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+
+def _train(
+    work: Path,
+    trial: Trial,
+    cell: Cell,
+    send: Callable[[list[tuple[int, Metrics]]], None],
+    module: str,
+    progress: ProgressWriter,
+) -> _Result:
+    work.mkdir(parents=True, exist_ok=True)
+    experiment = load_experiment(module)
+    book = Logbook(work / "metrics.jsonl", send)
+    if trial.task.kind == "teacher":
+        checkpoint = experiment.ensure_teacher(cell.experiment, book.log, progress)
+        book.close()
+        return _Result("finished", facts={"checkpoint": str(checkpoint)})
+    outcome = experiment.run(cell.experiment, work, book.log, progress)
+    book.close()
+    send([(book.last_epoch, outcome.metrics)])
+    ending: Ending = "diverged" if outcome.status == "diverged" else "finished"
+    return _Result(ending, outcome.metrics, outcome.artifacts, outcome.facts)
+
+
 def _opening(board: Board, trial: Trial, cell: Cell) -> Opening:
-    settings = flat_settings(cell.experiment)
     task = trial.task
+    settings = flat_settings(cell.experiment)
     if task.kind == "teacher":
         # A teacher's run is described by what decides the teacher, not by the cell that happened to ask for it.
         settings = {key: value for key, value in settings.items() if key.startswith(("teacher.", "data.", "runtime."))}
-    elif cell_identity(cell.experiment) != task.id:
-        raise CdkdError(f"{board.folder.configuration(task.id)} is not cell {task.id}; run the sweep again")
+        label, seed, labels = teacher_label(cell.experiment), cell.experiment.teacher.seed, {}
+    else:
+        if cell.id != task.id:
+            raise CdkdError(f"{board.folder.configuration(task.id)} is not cell {task.id}; run the sweep again")
+        label, seed, labels = cell.label, cell.seed, dict(cell.labels)
     return Opening(
         role=task.kind,
         study=board.folder.path.name,
         stage=task.stage,
-        label=cell.label if task.kind == "cell" else teacher_label(cell.experiment),
+        label=label,
         cell=task.id,
-        seed=cell.seed if task.kind == "cell" else cell.experiment.teacher.seed,
+        seed=seed,
         attempt=trial.attempt,
         plan=task.plan,
         settings=settings,
-        labels=cell.labels if task.kind == "cell" else {},
+        labels=labels,
     )
 
 
 def teacher_label(experiment: Experiment) -> str:
     """How a teacher is called in lists."""
     return f"teacher {experiment.teacher.arch} ({experiment.teacher.backbone})"
-
-
-def _run_cell(
-    board: Board,
-    trial: Trial,
-    cell: Cell,
-    tracker: Tracker,
-    run_id: str,
-    module: ExperimentModule,
-    progress: ProgressWriter,
-) -> None:
-    work = board.folder.work(trial.task.id)
-    work.mkdir(parents=True, exist_ok=True)
-    book = Logbook(work / "metrics.jsonl", partial(tracker.log, run_id))
-    outcome = module.run(cell.experiment, work, book.log, progress)
-    book.close()
-    tracker.log(run_id, [(book.last_epoch, outcome.metrics)])
-    for name, file in outcome.artifacts.items():
-        tracker.attach(run_id, file, name)
-    ending: Ending = "diverged" if outcome.status == "diverged" else "finished"
-    value = float(outcome.metrics.get("validation_top1", 0.0))
-    # Noted before the run is closed: a process that dies in between leaves all that settling needs.
-    board.note(trial.number, metrics=dict(outcome.metrics), ending=ending, value=value)
-    tracker.close(run_id, ending, outcome.facts)
-    board.finish(trial.number, value)
-    shutil.rmtree(work)
-
-
-def _run_teacher(
-    board: Board,
-    trial: Trial,
-    cell: Cell,
-    tracker: Tracker,
-    run_id: str,
-    module: ExperimentModule,
-    progress: ProgressWriter,
-) -> None:
-    work = board.folder.work(trial.task.id)
-    work.mkdir(parents=True, exist_ok=True)
-    book = Logbook(work / "metrics.jsonl", partial(tracker.log, run_id))
-    checkpoint = module.ensure_teacher(cell.experiment, book.log, progress)
-    book.close()
-    board.note(trial.number, ending="finished")
-    tracker.close(run_id, "finished", {"checkpoint": str(checkpoint)})
-    board.finish(trial.number, 0.0)
-    shutil.rmtree(work)
 
 
 def _attach_configuration(tracker: Tracker, run_id: str, experiment: Experiment) -> None:

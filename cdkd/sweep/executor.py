@@ -110,6 +110,10 @@ class Workers:
         """A task ended: the workers do work."""
         self._replacements = 0
 
+    def wait(self, seconds: float) -> None:
+        """Lets them work."""
+        time.sleep(seconds)
+
     def drain(self) -> None:
         """Asks every worker to end after the task under way."""
         self._is_draining = True
@@ -140,4 +144,7 @@ class Workers:
             if worker.process.stdin is not None:
                 with contextlib.suppress(BrokenPipeError):
                     worker.process.stdin.close()
+            log = self._folder.worker_log(f"{os.getpid()}-{worker.name}")
+            if log.exists() and not log.stat().st_size:
+                log.unlink()
         self._workers = []

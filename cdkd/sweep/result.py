@@ -40,7 +40,7 @@ class SweepOptions:
 
     tracking_uri: str
     workers: int | None = None
-    """Processes; None: as many as the machine carries."""
+    """Processes; None: as many as the machine carries; 0: none, everything runs in this process."""
     retry_failed: bool = False
     stop_on_failure: bool = False
     """Start nothing more once a task has failed."""

@@ -9,6 +9,7 @@ from cdkd.sweep.capacity import default_workers
 from cdkd.sweep.choice import ChoiceError, choose, freeze
 from cdkd.sweep.executor import Workers
 from cdkd.sweep.folder import study_folder, write_cell
+from cdkd.sweep.inline import InlineWorker
 from cdkd.sweep.narrator import Narrator
 from cdkd.sweep.plan import StagePlan, all_cells, plan_study, teacher_task
 from cdkd.sweep.reaper import reap
@@ -52,8 +53,13 @@ class _Sweep:
         self.prepared: set[str] = set()
         self.obstacles: dict[str, str] = {}
         """Stage -> why nothing could be chosen for it."""
+        self.workers = self._make_workers()
+
+    def _make_workers(self) -> Workers | InlineWorker:
+        if self.options.workers == 0:
+            return InlineWorker(self.board, self.tracker, self.options.experiment)
         threads = max(cell.experiment.runtime.num_threads for cell in all_cells(self.plans).values())
-        self.workers = Workers(self.folder, options.tracking_uri, options.experiment, threads)
+        return Workers(self.folder, self.options.tracking_uri, self.options.experiment, threads)
 
     def run(self) -> SweepResult:
         ending: Ending = "killed"
@@ -100,15 +106,15 @@ class _Sweep:
                 self.workers.start(min(self.options.workers or default_workers(), num_open))
                 for text in self.workers.watch():
                     self.view.tell(text)
-            time.sleep(_SECONDS_BETWEEN_LOOKS)
+            self.workers.wait(_SECONDS_BETWEEN_LOOKS)
 
     def _vanished(self) -> set[str]:
         """Cells that count as done but whose runs are no longer in the store: these have no result after all."""
         done = [trial for trial in self.board.latest().values() if trial.is_done and trial.task.kind == "cell"]
         living = self.tracker.living_cells() if done else {}
         gone = {trial.task.id for trial in done if trial.run_id not in living}
-        if gone:
-            self.view.tell(f"{len(gone)} finished cells have no run in {self.options.tracking_uri}; they count no more")
+        if known := gone & all_cells(self.plans).keys():
+            self.view.tell(f"{len(known)} finished cells have no run in {self.options.tracking_uri}; they run again")
         return gone
 
     def _choose(self, trials: Mapping[str, Trial]) -> None:

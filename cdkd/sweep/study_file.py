@@ -78,7 +78,8 @@ class StudySettings(Record):
     description: str = ""
     tables: Annotated[tuple[Annotated[int, Field(ge=1, le=5)], ...], Items] = ()
     base: dict[Any, Any] = Field(default_factory=dict)
-    seeds: Annotated[int, Field(ge=1)] | list[Annotated[int, Field(ge=0)]] = 1
+    seeds: Any = 1
+    """A count, or different numbers."""
     stages: Annotated[tuple[dict[Any, Any], ...], Items, Field(min_length=1)]
 
 
@@ -130,13 +131,11 @@ def _checked(record: type[Any], values: Mapping[Any, Any], document: Document, p
     except ValidationError as error:
         messages = []
         for detail in error.errors():
-            # A union names its branch in the location; the file has no such key.
-            location = [part for part in detail["loc"] if not (isinstance(part, str) and "[" in part)]
             missing = detail["type"] == "missing"
             text = "required, but not given" if missing else f"{detail['msg']}, not {detail['input']!r}"
             if detail["type"] == "extra_forbidden":
                 text = "unknown key"
-            messages.append(str(document.error((*prefix, *location), text)))
+            messages.append(str(document.error((*prefix, *detail["loc"]), text)))
         raise ConfigError("\n".join(dict.fromkeys(messages))) from error
 
 
@@ -250,11 +249,12 @@ def _best(document: Document, here: tuple[str, ...], content: BestSettings, earl
     return Best(content.stage, content.metric, content.mode, among, content.take)
 
 
-def _file_seeds(document: Document, seeds: int | list[int]) -> tuple[int, ...]:
-    numbers = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
-    if not numbers or len(set(numbers)) != len(numbers):
-        raise document.error(("seeds",), "a count of at least 1, or a list of different numbers")
-    return numbers
+def _file_seeds(document: Document, given: Any) -> tuple[int, ...]:
+    seeds = list(range(given)) if type(given) is int else given
+    is_good = isinstance(seeds, list) and bool(seeds) and all(type(seed) is int and seed >= 0 for seed in seeds)
+    if not is_good or len(set(seeds)) != len(seeds):
+        raise document.error(("seeds",), f"a count of at least 1, or a list of different numbers, not {given!r}")
+    return tuple(seeds)
 
 
 def _parse_seeds(text: str) -> tuple[int, ...]:

@@ -45,7 +45,7 @@ class MlflowTracker:
     Args:
         uri: the store's address.
         study: the study's name, and the experiment's.
-        home: folder that holds the lock under which the store is first set up.
+        home: folder for the lock under which the store is set up, where that is not an SQLite file.
     """
 
     def __init__(self, uri: str, study: str, home: Path) -> None:
@@ -85,10 +85,9 @@ class MlflowTracker:
         from filelock import FileLock
 
         file = database_file(self.uri)
-        if file is not None:
-            file.parent.mkdir(parents=True, exist_ok=True)
-        self._home.mkdir(parents=True, exist_ok=True)
-        with FileLock(self._home / "tracking.lock"):
+        home = self._home if file is None else file.parent / ".cdkd"
+        home.mkdir(parents=True, exist_ok=True)
+        with FileLock(home / "tracking.lock"):
             found = self._client.get_experiment_by_name(self._study)
             if found is None:
                 # A server decides for itself where its artifacts lie.

@@ -47,6 +47,9 @@ def require_store(uri: str) -> None:
 def open_client(uri: str) -> "MlflowClient":
     """A client of the store; imports MLflow (1-2 s) on first use."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     from mlflow.tracking import MlflowClient
 
-    return MlflowClient(tracking_uri=uri)
+    file = database_file(uri)
+    # MLflow keeps one connection per address, so an address must not depend on the working directory.
+    return MlflowClient(tracking_uri=uri if file is None else f"sqlite:///{file.absolute()}")

@@ -1,0 +1,99 @@
+"""A folder to sweep in: a small study, the fake experiment beside it, a tracking store set up in advance."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from cdkd.sweep.board import Board
+from cdkd.sweep.folder import StudyFolder
+from cdkd.sweep.result import SweepOptions, SweepResult
+from cdkd.sweep.runner import run_sweep
+from cdkd.sweep.study_file import load_study
+from cdkd.tracking.store import tracking_uri
+
+FAKE = "support.fake_experiment"
+
+GRID = """
+study: grid
+stages:
+  - name: rows
+    axes:
+      student.arch: [tsm, tdn]
+      train.epochs: [1, 2, 3]
+    base: {distill: {spatial: {enabled: false}, temporal: {enabled: false}}}
+"""
+
+
+class Recorder:
+    """A view that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self.snapshots: list[object] = []
+
+    def tell(self, text: str) -> None:
+        self.texts.append(text)
+
+    def show(self, snapshot: object) -> None:
+        self.snapshots.append(snapshot)
+
+
+class Bench:
+    """The folder, with verbs."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.fake = Path(os.environ["FAKE_EXPERIMENT"])
+        self.view = Recorder()
+
+    def write(self, text: str, name: str = "study.yaml") -> Path:
+        file = self.folder / name
+        file.write_text(text)
+        return file
+
+    def sweep(self, file: Path, **options: object) -> SweepResult:
+        self.view = Recorder()
+        settings = {"workers": 0, "experiment": FAKE, **options}
+        return run_sweep(load_study(file), SweepOptions(tracking_uri(), **settings), self.view)
+
+    def start(self, file: Path, *arguments: str) -> "subprocess.Popen[str]":
+        command = [sys.executable, "-m", "cdkd.cli", "sweep", str(file), "--experiment", FAKE, *arguments]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+        return subprocess.Popen(
+            command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=self.folder
+        )
+
+    def board(self, study: str = "grid") -> Board:
+        return Board(StudyFolder(self.folder / ".cdkd" / study))
+
+    def marks(self, kind: str) -> list[str]:
+        folder = self.fake / kind
+        return sorted(file.name.rsplit("-", 2)[0] for file in folder.iterdir()) if folder.exists() else []
+
+    def worker_ids(self, kind: str = "started") -> set[int]:
+        """Process ids of the workers that have marked something."""
+        return {int(file.name.rsplit("-", 2)[1]) for file in (self.fake / kind).iterdir()}
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
+def is_alive(process_id: int) -> bool:
+    """The process runs; one that has ended and only waits to be collected does not."""
+    try:
+        return Path(f"/proc/{process_id}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def ready_store(template: Path, folder: Path) -> None:
+    """Copies a tracking store whose tables exist, since making them takes longer than a whole test."""
+    shutil.copyfile(template, folder / "mlflow.db")
