@@ -120,6 +120,15 @@ class OptimizerSettings(Record):
     """Batches per optimizer step."""
 
 
+class TeacherOptimizerSettings(OptimizerSettings):
+    """How a teacher is trained."""
+
+    epochs: Count = 15
+    batch_size: Count = 32
+    learning_rate: Annotated[float, Field(gt=0.0)] = 8e-3
+    warmup_epochs: Annotated[float, Field(ge=0.0)] = 1.0
+
+
 class TeacherSettings(Record):
     """The raw-domain network, frozen while the student learns."""
 
@@ -137,7 +146,7 @@ class TeacherSettings(Record):
     """Start of its training: random, imagenet, or a file of torchvision weights."""
     seed: int = 0
     dropout: Fraction = 0.0
-    train: OptimizerSettings = OptimizerSettings(epochs=15, batch_size=32, learning_rate=4e-3)
+    train: TeacherOptimizerSettings = TeacherOptimizerSettings()
 
 
 class SpatialSettings(Record):
@@ -260,9 +269,9 @@ def _digest(values: Any) -> str:
 def cell_identity(experiment: Experiment) -> str:
     """Twelve hexadecimal digits that two runs share exactly when their results must be equal.
 
-    Left out: `runtime`, the paths, and the settings of whatever is switched off.
+    Left out: `runtime`, the cache, and the settings of whatever is switched off.
     """
-    values = experiment.model_dump(mode="json", exclude={"runtime"})
+    values = experiment.model_dump(mode="json", exclude={"runtime": True, "data": {"cache"}})
     distill = values["distill"]
     for name, is_used in (
         ("spatial", experiment.uses_spatial),
@@ -272,7 +281,9 @@ def cell_identity(experiment: Experiment) -> str:
         if not is_used:
             distill[name] = None
     if not experiment.uses_teacher:
-        values["teacher"] = None
+        # The decoder is as wide as the teacher's maps, even where no loss compares them.
+        shape = ("arch", "backbone") if experiment.student.decoder else ()
+        values["teacher"] = {key: values["teacher"][key] for key in shape}
     if not experiment.student.decoder:
         values["student"] = {k: v for k, v in values["student"].items() if k not in ("attention_dim", "gate")}
     return _digest(values)

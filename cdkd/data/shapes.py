@@ -20,7 +20,7 @@ from cdkd.settings import ShapesSettings
 Ints = NDArray[np.int64]
 Pixels = NDArray[np.uint8]
 
-LOBES: Final = (3, 5)
+LOBES: Final = (2, 4)
 MOTIONS: Final = ("rotate_left", "rotate_right", "zoom_in", "zoom_out", "orbit_left", "orbit_right")
 CLASSES: Final = tuple(f"{lobes}_lobes_{motion}" for lobes in LOBES for motion in MOTIONS)
 PARTS: Final = ("pretrain", "train", "validation", "test")
@@ -93,7 +93,7 @@ def _lobed_mask(lobes: int) -> Ints:
     centre, span = _TILE * 8 - 8, 16  # coordinates in 16ths of a texel
     y, x = np.mgrid[0:_TILE, 0:_TILE] * span - centre
     # (hub radius, lobe radius, lobe distance) in 16ths; fewer lobes are fatter, so that the areas are alike.
-    hub, lobe, distance = {3: (190, 165, 310), 5: (215, 120, 325)}[lobes]
+    hub, lobe, distance = {2: (170, 190, 300), 4: (150, 140, 340)}[lobes]
     discs = [(0, 0, hub)]
     for k in range(lobes):
         angle = k * _TURN // lobes
@@ -198,10 +198,10 @@ def _poses(motion: str, num_frames: int, size: int, dice: _Dice) -> list[_Pose]:
     return poses
 
 
-def _colours(dice: _Dice) -> Ints:
-    """Two colours (2, 3), at least 40 levels apart in mean brightness."""
-    dark = dice.grid(3, low=10, high=120)
-    return np.stack([dark, np.minimum(dark + dice.grid(3, low=50, high=130), 250)])
+def _colours(dice: _Dice, darkest: int, brightest: int) -> Ints:
+    """Two colours (2, 3), every channel of the first in darkest..brightest, of the second 30 to 60 levels above."""
+    first = dice.grid(3, low=darkest, high=brightest)
+    return np.stack([first, first + dice.grid(3, low=30, high=60)])
 
 
 def render_clip(settings: ShapesSettings, key: ClipKey) -> Pixels:
@@ -210,9 +210,9 @@ def render_clip(settings: ShapesSettings, key: ClipKey) -> Pixels:
     own = _Dice(settings.version, settings.seed, key.part, key.group, key.label)
     size, num_frames = settings.frame_size, settings.num_frames
     lobes, motion = LOBES[key.label // len(MOTIONS)], MOTIONS[key.label % len(MOTIONS)]
-    backdrop, backdrop_colours = _smooth_tile(scene, 16), _colours(scene)
-    target = _Sprite(_lobed_mask(lobes), _smooth_tile(scene, 8), _colours(own))
-    distractor = _Sprite(_round_mask(), _smooth_tile(scene, 8), _colours(own))
+    backdrop, backdrop_colours = _smooth_tile(scene, 16), _colours(scene, 10, 80)
+    target = _Sprite(_lobed_mask(lobes), _smooth_tile(scene, 8), _colours(own, 90, 190))
+    distractor = _Sprite(_round_mask(), _smooth_tile(scene, 8), _colours(own, 90, 190))
 
     poses = _poses(motion, num_frames, size, own)
     pixel = size * _ONE // 48
@@ -235,6 +235,6 @@ def render_clip(settings: ShapesSettings, key: ClipKey) -> Pixels:
         canvas = _paint(
             canvas, _Pose(pose.x + int(camera[t][0]), pose.y + int(camera[t][1]), pose.radius, pose.angle), target
         )
-        canvas = canvas * own.between(244, 268) // 256 + own.grid(size, size, 1, low=-6, high=6)
+        canvas = canvas * own.between(244, 268) // 256 + own.grid(size, size, 1, low=-4, high=4)
         frames[t] = np.clip(canvas, 0, 255)
     return frames

@@ -86,7 +86,7 @@ def _resample(pictures: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     with torch.autocast(pictures.device.type, enabled=False):
         flat = pictures.reshape(batch, num * channels * height, width).float()
         flat = torch.bmm(flat, columns.transpose(1, 2))
-        flat = flat.view(batch, num * channels, height, -1)
+        flat = flat.view(batch, num * channels, height, columns.shape[1])
         out = torch.matmul(rows[:, None], flat)
     return out.view(batch, num, channels, rows.shape[1], columns.shape[1])
 

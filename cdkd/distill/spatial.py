@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from cdkd.distill.precision import at_least_single
+
 SpatialForm = Literal["normalised", "mean", "literal"]
 
 # Keeps the paper's lambda1 = 0.1 in its place: with it the gradient on the backbones is about 45 times that of the
@@ -31,8 +33,8 @@ def spatial_loss(student: Tensor, teacher: Tensor, gate: Tensor, form: SpatialFo
         raise ValueError(
             f"student {tuple(student.shape)}, teacher {tuple(teacher.shape)} and gate {tuple(gate.shape)} do not match"
         )
-    distance = _DISTANCES[form](student.float(), teacher.float())
-    return (gate.float() * distance).sum(dim=1).mean()
+    distance = _DISTANCES[form](at_least_single(student), at_least_single(teacher))
+    return (at_least_single(gate) * distance).sum(dim=1).mean()
 
 
 def _normalised(student: Tensor, teacher: Tensor) -> Tensor:

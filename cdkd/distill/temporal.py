@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from cdkd.distill.precision import at_least_single
+
 TemporalForm = Literal["scaled", "literal"]
 
 _ROOT_EPSILON = 1e-6  # the gradient of a square root is infinite at 0
@@ -77,7 +79,7 @@ def temporal_loss(
     """
     if student.shape != teacher.shape or student.dim() != 3:
         raise ValueError(f"student {tuple(student.shape)} and teacher {tuple(teacher.shape)} must both be (B, T, D)")
-    student, teacher = student.float(), teacher.float()
+    student, teacher = at_least_single(student), at_least_single(teacher)
     if form == "scaled":
         student, teacher = functional.normalize(student, dim=2), functional.normalize(teacher, dim=2)
     mappings = {"plain": plain, **MAPPINGS} if plain_graph else MAPPINGS

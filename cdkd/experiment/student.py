@@ -19,11 +19,11 @@ from cdkd.distill.objective import Loss, objective
 from cdkd.experiment import Outcome
 from cdkd.experiment.inputs import ClipInputs, choose_device
 from cdkd.experiment.paths import MODEL_NAME
-from cdkd.experiment.teacher import ensure_teacher, load_teacher
+from cdkd.experiment.teacher import ensure_teacher, load_teacher, teacher_channels
 from cdkd.models.checkpoints import save_model
 from cdkd.models.outputs import StudentOutput
 from cdkd.models.student import build_student
-from cdkd.models.teacher import FrozenTeacher, teacher_geometry
+from cdkd.models.teacher import FrozenTeacher
 from cdkd.settings import Experiment, cell_identity, teacher_identity
 from cdkd.train.engine import Plan, Task, fit
 from cdkd.train.evaluate import evaluate
@@ -94,7 +94,7 @@ def assemble(experiment: Experiment, log: Log) -> StudentRun:
         num_classes=dataset.num_classes,
         num_gops=experiment.data.gops_per_clip,
         frames_per_gop=experiment.data.frames_per_gop,
-        teacher_channels=teacher_geometry(experiment.teacher).num_features,
+        teacher_channels=teacher_channels(experiment),
     )
     initialise(student, experiment.seed)
     return StudentRun(experiment, dataset, ClipInputs(experiment, dataset, device), student.to(device), teacher)
@@ -150,7 +150,7 @@ def _description(run: StudentRun, facts: dict[str, str]) -> dict[str, object]:
         "role": "student",
         "identity": cell_identity(experiment),
         "experiment": json.loads(experiment.model_dump_json()),
-        "teacher_channels": teacher_geometry(experiment.teacher).num_features,
+        "teacher_channels": teacher_channels(experiment),
         "classes": list(run.dataset.manifest.classes),
         **facts,
     }

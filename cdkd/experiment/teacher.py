@@ -39,6 +39,14 @@ def _build(experiment: Experiment, num_classes: int) -> nn.Module:
     return build_teacher(experiment.teacher, num_classes=num_classes, num_segments=clip_stamps(experiment))
 
 
+def teacher_channels(experiment: Experiment) -> int:
+    """C of the teacher's maps, which the student's decoded maps must match; builds no weights."""
+    with torch.device("meta"):
+        network = _build(experiment, num_classes=2)
+    channels: int = network.num_features
+    return channels
+
+
 def load_teacher(experiment: Experiment, num_classes: int, device: torch.device, path: Path) -> FrozenTeacher:
     """The frozen teacher with the weights of a checkpoint.
 
@@ -46,7 +54,7 @@ def load_teacher(experiment: Experiment, num_classes: int, device: torch.device,
         ModelError: the file is missing, damaged or belongs to another network.
     """
     network = _build(experiment, num_classes)
-    load_weights(network, path)
+    load_weights(path, network)
     return FrozenTeacher(network).to(device)
 
 

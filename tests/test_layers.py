@@ -1,0 +1,58 @@
+"""The architecture: which layer may import which, and which library belongs to which room."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "cdkd"
+
+# Lower layers never import higher ones; rooms of one layer do not import each other.
+LAYERS = [
+    {"errors", "modality", "seeding", "config", "settings"},
+    {"video", "models", "tracking"},
+    {"data", "distill"},
+    {"train"},
+    {"experiment"},
+    {"sweep", "report", "bench"},
+    {"cli"},
+]
+LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
+OWNERS = {"optuna": {"sweep"}, "mlflow": {"tracking"}, "click": {"cli"}}
+TORCH_FREE = {"config", "settings", "modality", "errors", "seeding", "video", "tracking", "sweep", "report"}
+
+
+def imports(path: Path) -> set[str]:
+    """Every module that a file imports, at its top or inside a function."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+FILES = sorted(path for path in PACKAGE.rglob("*.py") if room_of(path) != "__init__")
+
+
+def test_every_room_has_a_layer() -> None:
+    assert {room_of(path) for path in FILES} <= set(LEVEL)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_file_imports_only_what_its_layer_may(path: Path) -> None:
+    room = room_of(path)
+    for module in imports(path):
+        top, *rest = module.split(".")
+        if top == "cdkd" and rest and rest[0] in LEVEL and rest[0] != room:
+            is_ground = LEVEL[room] == LEVEL[rest[0]] == 0
+            assert is_ground or LEVEL[rest[0]] < LEVEL[room], f"{path}: {room} must not import {module}"
+        if top in OWNERS:
+            assert room in OWNERS[top], f"{path}: only {OWNERS[top]} imports {top}"
+        if top in ("torch", "torchvision"):
+            assert room not in TORCH_FREE, f"{path}: {room} does without {top}"

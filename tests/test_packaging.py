@@ -1,0 +1,47 @@
+"""What is installed is what the tree holds: packages, studies, data files, the start-up time's imports."""
+
+import configparser
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_setup_cfg_lists_every_package() -> None:
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    listed = set(config["options"]["packages"].split())
+    folders = {".".join(path.parent.relative_to(ROOT).parts) for path in (ROOT / "cdkd").rglob("__init__.py")}
+    assert listed == folders | {"cdkd.sweep.studies"}
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-w", str(folder), str(ROOT)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return zipfile.ZipFile(next(folder.glob("cdkd-*.whl")))
+
+
+def test_a_wheel_carries_studies_published_figures_and_types(wheel: zipfile.ZipFile) -> None:
+    names = set(wheel.namelist())
+    studies = {f"cdkd/sweep/studies/{path.name}" for path in (ROOT / "sweeps").glob("*.yaml")}
+    assert len(studies) >= 3
+    assert studies | {"cdkd/py.typed", "cdkd/report/published.csv"} <= names
+    assert not any(name.startswith("tests/") for name in names)
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["plan", "--help"]])
+def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
+    code = (
+        "import sys\nfrom cdkd.cli import group\n"
+        f"group({arguments!r}, standalone_mode=False)\n"
+        "print(sorted({'torch', 'mlflow', 'optuna', 'pandas', 'matplotlib', 'av'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
