@@ -134,6 +134,12 @@ class Field:
     value: Callable[[TableRow], object]
 
 
+def _mcnemar(row: TableRow) -> str | None:
+    if row.videos is None:
+        return None
+    return " ".join(f"{seed}:{test.p_value:.6g}" for seed, test in row.videos.mcnemar.items())
+
+
 FIELDS: tuple[Field, ...] = (
     Field("row", lambda row: row.definition.key),
     Field("method", lambda row: row.definition.method),
@@ -151,6 +157,7 @@ FIELDS: tuple[Field, ...] = (
     Field("difference_p_holm", lambda row: row.adjusted_p),
     Field("over_videos_low", lambda row: row.videos and row.videos.interval.low),
     Field("over_videos_high", lambda row: row.videos and row.videos.interval.high),
+    Field("mcnemar_p_by_seed", _mcnemar),
     Field("seeds", lambda row: " ".join(str(run.seed) for run in row.finished)),
     Field("unfinished", lambda row: " ".join(f"{run.seed}:{run.status}" for run in row.runs if not run.is_finished)),
     Field("run_ids", lambda row: " ".join(run.run_id for run in row.finished)),

@@ -173,7 +173,7 @@ def test_rows_are_compared_over_videos() -> None:
     # 4 against 1: p = 2 * (1 + 5) / 32.
     assert (test.num_only_row, test.num_only_baseline, test.p_value) == (4, 1, 0.375)
     assert row.videos.interval.low < 25.0 < row.videos.interval.high
-    assert any("TSM + ours (spatial yes, temporal no): 4/1 p = 0.38." in note for note in report.notes)
+    assert any("TSM + ours (spatial yes, temporal no): 4/1, p = 0.38." in note for note in report.notes)
 
 
 def test_scores_of_other_videos_are_refused() -> None:
