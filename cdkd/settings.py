@@ -101,7 +101,7 @@ class OptimizerSettings(Record):
 
     epochs: Count = 40
     batch_size: Count = 24
-    """Clips per step."""
+    """Clips per step, over all processes of a data-parallel training."""
     optimizer: Literal["sgd", "adamw"] = "adamw"
     learning_rate: Annotated[float, Field(gt=0.0)] = 2e-3
     momentum: Fraction = 0.9
@@ -118,6 +118,16 @@ class OptimizerSettings(Record):
     label_smoothing: Fraction = 0.0
     accumulate_steps: Count = 1
     """Batches per optimizer step."""
+    classifier_weight_multiplier: Weight = 1.0
+    """Learning rate of the classifier's weights relative to the rest (the published TSM: 5)."""
+    classifier_bias_multiplier: Weight = 1.0
+    """Learning rate of the classifier's biases relative to the rest (the published TSM: 10)."""
+    decay_all: bool = False
+    """Weight decay on biases and normalisation parameters too (the published TDN)."""
+    partial_batch_norm: bool = False
+    """Batch norms behind the stems keep their statistics, scale and shift (the published TSM's fine-tuning)."""
+    sync_batch_norm: bool = True
+    """Batch norm over the clips of all processes of a data-parallel training; without: over each one's own."""
 
 
 class TeacherOptimizerSettings(OptimizerSettings):

@@ -120,11 +120,11 @@ class ClipSource:
             requests.append(_Request(video, training_gops(self.gops[video], self.layout.num_gops, generator)))
         return Batches(self, requests[rank::world], batch_size)
 
-    def view_batches(self, view: int, num_views: int, batch_size: int) -> "Batches":
-        """All videos in order, each with the GOPs of test clip `view` of `num_views`."""
+    def view_batches(self, view: int, num_views: int, batch_size: int, rank: int = 0, world: int = 1) -> "Batches":
+        """All videos in order, each with the GOPs of test clip `view` of `num_views`; every world-th one of them."""
         requests = [
             _Request(video, view_gops(self.gops[video], self.layout.num_gops, view, num_views))
-            for video in range(len(self))
+            for video in range(rank, len(self), world)
         ]
         return Batches(self, requests, batch_size)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,8 @@ from cdkd.seeding import derive_seed
 from cdkd.settings import OptimizerSettings
 from cdkd.train.checkpoint import Snapshot, load_checkpoint, save_checkpoint
 from cdkd.train.optimizer import build_optimizer, learning_rate_factor
+from cdkd.train.partial_batch_norm import freeze_parameters, freeze_statistics
+from cdkd.train.processes import ALONE, Processes
 
 
 class StepLoss(Protocol):
@@ -43,6 +45,8 @@ class Task:
     """Metrics on the validation part, in percent; called in eval mode."""
     metric: str = "validation_top1"
     """What `best_validation` compares."""
+    without_exchange: Callable[[], AbstractContextManager[object]] = nullcontext
+    """Context of backward passes that exchange no gradients with other processes yet."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,7 @@ class Plan:
     validate_every_epochs: int = 0
     checkpoint_every_epochs: int = 5
     keep_best: bool = False
+    processes: Processes = ALONE
 
 
 Status = Literal["finished", "diverged"]
@@ -73,6 +78,8 @@ def fit(task: Task, plan: Plan, log: Log, progress: Progress) -> Status:
         "diverged" where a loss was not finite; the network then holds the weights of that moment.
     """
     settings = plan.settings
+    if settings.partial_batch_norm:
+        freeze_parameters(task.network)
     optimizer = build_optimizer(task.network, settings)
     scaler = torch.amp.GradScaler(plan.device.type, enabled=_precision(plan) == torch.float16)
     snapshot = Snapshot(0)
@@ -90,13 +97,15 @@ def fit(task: Task, plan: Plan, log: Log, progress: Progress) -> Status:
         every = plan.validate_every_epochs
         if is_last or (every and done % every == 0):
             task.network.eval()
+            plan.processes.share_buffers(task.network)
             means.update(task.validate())
             snapshot = _keep_best(task, plan, means[task.metric], done, snapshot)
-        log(means, done)
+        if plan.processes.is_first:
+            log(means, done)
         snapshot = Snapshot(done, snapshot.best_metric, snapshot.best_epoch)
         if is_last or done % plan.checkpoint_every_epochs == 0:
             states = {"optimizer": optimizer.state_dict(), "scaler": scaler.state_dict()}
-            save_checkpoint(plan.folder, task.network, states, snapshot)
+            _save(task, plan, states, snapshot, "last")
     if plan.keep_best:
         load_checkpoint(plan.folder, task.network, "best")
     task.network.eval()
@@ -112,28 +121,33 @@ def _train_epoch(
     progress: Progress,
 ) -> dict[str, float] | None:
     """The epoch's mean terms, or None where a loss was not finite."""
-    settings = plan.settings
+    settings, processes = plan.settings, plan.processes
     task.network.train()
+    if settings.partial_batch_norm:
+        freeze_statistics(task.network)
     batches = task.batches(epoch)
     sums: dict[str, Tensor | float] = {}
     started = time.perf_counter()
     for index, batch in enumerate(batches):
         step = epoch * len(batches) + index
-        torch.manual_seed(derive_seed(plan.seed, "dropout", step))
+        torch.manual_seed(derive_seed(plan.seed, "dropout", step, *([processes.rank] if processes.rank else [])))
         for group in optimizer.param_groups:
-            group["lr"] = settings.learning_rate * learning_rate_factor(step, len(batches), settings)
-        with autocast(plan):
-            loss = task.loss(batch, step)
-        if not torch.isfinite(loss.total):
-            return None
-        scaler.scale(loss.total / settings.accumulate_steps).backward()  # type: ignore[no-untyped-call]
-        if (index + 1) % settings.accumulate_steps == 0 or index + 1 == len(batches):
+            group["lr"] = group["initial_lr"] * learning_rate_factor(step, len(batches), settings)
+        is_update = (index + 1) % settings.accumulate_steps == 0 or index + 1 == len(batches)
+        with nullcontext() if is_update else task.without_exchange():
+            with autocast(plan):
+                loss = task.loss(batch, step)
+            if not processes.all_true(torch.isfinite(loss.total)):
+                return None
+            scaler.scale(loss.total / settings.accumulate_steps).backward()  # type: ignore[no-untyped-call]
+        if is_update:
             _update(task.network, optimizer, scaler, settings.clip_norm)
         for name, term in loss.terms.items():
             sums[name] = sums.get(name, 0.0) + term
         progress((epoch + (index + 1) / len(batches)) / settings.epochs)
-    means = {f"train_{name}": float(total) / len(batches) for name, total in sums.items()}
-    means["learning_rate"] = optimizer.param_groups[0]["lr"]
+    totals = processes.mean(torch.stack([torch.as_tensor(t, device=plan.device).float() for t in sums.values()]))
+    means = {f"train_{name}": total / len(batches) for name, total in zip(sums, totals.tolist(), strict=True)}
+    means["learning_rate"] = settings.learning_rate * learning_rate_factor(step, len(batches), settings)
     means["epoch_seconds"] = time.perf_counter() - started
     return means
 
@@ -152,8 +166,14 @@ def _update(
 def _keep_best(task: Task, plan: Plan, metric: float, done: int, snapshot: Snapshot) -> Snapshot:
     if not plan.keep_best or (snapshot.best_metric is not None and metric <= snapshot.best_metric):
         return snapshot
-    save_checkpoint(plan.folder, task.network, {}, Snapshot(done, metric, done), "best")
+    _save(task, plan, {}, Snapshot(done, metric, done), "best")
     return Snapshot(done, metric, done)
+
+
+def _save(task: Task, plan: Plan, states: dict[str, Any], snapshot: Snapshot, name: str) -> None:
+    if plan.processes.is_first:
+        save_checkpoint(plan.folder, task.network, states, snapshot, name)
+    plan.processes.barrier()
 
 
 def _precision(plan: Plan) -> torch.dtype:

@@ -2,6 +2,7 @@
 
 from bisect import bisect_right
 from math import cos, pi
+from typing import Any
 
 import torch
 from torch import nn
@@ -9,6 +10,8 @@ from torch import nn
 from cdkd.settings import OptimizerSettings
 
 _WARMUP_START = 0.01
+_CLASSIFIERS = ("head.", "fc.")
+"""How the names of a classifier's parameters begin, in students and in teachers."""
 
 
 def learning_rate_factor(step: int, steps_per_epoch: int, settings: OptimizerSettings) -> float:
@@ -36,20 +39,36 @@ _SCHEDULES = {"cosine": _cosine, "step": _step, "constant": _constant}
 
 
 def build_optimizer(network: nn.Module, settings: OptimizerSettings) -> torch.optim.Optimizer:
-    """SGD or AdamW over the trainable parameters; biases and normalisation parameters are not decayed."""
-    parameters = [p for p in network.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in parameters if p.dim() > 1], "weight_decay": settings.weight_decay},
-        {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
-    ]
-    return _OPTIMIZERS[settings.optimizer](groups, settings)
+    """SGD or AdamW over the trainable parameters, in groups that share a learning rate and a weight decay.
+
+    Biases and normalisation parameters are not decayed unless `decay_all`. Every group's `initial_lr` holds what the
+    schedule multiplies.
+    """
+    groups: dict[tuple[float, float], dict[str, Any]] = {}
+    for name, parameter in network.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        is_weight = parameter.dim() > 1
+        rate = settings.learning_rate * (_classifier_multiplier(is_weight, settings) if _is_classifier(name) else 1.0)
+        decay = settings.weight_decay if is_weight or settings.decay_all else 0.0
+        fresh: dict[str, Any] = {"params": [], "lr": rate, "initial_lr": rate, "weight_decay": decay}
+        groups.setdefault((rate, decay), fresh)["params"].append(parameter)
+    return _OPTIMIZERS[settings.optimizer](list(groups.values()), settings)
 
 
-def _sgd(groups: list[dict[str, object]], settings: OptimizerSettings) -> torch.optim.Optimizer:
+def _is_classifier(name: str) -> bool:
+    return name.startswith(_CLASSIFIERS)
+
+
+def _classifier_multiplier(is_weight: bool, settings: OptimizerSettings) -> float:
+    return settings.classifier_weight_multiplier if is_weight else settings.classifier_bias_multiplier
+
+
+def _sgd(groups: list[dict[str, Any]], settings: OptimizerSettings) -> torch.optim.Optimizer:
     return torch.optim.SGD(groups, lr=settings.learning_rate, momentum=settings.momentum)
 
 
-def _adamw(groups: list[dict[str, object]], settings: OptimizerSettings) -> torch.optim.Optimizer:
+def _adamw(groups: list[dict[str, Any]], settings: OptimizerSettings) -> torch.optim.Optimizer:
     return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(settings.momentum, 0.999))
 
 

@@ -1,0 +1,74 @@
+"""The processes of one data-parallel training, and what they tell each other."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Processes:
+    """This process's place among those that share the clips of every step: clip i goes to process i mod world."""
+
+    rank: int = 0
+    world: int = 1
+
+    @property
+    def is_first(self) -> bool:
+        """The one process that logs and writes files."""
+        return self.rank == 0
+
+    def share(self, items: Tensor) -> Tensor:
+        """This process's part of something that lies along axis 0 for the clips of the whole step."""
+        return items[self.rank :: self.world]
+
+    def barrier(self) -> None:
+        """Returns once every process has come here."""
+        if self.world > 1:
+            dist.barrier()
+
+    def mean(self, tensor: Tensor) -> Tensor:
+        """Mean over the processes, elementwise, without gradient."""
+        if self.world == 1:
+            return tensor
+        total = tensor.detach().clone()
+        dist.all_reduce(total)
+        return total / self.world
+
+    def batch_mean(self, per_clip: Tensor) -> Tensor:
+        """Mean over the clips of the whole step, without gradient where there are several processes; () from (B,)."""
+        return self.mean(per_clip.mean())
+
+    def all_true(self, condition: Tensor) -> bool:
+        """Whether a boolean scalar holds in every process."""
+        return float(self.mean(condition.float())) == 1.0
+
+    def gather(self, rows: Sequence[Any]) -> list[Any]:
+        """The rows of all processes in the order of the whole, where each has every world-th row."""
+        if self.world == 1:
+            return list(rows)
+        parts: list[Any] = [None] * self.world
+        dist.all_gather_object(parts, list(rows))
+        return [parts[i % self.world][i // self.world] for i in range(sum(map(len, parts)))]
+
+    def share_buffers(self, network: nn.Module) -> None:
+        """Every process gets the first one's buffers: without `sync_batch_norm` the statistics differ."""
+        if self.world > 1:
+            for buffer in network.buffers():
+                dist.broadcast(buffer, src=0)
+
+    def wrap(self, module: nn.Module, device: torch.device) -> nn.Module:
+        """`module` with its gradients averaged over the processes; the module itself where there is only one.
+
+        The loss must lie inside the module: what enters it decides which parameters have a gradient to exchange.
+        """
+        if self.world == 1:
+            return module
+        ids = [torch.cuda.current_device()] if device.type == "cuda" else None
+        return nn.parallel.DistributedDataParallel(module, device_ids=ids, find_unused_parameters=True)
+
+
+ALONE = Processes()

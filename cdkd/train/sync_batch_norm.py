@@ -1,0 +1,49 @@
+"""Batch norm over the clips of all processes, on every kind of device."""
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.distributed.nn.functional import all_reduce
+from torch.nn.modules.batchnorm import _BatchNorm
+
+
+class CpuSyncBatchNorm(_BatchNorm):
+    """What `nn.SyncBatchNorm` does, which refuses tensors on the CPU."""
+
+    def _check_input_dim(self, input: Tensor) -> None:
+        """Any number of axes behind the channels."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, ...) to the same shape, normalised in training by mean and variance over all axes but C."""
+        if not self.training:
+            plain: Tensor = super().forward(x)
+            return plain
+        dims = [0, *range(2, x.dim())]
+        shape = [1, -1] + [1] * (x.dim() - 2)
+        count = torch.tensor(float(x.numel() // x.shape[1]))
+        dist.all_reduce(count)
+        # Two passes, as one would cancel digits where the mean is far from 0.
+        mean: Tensor = all_reduce(x.float().sum(dims)) / count  # type: ignore[no-untyped-call]
+        centred = x.float() - mean.view(shape)
+        variance: Tensor = all_reduce(centred.square().sum(dims)) / count  # type: ignore[no-untyped-call]
+        self._remember(mean.detach(), variance.detach() * count / (count - 1))
+        scale = self.weight * torch.rsqrt(variance + self.eps)
+        normalised: Tensor = centred * scale.view(shape) + self.bias.view(shape)
+        return normalised.to(x.dtype)
+
+    def _remember(self, mean: Tensor, variance: Tensor) -> None:
+        assert self.running_mean is not None and self.running_var is not None and self.num_batches_tracked is not None
+        assert self.momentum is not None
+        self.num_batches_tracked.add_(1)
+        self.running_mean.lerp_(mean, self.momentum)
+        self.running_var.lerp_(variance, self.momentum)
+
+
+def synchronise_batch_norms(network: nn.Module, device: torch.device) -> None:
+    """Makes every batch norm inside `network` a synchronised one; parameters, buffers and their names stay."""
+    if device.type == "cuda":
+        nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
+        return
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d):
+            module.__class__ = CpuSyncBatchNorm  # type: ignore[assignment]
