@@ -53,7 +53,7 @@ def _top1(row: TableRow) -> Cell:
     if row.top1 is not None:
         return Cell(_accuracy(row.top1))
     # Of several unfinished runs the cell names the states, the note below the table the runs.
-    states = sorted({run.status for run in row.runs})
+    states = sorted({run.state for run in row.runs})
     return Cell(", ".join(states) if states else "no run")
 
 
@@ -159,7 +159,7 @@ FIELDS: tuple[Field, ...] = (
     Field("over_videos_high", lambda row: row.videos and row.videos.interval.high),
     Field("mcnemar_p_by_seed", _mcnemar),
     Field("seeds", lambda row: " ".join(str(run.seed) for run in row.finished)),
-    Field("unfinished", lambda row: " ".join(f"{run.seed}:{run.status}" for run in row.runs if not run.is_finished)),
+    Field("unfinished", lambda row: " ".join(f"{run.seed}:{run.state}" for run in row.runs if not run.is_finished)),
     Field("run_ids", lambda row: " ".join(run.run_id for run in row.finished)),
     Field("code", lambda row: " ".join(sorted({run.code for run in row.finished}))),
 )

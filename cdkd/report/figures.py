@@ -68,7 +68,7 @@ def _draw_ablation(figure: "Figure", report: Report) -> None:
 
 def _draw_row(axes: "Axes", x: int, row: TableRow, baseline: float | None) -> None:
     if row.top1 is None:
-        state = ", ".join(sorted({run.status for run in row.runs})) or "no run"
+        state = ", ".join(sorted({run.state for run in row.runs})) or "no run"
         axes.text(x, 0.03, state, transform=axes.get_xaxis_transform(), ha="center", rotation=90, color="#7b8794")
         return
     colour = _DECODER if "no KD" in row.definition.method else _OURS

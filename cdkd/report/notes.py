@@ -171,14 +171,14 @@ def _unfinished(rows: Sequence[TableRow]) -> list[str]:
         seeds: dict[str, list[int]] = defaultdict(list)
         for run in row.runs:
             if not run.is_finished:
-                seeds["without an accuracy" if run.status == "finished" else run.status].append(run.seed)
+                seeds[run.state].append(run.seed)
         if row.runs:
             seeds["missing"] += sorted(expected - {run.seed for run in row.runs})
         for state, numbers in seeds.items():
             if numbers:
                 text = f"seed{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}"
                 by_state[state].append(f"{row.definition.name}: {text}")
-    notes = [f"Runs {state}, in no mean: {'; '.join(texts)}." for state, texts in sorted(by_state.items())]
+    notes = [f"Runs in no mean, {state}: {'; '.join(texts)}." for state, texts in sorted(by_state.items())]
     without_run = [row.definition.name for row in rows if row.definition.match is not None and not row.runs]
     if without_run and expected:
         notes.append(f"No run: {'; '.join(without_run)}.")

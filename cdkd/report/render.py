@@ -180,8 +180,9 @@ _LATEX = {
 
 
 def latex_text(text: str) -> str:
-    """Text that LaTeX prints as it stands; λ1 gets its index, a signed number its minus."""
+    """Text that LaTeX prints as it stands; λ1 gets its index, quotation marks their sides, a signed number its minus."""
     text = re.sub(r"λ([123])", "\0\\1", text)
+    text = re.sub(r'"([^"]*)"', r"``\1''", text)
     text = "".join(_LATEX.get(letter, letter) for letter in text)
     text = re.sub("\0([123])", r"\\ensuremath{\\lambda_{\1}}", text)
     return re.sub(r"(?<![\w.\-])-(\d)", r"\\ensuremath{-}\1", text)
@@ -200,7 +201,7 @@ def render_latex(report: Report) -> str:
     output = ["% needs \\usepackage{booktabs,graphicx}", "\\begin{table}", "\\centering"]
     output.append(f"\\caption{{{latex_text(report.title.partition('. ')[2])}. {latex_text(report.subtitle)}}}")
     output.append(f"\\label{{tab:cdkd-{report.table.number}}}")
-    output += ["\\resizebox{\\linewidth}{!}{%", f"\\begin{{tabular}}{{{columns}}}", "\\toprule"]
+    output += ["\\medskip", "\\resizebox{\\linewidth}{!}{%", f"\\begin{{tabular}}{{{columns}}}", "\\toprule"]
     output.append(" & ".join(f"\\multicolumn{{{n}}}{{c}}{{{latex_text(name)}}}" for name, n in grid.groups) + " \\\\")
     output += ["".join(rules), " & ".join(headers) + " \\\\", "\\midrule"]
     for line in grid.lines:
@@ -208,7 +209,7 @@ def render_latex(report: Report) -> str:
             output.append("\\midrule")
         cells = [latex_text(c.text) + (f"\\textsuperscript{{{c.marks}}}" if c.marks else "") for c in line.cells]
         output.append(" & ".join(cells) + " \\\\")
-    output += ["\\bottomrule", "\\end{tabular}}", "", "\\begin{minipage}{\\linewidth}\\footnotesize"]
+    output += ["\\bottomrule", "\\end{tabular}}", "", "\\medskip", "\\begin{minipage}{\\linewidth}\\footnotesize"]
     for letter, note in zip(string.ascii_lowercase, grid.footnotes, strict=False):
         output.append(f"\\textsuperscript{{{letter}}} {latex_text(note)}.\\\\")
     output += [f"{latex_text(note)}\\\\" for note in report.notes[:-1]]

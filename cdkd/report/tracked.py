@@ -46,6 +46,11 @@ class Run:
         """The run ended with a test accuracy."""
         return self.status == "finished" and "test_top1" in self.metrics
 
+    @property
+    def state(self) -> str:
+        """The status, as a table names it."""
+        return "no accuracy" if self.status == "finished" and not self.is_finished else self.status
+
 
 def read_runs(frame: "pd.DataFrame") -> tuple[Run, ...]:
     """The table of runs, as `cdkd.tracking.runs.load_runs` gives it, line by line.

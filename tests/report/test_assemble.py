@@ -59,9 +59,9 @@ TDN + ours           yes      yes               no run                          
 * Resolution: 1,200 test videos know one accuracy to ± 2.8 points (95 % half-width).
 * Warning: the rows come from several code versions: aaaaaaaaaa, bbbbbbbbbb.
 * Warning: 1 of 9 runs came from a working tree with uncommitted changes.
-* Runs diverged, in no mean: TSM + ours (spatial yes, temporal yes): seed 2.
-* Runs failed, in no mean: TSM + ours (spatial no, temporal yes): seed 0.
-* Runs missing, in no mean: TSM + ours (spatial no, temporal yes): seeds 1, 2; TDN, three streams: seeds 1, 2.
+* Runs in no mean, diverged: TSM + ours (spatial yes, temporal yes): seed 2.
+* Runs in no mean, failed: TSM + ours (spatial no, temporal yes): seed 0.
+* Runs in no mean, missing: TSM + ours (spatial no, temporal yes): seeds 1, 2; TDN, three streams: seeds 1, 2.
 * No run: TSM, decoder, no KD; TDN, decoder, no KD; TDN + ours (spatial yes, temporal no); TDN + ours (spatial no,
   temporal yes); TDN + ours (spatial yes, temporal yes).
 * Runs under another protocol, left out and never pooled: 1 (1 with train.epochs 2 instead of 40).
@@ -134,6 +134,17 @@ def test_one_report_per_data_set() -> None:
     assert ucf.subtitle.startswith("Measured on UCF-101; compare with the published column")
     assert "Resolution: 3,783 test videos know one accuracy to ± 1.0 points" in render_text(ucf)
     assert [report.dataset for report in _reports(4, runs, dataset="ucf101")] == ["ucf101"]
+
+
+def test_a_finished_run_without_accuracy_is_no_measurement() -> None:
+    runs = RunTable()
+    runs.add(PLAIN, 0, None)
+    runs.add(PLAIN, 1, float("nan"))
+    runs.add(SPATIAL, 0, 66.0)
+    (report,) = _reports(4, runs)
+    assert report.rows[0].top1 is None and report.rows[2].difference is None
+    assert "no accuracy" in next(line for line in render_text(report).splitlines() if line.startswith("TSM, three"))
+    assert "Runs in no mean, no accuracy: TSM, three streams: seeds 0, 1." in report.notes
 
 
 def test_unequal_recipes_of_two_networks_are_a_warning() -> None:

@@ -67,7 +67,7 @@ def test_text_of_a_real_store(store: str) -> None:
     ]  # fmt: skip
     both = next(line for line in lines if line.startswith("TSM + ours           yes      yes"))
     assert "68.0 (1)" in both and "+8.0" in both
-    assert "* Runs diverged, in no mean: TSM + ours (spatial yes, temporal yes): seed 1." in lines
+    assert "* Runs in no mean, diverged: TSM + ours (spatial yes, temporal yes): seed 1." in lines
     assert result.output == table_text(4, store, "ablation")
 
 

@@ -40,6 +40,7 @@ def _report(table: int, commit: str = "a" * 16) -> Report:
         ("-1.2 [-3.0, +0.4]", r"\ensuremath{-}1.2 [\ensuremath{-}3.0, +0.4]"),
         ("ResNet-50, UCF-101, p-value", "ResNet-50, UCF-101, p-value"),
         ("a\\b~c^d", r"a\textbackslash{}b\textasciitilde{}c\textasciicircum{}d"),
+        ('the row "decoder, no KD"', "the row ``decoder, no KD''"),
         ("x < y", r"x \ensuremath{<} y"),
     ],
 )
