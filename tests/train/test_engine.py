@@ -1,0 +1,158 @@
+"""The loop on a tiny network: learning rates, divergence, resume, which epoch is kept."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from cdkd.settings import OptimizerSettings
+from cdkd.train.checkpoint import CheckpointError, Snapshot, load_checkpoint, save_checkpoint
+from cdkd.train.engine import Plan, Task, fit
+from cdkd.train.initial import initialise
+from cdkd.train.metrics import Scores
+from cdkd.train.optimizer import build_optimizer, learning_rate_factor
+
+NUM_BATCHES = 3
+
+
+@dataclass(frozen=True)
+class LinearLoss:
+    total: Tensor
+    terms: dict[str, Tensor | float]
+
+
+def make_task(network: nn.Module, validations: list[float], fail_at_step: int = -1) -> Task:
+    """Fits y = 2 x with dropout noise; `validations` are handed out one per evaluation."""
+    pending = iter(validations)
+
+    def loss(batch: Tensor, step: int) -> LinearLoss:
+        x = torch.full((4, 3), float(batch))
+        error = (network(x) - 2 * x[:, :1]).square().mean()
+        if step == fail_at_step:
+            error = error * float("nan")
+        return LinearLoss(error, {"loss": error.detach()})
+
+    def batches(epoch: int) -> list[float]:
+        return [0.1 * (epoch + 1), -0.2, 0.3][:NUM_BATCHES]
+
+    return Task(network, batches, loss, lambda: {"validation_top1": next(pending, 0.0)})  # type: ignore[arg-type]
+
+
+def make_network() -> nn.Module:
+    network = nn.Sequential(nn.Linear(3, 8), nn.BatchNorm1d(8), nn.Dropout(0.5), nn.Linear(8, 1))
+    initialise(network, seed=0)
+    return network
+
+
+def make_plan(folder: Path, epochs: int, **options: object) -> Plan:
+    settings = OptimizerSettings(epochs=6, warmup_epochs=1.0, learning_rate=0.05)
+    plan = Plan(settings.model_copy(update={"epochs": epochs}), 3, torch.device("cpu"), folder, **options)  # type: ignore[arg-type]
+    return plan
+
+
+def no_progress(share: float) -> None:
+    assert 0 < share <= 1
+
+
+class Stop(Exception):
+    """Stands for a killed process."""
+
+
+def test_resume_equals_uninterrupted_to_the_bit(tmp_path: Path) -> None:
+    whole, cut = make_network(), make_network()
+    log: dict[int, dict[str, float]] = {}
+    fit(make_task(whole, []), make_plan(tmp_path / "a", 6, checkpoint_every_epochs=2), _put(log), no_progress)
+
+    def die_in_epoch_5(metrics: dict[str, float], epoch: int) -> None:
+        if epoch == 5:
+            raise Stop
+
+    plan = make_plan(tmp_path / "b", 6, checkpoint_every_epochs=2)
+    with pytest.raises(Stop):
+        fit(make_task(cut, []), plan, die_in_epoch_5, no_progress)
+    resumed = make_network()
+    again: dict[int, dict[str, float]] = {}
+    fit(make_task(resumed, []), plan, _put(again), no_progress)
+    assert sorted(again) == [5, 6]
+    assert again[6]["train_loss"] == log[6]["train_loss"]
+    for name, tensor in whole.state_dict().items():
+        assert torch.equal(tensor, resumed.state_dict()[name]), name
+
+
+def _put(log: dict[int, dict[str, float]]):  # type: ignore[no-untyped-def]
+    return lambda metrics, epoch: log.__setitem__(epoch, metrics)
+
+
+def test_a_loss_that_is_not_finite_ends_the_training(tmp_path: Path) -> None:
+    logged: dict[int, dict[str, float]] = {}
+    task = make_task(make_network(), [], fail_at_step=2 * NUM_BATCHES)
+    assert fit(task, make_plan(tmp_path, 6), _put(logged), no_progress) == "diverged"
+    assert sorted(logged) == [1, 2]
+
+
+def test_the_best_validated_epoch_is_kept_on_request(tmp_path: Path) -> None:
+    network = make_network()
+    weights: dict[int, Tensor] = {}
+
+    def remember(metrics: dict[str, float], epoch: int) -> None:
+        weights[epoch] = network[0].weight.detach().clone()  # type: ignore[union-attr, operator, index]
+
+    plan = make_plan(tmp_path, 4, validate_every_epochs=1, keep_best=True)
+    fit(make_task(network, [10.0, 30.0, 20.0, 30.0]), plan, remember, no_progress)
+    assert torch.equal(network[0].weight, weights[2])  # type: ignore[index]
+    assert not torch.equal(weights[2], weights[4])
+
+
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [
+        ("cosine", [0.01, 0.505, 1.0, 0.5 * (1 + 2**-0.5), 0.5, 0.5 * (1 - 2**-0.5)]),
+        ("step", [0.01, 0.505, 1.0, 0.1, 0.1, 0.01]),
+        ("constant", [0.01, 0.505, 1.0, 1.0, 1.0, 1.0]),
+    ],
+)
+def test_learning_rates_by_epoch(schedule: str, expected: list[float]) -> None:
+    settings = OptimizerSettings(epochs=6, warmup_epochs=2.0, schedule=schedule, step_epochs=(3, 5))  # type: ignore[arg-type]
+    assert [learning_rate_factor(10 * e, 10, settings) for e in range(6)] == pytest.approx(expected)
+
+
+def test_biases_and_normalisation_are_not_decayed() -> None:
+    decayed, free = build_optimizer(make_network(), OptimizerSettings(optimizer="sgd", weight_decay=0.3)).param_groups
+    assert (decayed["weight_decay"], [p.dim() for p in decayed["params"]]) == (0.3, [2, 2])
+    assert (free["weight_decay"], [p.dim() for p in free["params"]]) == (0.0, [1, 1, 1, 1])
+
+
+def test_shared_submodules_start_equal_whatever_else_a_network_holds() -> None:
+    small = nn.ModuleDict({"a": nn.Linear(3, 4)})
+    large = nn.ModuleDict({"b": nn.Linear(5, 6), "a": nn.Linear(3, 4)})
+    initialise(small, 7)
+    initialise(large, 7)
+    assert torch.equal(small["a"].weight, large["a"].weight)
+    initialise(large, 8)
+    assert not torch.equal(small["a"].weight, large["a"].weight)
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
+    network = make_network()
+    save_checkpoint(tmp_path, network, {}, Snapshot(4))
+    assert load_checkpoint(tmp_path, network) == (Snapshot(4), {})
+    (tmp_path / "last" / "weights.safetensors").write_bytes(b"not weights")
+    with pytest.raises(CheckpointError, match=r"last: damaged or foreign .*delete it"):
+        load_checkpoint(tmp_path, network)
+
+
+def test_a_kill_between_the_renames_leaves_the_checkpoint_before(tmp_path: Path) -> None:
+    network = make_network()
+    save_checkpoint(tmp_path, network, {}, Snapshot(4))
+    (tmp_path / "last").rename(tmp_path / ".last.old")
+    found = load_checkpoint(tmp_path, network)
+    assert found is not None and found[0].epoch == 4
+
+
+def test_accuracy_counts_ties_against_the_label() -> None:
+    scores = np.array([[3, 2, 1], [1, 3, 2], [1, 1, 1], [0, 5, 4]], dtype=np.float32)
+    result = Scores(("a", "b", "c", "d"), np.array([0, 2, 0, 0]), scores)
+    assert (result.accuracy(1), result.accuracy(2), result.accuracy(3)) == (25.0, 50.0, 100.0)
