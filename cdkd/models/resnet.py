@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cdkd.models.errors import ModelError
+from cdkd.models.recompute import recomputed
 
 
 class BackboneConv2d(nn.Conv2d):
@@ -150,6 +151,7 @@ class ResNet(nn.Module):
         self.spec = spec
         self.in_channels = in_channels
         self.num_features = spec.num_features
+        self.recompute = False
         self.input_norm: nn.Module = nn.BatchNorm2d(in_channels) if input_norm else nn.Identity()
         self.conv1 = BackboneConv2d(in_channels, spec.width, 7, 2)
         self.bn1 = nn.BatchNorm2d(spec.width)
@@ -172,12 +174,19 @@ class ResNet(nn.Module):
         out: Tensor = self.maxpool(F.relu(self.bn1(self.conv1(x)), inplace=True))
         return out
 
+    def run_stage(self, stage: nn.Sequential, x: Tensor) -> Tensor:
+        """One of `stages`; with `recompute` set, its activations are not kept for the backward pass."""
+        if self.recompute and self.training:
+            return recomputed(stage, x)
+        out: Tensor = stage(x)
+        return out
+
     def stage_maps(self, images: Tensor) -> list[Tensor]:
         """The output of every stage, images (N, C, H, W) to a list of (N, C_i, H_i, W_i)."""
         x = self.stem(self.input_norm(images))
         maps = []
         for stage in self.stages:
-            x = stage(x)
+            x = self.run_stage(stage, x)
             maps.append(x)
         return maps
 

@@ -77,11 +77,11 @@ class TDNEncoder(nn.Module):
         first, *later = self.backbone.stages
         # The input norm sees the pictures only: in differences the mean cancels, and a batch norm follows.
         pictures = self.backbone.input_norm(windows[:, WINDOW // 2])
-        x = first(self._mix(self.backbone.stem(pictures), d0))
+        x = self.backbone.run_stage(first, self._mix(self.backbone.stem(pictures), d0))
         maps = [x]
         x = self._mix(x, d1)
         for stage in later:
-            x = stage(x)
+            x = self.backbone.run_stage(stage, x)
             maps.append(x)
         return [torch.unflatten(x, 0, (-1, self.num_segments)) for x in maps]
 
