@@ -221,4 +221,4 @@ def _remedy(folder: Path) -> str:
 
 def with_parts(videos: Iterable[LabelledVideo], parts: dict[str, Part]) -> tuple[LabelledVideo, ...]:
     """The videos with the part that `parts` gives for their path, where it gives one."""
-    return tuple(replace(video, part=parts.get(video.path, video.part)) for video in videos)
+    return tuple(replace(video, part=parts[video.path]) if video.path in parts else video for video in videos)

@@ -23,7 +23,7 @@ def hold_out(
         part: where they go.
     """
     sizes = _group_sizes(videos)
-    total = sum(sizes.values(), Counter[int]())
+    total = Counter(video.label for video in videos if video.part == "train")
     target = {label: max(1, round(share * count)) for label, count in total.items()}
     held: Counter[int] = Counter()
     chosen: set[str] = set()
@@ -39,10 +39,10 @@ def hold_out(
             chosen.add(group)
             held.update(size)
     # Groups far larger than a class's share were all refused above; such a class gives its smallest one.
-    for label in sorted(total):
-        candidates = [g for g in order if sizes[g][label] and g not in chosen and not would_empty_a_class(sizes[g])]
-        if held[label] == 0 and candidates:
-            smallest = min(candidates, key=lambda group: sizes[group].total())
+    for label in sorted(label for label in total if held[label] == 0):
+        left = [g for g in order if label in sizes[g] and g not in chosen and not would_empty_a_class(sizes[g])]
+        if left and held[label] == 0:
+            smallest = min(left, key=lambda group: sizes[group].total())
             chosen.add(smallest)
             held.update(sizes[smallest])
     return with_parts(videos, {v.path: part for v in videos if v.part == "train" and _group_of(v) in chosen})

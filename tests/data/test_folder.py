@@ -94,7 +94,7 @@ def test_two_tables_are_ambiguous(tmp_path: Path) -> None:
 
 
 def test_no_folder_and_empty_folder(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="data.root names a folder"):
+    with pytest.raises(DatasetError, match=r"data.root names a folder"):
         read_folder(tmp_path / "nowhere", 1)
     with pytest.raises(DatasetError, match="0 videos of 0 classes; expected are one sub-folder per class"):
         read_folder(tmp_path, 1)

@@ -145,7 +145,8 @@ def test_a_cut_manifest_is_noticed(tmp_path: Path) -> None:
 
 
 def test_a_hundred_thousand_rows_load_in_two_seconds(tmp_path: Path) -> None:
-    videos = [LabelledVideo(f"videos/c{i % 170}/{i}.mp4", i % 170, f"g{i // 5}", "train", "0" * 16) for i in range(100_000)]
+    numbers = range(100_000)
+    videos = [LabelledVideo(f"videos/c{i % 170}/{i}.mp4", i % 170, f"g{i // 5}", "train", "0" * 16) for i in numbers]
     manifest = make_manifest("large", tmp_path, [str(i) for i in range(170)], videos, {})
     write_splits(tmp_path, dict.fromkeys((1, 2, 3), manifest))
     start = time.process_time()

@@ -128,7 +128,7 @@ def test_a_single_split_or_part(tmp_path: Path) -> None:
     job = job_of("ucf101", ucf101_tree(tmp_path / "in"), tmp_path / "out")
     prepare(replace(job, splits=(2,), parts=("test",)))
     assert [row[0][-11:] for row in rows(tmp_path / "out", 2)] == ["g09_c01.mp4", "g08_c01.mp4", "g25_c03.mp4"]
-    with pytest.raises(DatasetError, match="data.split=1, but it was prepared with split 2 only"):
+    with pytest.raises(DatasetError, match=r"data.split=1, but it was prepared with split 2 only"):
         read_manifest(tmp_path / "out", 1)
     with pytest.raises(DatasetError, match="--split 4: ucf101 has split 1, 2, 3 only"):
         prepare(replace(job, splits=(4,)))
@@ -212,7 +212,7 @@ def test_annotations_apart_from_the_videos(tmp_path: Path) -> None:
     source = ucf101_tree(tmp_path / "in")
     lists = shutil.move(source / "ucfTrainTestlist", tmp_path / "lists")
     job = job_of("ucf101", source, tmp_path / "out")
-    with pytest.raises(DatasetError, match="no classInd.txt"):
+    with pytest.raises(DatasetError, match=r"no classInd.txt"):
         prepare(job)
     assert counts(prepare(replace(job, annotations=Path(lists)))) == (7, 0, 0)
 

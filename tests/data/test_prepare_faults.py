@@ -147,7 +147,7 @@ def test_killed_and_run_again(tmp_path: Path) -> None:
     # At most the videos between a rename and the journal's line are made twice: one per worker and its queue.
     assert report.num_kept >= len(left) - 10
     assert report.num_kept + report.num_transcoded == 120
-    expected = {"manifest.csv", "quarantine.csv"} | {f"videos/{video.path[7:]}" for video in read_manifest(output).videos}
+    expected = {"manifest.csv", "quarantine.csv"} | {video.path for video in read_manifest(output).videos}
     assert {path for path in files_below(output) if not path.startswith(".prepare/")} == expected
     assert not [path for path in files_below(output / ".prepare") if path.endswith(".mp4")]
     clean = prepare(job_of(source, tmp_path / "clean"))

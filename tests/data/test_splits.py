@@ -1,5 +1,6 @@
 """Held-out videos share no source with those that stay."""
 
+import time
 from collections import Counter
 
 import pytest
@@ -86,6 +87,13 @@ def test_no_class_loses_its_last_training_video(seed: int) -> None:
     videos = rows(("a", {0: 1}), ("b", {0: 1}), ("c", {1: 1, 2: 1}), ("d", {1: 1}), ("e", {2: 1}))
     left = {v.label for v in hold_out(videos, 0.9, seed) if v.part == "train"}
     assert left == {0, 1, 2}
+
+
+def test_the_time_grows_with_the_videos_not_with_their_square() -> None:
+    videos = tuple(LabelledVideo(f"{i}", i % 400, "", "train") for i in range(60_000))
+    start = time.process_time()
+    assert held(hold_out(videos, 0.1, 0)) == dict.fromkeys(range(400), 15)
+    assert time.process_time() - start < 4.0
 
 
 def test_another_part_may_be_named() -> None:

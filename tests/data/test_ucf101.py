@@ -44,7 +44,7 @@ def test_folder_in_another_letter_case_is_the_same_class(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("trainlist01.txt", "YoYo/v_YoYo_g01_c01.avi 3\nYoYo/v_YoYo_g01_c02.avi 2\n", r"trainlist01.txt:2: YoYo is class 3"),
+        ("trainlist01.txt", "YoYo/v_YoYo_g01_c01.avi 3\nYoYo/v_YoYo_g01_c02.avi 2\n", r"list01.txt:2: YoYo is class 3"),
         ("testlist01.txt", "Juggling/v_Juggling_g01_c01.avi\n", r"testlist01.txt:1: .*class of classInd.txt"),
         ("testlist01.txt", "YoYo/v_YoYo_g25_c03.avi\n", r"testlist01.txt:1: .*listed twice"),
         ("classInd.txt", "1 ApplyEyeMakeup\n3 YoYo\n", r"classInd.txt:2: '2 ClassName' is expected"),

@@ -43,7 +43,7 @@ def _write_all(root: Path, names: list[str], codec: tuple[str, Mapping[str, str]
 
 
 def ucf101_tree(root: Path) -> Path:
-    """Three classes, seven XviD videos with B-frames, three splits; CRLF line ends and the HandStandPushups spelling."""
+    """Three classes, seven XviD videos with B-frames, three splits; CRLF line ends, the HandStandPushups spelling."""
     lists = root / "ucfTrainTestlist"
     lists.mkdir(parents=True)
     eye = "ApplyEyeMakeup/v_ApplyEyeMakeup"

@@ -1,0 +1,111 @@
+"""`cdkd data prepare`, `check` and `list` as a user types them."""
+
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+from support import faulty_videos
+from support.official_trees import ucf101_tree
+
+from cdkd.cli.data_sets import commands
+from cdkd.data.manifest import read_manifest
+from cdkd.errors import CdkdError
+
+SMALL = ("--width", "80", "--height", "64", "--gop", "6", "--quantiser", "8", "--workers", "1")
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CDKD_HOME", str(tmp_path / "home"))
+
+
+def invoke(*arguments: object) -> Result:
+    group = click.Group("data", commands={command.name or "": command for command in commands})
+    return CliRunner().invoke(group, [str(argument) for argument in arguments])
+
+
+def test_prepare_check_and_list(tmp_path: Path) -> None:
+    source, output = ucf101_tree(tmp_path / "in"), tmp_path / "out"
+    result = invoke("prepare", "ucf101", "--source", source, "--output", output, *SMALL)
+    assert result.exit_code == 0, result.output
+    versions = [read_manifest(output, split).version for split in (1, 2, 3)]
+    assert result.stdout.splitlines() == [
+        "ucf101: 7 transcoded, 0 kept, 0 broken",
+        f"split 1: train 5, test 2; version {versions[0]}",
+        f"split 2: train 4, test 3; version {versions[1]}",
+        f"split 3: train 5, test 2; version {versions[2]}",
+        f"wrote {output}/manifest.csv and quarantine.csv",
+    ]
+    assert result.stderr.splitlines()[-1] == "ucf101: 7 of 7 videos, 0 broken"
+
+    checked = invoke("check", "ucf101")
+    assert isinstance(checked.exception, CdkdError)
+    assert "    1  train          9,537         5         5" in checked.stdout
+    assert "missing: 3 classes, officially 101" in checked.stdout
+
+    listed = invoke("list").stdout.splitlines()
+    place = listed.index("ucf101: UCF-101; 101 classes; 3 splits; train 9,537, test 3,783; views 10 x 3; flips on")
+    assert listed[place + 1] == f"    {output}: split 1 of 1, 2, 3: train 5, test 2; version {versions[0]}"
+    assert "    not prepared" in listed
+
+
+def test_too_many_broken_videos_fail(tmp_path: Path) -> None:
+    source = ucf101_tree(tmp_path / "in")
+    faulty_videos.text(source / "UCF-101/YoYo/v_YoYo_g02_c04.avi")
+    result = invoke("prepare", "ucf101", "--source", source, "--output", tmp_path / "out", *SMALL)
+    assert result.exit_code == 1
+    assert "14.3 % of the videos are broken, accepted are 1.0 %; no manifest was written" in str(result.exception)
+    assert "  YoYo/v_YoYo_g02_c04.avi: " in result.stdout
+    options = ("--max-broken", "0.15", *SMALL)
+    assert invoke("prepare", "ucf101", "--source", source, "--output", tmp_path / "out", *options).exit_code == 0
+
+
+def test_shards_say_what_is_still_to_come(tmp_path: Path) -> None:
+    source = ucf101_tree(tmp_path / "in")
+    base = ("prepare", "ucf101", "--source", source, "--output", tmp_path / "out", *SMALL, "--shard")
+    assert invoke(*base, "2/3").stdout.splitlines()[-1] == "still to come: shards 1, 3 of 3"
+    invoke(*base, "3/3")
+    assert invoke(*base, "1/3").stdout.splitlines()[-1].startswith("wrote ")
+
+
+def test_list_files_of_other_projects(tmp_path: Path) -> None:
+    source = ucf101_tree(tmp_path / "in")
+    (tmp_path / "a.txt").write_text("YoYo/v_YoYo_g25_c03 120 1\nApplyEyeMakeup/v_ApplyEyeMakeup_g08_c01 99 0\n")
+    (tmp_path / "b.txt").write_text("YoYo/v_YoYo_g02_c04.avi yo_yo 1\n")
+    (tmp_path / "classes.txt").write_text("make up\nyo yo\n")
+    lists = ("--list", f"train={tmp_path}/a.txt", "--list", f"test={tmp_path}/b.txt")
+    options = (*lists, "--classes", tmp_path / "classes.txt", *SMALL)
+    result = invoke("prepare", "folder", "--source", source, "--output", tmp_path / "out", *options)
+    assert result.exit_code == 0, result.output
+    manifest = read_manifest(tmp_path / "out")
+    assert manifest.classes == ("make up", "yo yo")
+    assert [(video.path, video.label, video.part) for video in manifest.videos] == [
+        ("videos/ApplyEyeMakeup/v_ApplyEyeMakeup_g08_c01.mp4", 0, "train"),
+        ("videos/YoYo/v_YoYo_g02_c04.mp4", 1, "test"),
+        ("videos/YoYo/v_YoYo_g25_c03.mp4", 1, "train"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("nonsense",), "nonsense: no such data set; known: ucf101"),
+        (("ucf101", "--split", "learn"), "--split learn: expected an official split's number or one of train"),
+        (("ucf101", "--shard", "4/3"), "--shard 4/3: expected I/N with I from 1 to N"),
+        (("ucf101", "--list", "train=a.txt"), "--list: goes with the data set 'folder'"),
+        (("folder", "--list", "learn=a.txt"), "--list learn=a.txt: expected PART=FILE"),
+        (("folder", "--classes", "a.txt"), "--classes: goes with --list only"),
+    ],
+)
+def test_wrong_arguments_say_what_is_right(tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:
+    result = invoke("prepare", *arguments, "--source", tmp_path, "--output", tmp_path / "out")
+    assert isinstance(result.exception, CdkdError)
+    assert message in str(result.exception)
+
+
+@pytest.mark.parametrize("name", ["prepare", "check", "list"])
+def test_help_has_examples(name: str) -> None:
+    result = invoke(name, "--help")
+    assert result.exit_code == 0
+    assert f"cdkd data {name}" in result.output
