@@ -5,8 +5,8 @@ pictures must be exact. The rule is 13-bit fixed point, each chroma sample used 
 
     channel = clamp((luma * (Y - black) + u * (U - 128) + v * (V - 128) + 4096) >> 13)
 
-All of it is computed in float32, which compilers turn into wide instructions: every product and sum is an
-integer below 2 ** 24, hence exact, whatever the order of operations.
+All of it is computed in float32, which compilers turn into wide instructions: every product and sum is a multiple
+of 1 / 8192 below 2048, hence exact, whatever the order of operations.
 """
 
 from dataclasses import dataclass
@@ -73,36 +73,50 @@ def empty_images(count: int, height: int, width: int, channels: int, kind: Any) 
 
 
 @native
-def _chroma_terms(u: Plane, v: Plane, rule: ColourRule, red: Any, green: Any, blue: Any) -> None:
-    """One row's chroma part of each channel, rounding included, already doubled to full width."""
+def _chroma_terms(u: Plane, v: Plane, rule: ColourRule, half: Any, full: Any) -> None:
+    """One row's chroma part of red, green and blue, rounding included, at full width.
+
+    Args:
+        half: (3, W / 2) float32 scratch.
+        full: (3, W) float32 output.
+    """
+    scale = np.float32(1 / 8192)
+    red, green, blue = half[0], half[1], half[2]
     for index in range(u.shape[0]):
-        part_u = np.float32(u[index]) - np.float32(128)
-        part_v = np.float32(v[index]) - np.float32(128)
-        term_red = np.float32(rule.red_v) * part_v + np.float32(4096)
-        term_green = np.float32(rule.green_u) * part_u + np.float32(rule.green_v) * part_v + np.float32(4096)
-        term_blue = np.float32(rule.blue_u) * part_u + np.float32(4096)
-        red[2 * index] = red[2 * index + 1] = term_red
-        green[2 * index] = green[2 * index + 1] = term_green
-        blue[2 * index] = blue[2 * index + 1] = term_blue
+        part_u = (np.float32(u[index]) - np.float32(128)) * scale
+        part_v = (np.float32(v[index]) - np.float32(128)) * scale
+        red[index] = np.float32(rule.red_v) * part_v + np.float32(0.5)
+        green[index] = np.float32(rule.green_u) * part_u + np.float32(rule.green_v) * part_v + np.float32(0.5)
+        blue[index] = np.float32(rule.blue_u) * part_u + np.float32(0.5)
+    # Each value twice, as two halves of a 64-bit number: a loop that writes every other number is not vectorised.
+    bits, pairs = half.view(np.uint32), full.view(np.uint64)
+    for channel in range(3):
+        for index in range(u.shape[0]):
+            value = np.uint64(bits[channel, index])
+            pairs[channel, index] = value | (value << np.uint64(32))
 
 
 @native
-def _row_channel(luma: Plane, chroma: Any, rule: ColourRule, out: Plane) -> None:
-    factor, black = np.float32(rule.luma), np.float32(rule.black)
+def _luma_terms(luma: Plane, rule: ColourRule, out: Any) -> None:
+    factor, black = np.float32(rule.luma / 8192), np.float32(rule.black)
     for column in range(luma.shape[0]):
-        value = (factor * (np.float32(luma[column]) - black) + chroma[column]) * np.float32(1 / 8192)
-        out[column] = np.uint8(np.int32(min(max(value, np.float32(0)), np.float32(255))))
+        out[column] = factor * (np.float32(luma[column]) - black)
 
 
 @native
 def _rgb_rows(y: Plane, u: Plane, v: Plane, rule: ColourRule, out: Plane) -> None:
     height, width = y.shape
-    terms = np.empty((3, width + 1), np.float32)
+    half, chroma = np.empty((3, u.shape[1]), np.float32), np.empty((3, 2 * u.shape[1]), np.float32)
+    luma = np.empty(width, np.float32)
     for row in range(height):
         if row % 2 == 0:
-            _chroma_terms(u[row // 2], v[row // 2], rule, terms[0], terms[1], terms[2])
+            _chroma_terms(u[row // 2], v[row // 2], rule, half, chroma)
+        _luma_terms(y[row], rule, luma)
         for channel in range(3):
-            _row_channel(y[row], terms[channel], rule, out[channel, row])
+            target, term = out[channel, row], chroma[channel]
+            for column in range(width):
+                value = np.int32(luma[column] + term[column])
+                target[column] = np.uint8(min(max(value, np.int32(0)), np.int32(255)))
 
 
 def to_rgb(picture: Picture, out: Image) -> None:
@@ -115,18 +129,21 @@ def _difference_rows(
     y1: Plane, u1: Plane, v1: Plane, y2: Plane, u2: Plane, v2: Plane, rule: ColourRule, out: NDArray[np.int16]
 ) -> None:
     height, width = y1.shape
-    terms1, terms2 = np.empty((3, width + 1), np.float32), np.empty((3, width + 1), np.float32)
-    row1, row2 = np.empty(width, np.uint8), np.empty(width, np.uint8)
+    half = np.empty((3, u1.shape[1]), np.float32)
+    chroma1, chroma2 = np.empty((3, 2 * u1.shape[1]), np.float32), np.empty((3, 2 * u1.shape[1]), np.float32)
+    luma1, luma2 = np.empty(width, np.float32), np.empty(width, np.float32)
     for row in range(height):
         if row % 2 == 0:
-            _chroma_terms(u1[row // 2], v1[row // 2], rule, terms1[0], terms1[1], terms1[2])
-            _chroma_terms(u2[row // 2], v2[row // 2], rule, terms2[0], terms2[1], terms2[2])
+            _chroma_terms(u1[row // 2], v1[row // 2], rule, half, chroma1)
+            _chroma_terms(u2[row // 2], v2[row // 2], rule, half, chroma2)
+        _luma_terms(y1[row], rule, luma1)
+        _luma_terms(y2[row], rule, luma2)
         for channel in range(3):
-            _row_channel(y1[row], terms1[channel], rule, row1)
-            _row_channel(y2[row], terms2[channel], rule, row2)
-            target = out[channel, row]
+            target, term1, term2 = out[channel, row], chroma1[channel], chroma2[channel]
             for column in range(width):
-                target[column] = np.int16(row1[column]) - np.int16(row2[column])
+                first, second = np.int32(luma1[column] + term1[column]), np.int32(luma2[column] + term2[column])
+                first = min(max(first, np.int32(0)), np.int32(255))
+                target[column] = np.int16(first - min(max(second, np.int32(0)), np.int32(255)))
 
 
 def rgb_difference(decoded: Picture, predicted: Picture, out: NDArray[np.int16]) -> None:

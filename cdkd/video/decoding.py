@@ -1,7 +1,7 @@
 """Decodes one GOP, fully and without the P-frames' inverse transform, frame by frame in step."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import av
@@ -24,17 +24,31 @@ _WITH_VECTORS = {**_COMMON, "flags2": "+export_mvs"}
 _PREDICTION_ONLY = {**_COMMON, "skip_idct": "nokey"}
 
 
-@dataclass(frozen=True)
 class DecodedFrame:
-    """One frame; the planes are views of the decoder's memory and hold it."""
+    """One frame; its arrays are views of the decoder's memory and hold it, made when they are first asked for."""
 
-    letter: str
-    """I, P or B."""
-    picture: Picture
-    chain: Picture | None
-    """The same frame as predicted from the GOP's I-frame by vectors alone; None if not asked for."""
-    vectors: NDArray[Any]
-    """(N,) `VECTOR_TYPE`."""
+    def __init__(self, frame: Any, chain: Any) -> None:
+        self._frame = frame
+        self._chain = chain
+        self.letter = _LETTERS[min(frame.pict_type, 4)]
+        """I, P, B or S."""
+
+    @cached_property
+    def picture(self) -> Picture:
+        """The decoded planes."""
+        return picture_of(self._frame)
+
+    @cached_property
+    def chain(self) -> Picture | None:
+        """The same frame as predicted from the GOP's I-frame by vectors alone; None if not asked for."""
+        return None if self._chain is None else picture_of(self._chain)
+
+    @property
+    def vectors(self) -> NDArray[Any]:
+        """(N,) `VECTOR_TYPE`."""
+        # `frame.side_data` would tie both into a cycle that keeps the picture until a garbage collection.
+        vectors = SideDataContainer(self._frame).get("MOTION_VECTORS")  # type: ignore[call-arg]
+        return _NO_VECTORS if vectors is None else np.frombuffer(vectors, VECTOR_TYPE)
 
 
 def decode_gop(
@@ -54,12 +68,7 @@ def decode_gop(
             chains = skipping.decode(packet) if skipping else [None] * len(frames)
             for frame, chain in zip(frames, chains, strict=True):
                 _check_frame(info, gop, done, frame)
-                yield DecodedFrame(
-                    _LETTERS[min(frame.pict_type, 4)],
-                    picture_of(frame),
-                    picture_of(chain) if chain is not None else None,
-                    _vectors(frame),
-                )
+                yield DecodedFrame(frame, chain)
                 done += 1
                 if done == num_frames:
                     return
@@ -84,12 +93,6 @@ def _packets_from(container: Any, stream: Any, key_time: int) -> Iterator[Any]:
     for packet in container.demux(stream):
         if packet.dts is None or (packet.dts >= key_time and packet.size):
             yield packet
-
-
-def _vectors(frame: Any) -> NDArray[Any]:
-    # `frame.side_data` would tie frame and side data into a cycle that keeps the picture until a garbage collection.
-    vectors = SideDataContainer(frame).get("MOTION_VECTORS")  # type: ignore[call-arg]
-    return _NO_VECTORS if vectors is None else np.frombuffer(vectors, VECTOR_TYPE)
 
 
 def _check_frame(info: StreamInfo, gop: int, position: int, frame: Any) -> None:

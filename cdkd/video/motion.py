@@ -38,44 +38,65 @@ VECTOR_TYPE = np.dtype(
 
 
 @native
-def _chain_block(before: Field, x: Any, y: Any, units: int, box: Any, out: Field) -> None:
-    """a(p) = (x, y) + before(p - (x, y)) for one block: within it the shift to whole pixels is constant."""
-    top, left, bottom, right = box
-    height, width = out.shape[1], out.shape[2]
-    shift_x, shift_y = (units // 2 - x) // units, (units // 2 - y) // units
-    is_inside = left + shift_x >= 0 and right + shift_x <= width
-    for row in range(top, bottom):
-        source_row = min(max(row + shift_y, 0), height - 1)
-        target_x, target_y = out[0, row, left:right], out[1, row, left:right]
-        if is_inside:
-            source_x = before[0, source_row, left + shift_x : right + shift_x]
-            source_y = before[1, source_row, left + shift_x : right + shift_x]
-            for column in range(right - left):
-                target_x[column] = source_x[column] + x
-                target_y[column] = source_y[column] + y
-        else:
-            for column in range(right - left):
-                source_column = min(max(left + column + shift_x, 0), width - 1)
-                target_x[column] = before[0, source_row, source_column] + x
-                target_y[column] = before[1, source_row, source_column] + y
+def _shift_inner(before: Field, top: Any, left: Any, side_y: Any, side_x: Any, shift: Any, out: Field) -> None:
+    """One channel of a block whose source pixels all exist; unsigned, so that no index is tested for being negative."""
+    for row in range(side_y):
+        for column in range(side_x):
+            out[row, column] = before[top + row, left + column] + shift
 
 
 @native
-def _chain_blocks(vectors: Any, before: Field, units: int, out: Field, intra: Mask) -> None:
+def _shift_edge(before: Field, top: int, left: int, shift: int, out: Field) -> None:
+    """The same with the field's edges repeated outwards."""
+    height, width = before.shape
+    for row in range(out.shape[0]):
+        source_row = min(max(top + row, 0), height - 1)
+        for column in range(out.shape[1]):
+            out[row, column] = before[source_row, min(max(left + column, 0), width - 1)] + shift
+
+
+@native
+def _chain_channel(blocks: NDArray[np.int64], before: Field, channel: int, out: Field) -> None:
+    """One channel of all moving blocks; `out` holds a copy of `before` on entry."""
+    height, width = before.shape
+    for index in range(blocks.shape[0]):
+        top, left, bottom, right, shift_y, shift_x = blocks[index, :6]
+        target, shift = out[top:bottom, left:right], blocks[index, 6 + channel]
+        if min(top + shift_y, left + shift_x) < 0 or bottom + shift_y > height or right + shift_x > width:
+            _shift_edge(before, top + shift_y, left + shift_x, shift, target)
+        else:
+            source_top, source_left = np.uint64(top + shift_y), np.uint64(left + shift_x)
+            side_y, side_x = np.uint64(bottom - top), np.uint64(right - left)
+            _shift_inner(before, source_top, source_left, side_y, side_x, np.int16(shift), target)
+
+
+@native
+def _moving_blocks(vectors: Any, units: int, intra: Mask) -> NDArray[np.int64]:
+    """Of each block that moves: top, left, bottom, right, shift in whole pixels (y, x), motion in units (x, y)."""
     height, width = intra.shape
-    # A still block and, by convention, an intra block keep what stood there before.
-    out[:] = before
-    intra[:] = True
+    # Codecs choose between predicted and intra by macroblock, so a grid of 8 x 8 pixels tells all.
+    is_bare = np.ones((height // 8 + 3, width // 8 + 3), np.bool_)
+    blocks = np.empty((vectors.shape[0], 8), np.int64)
+    count = 0
     for index in range(vectors.shape[0]):
         vector = vectors[index]
         left, top = np.int64(vector.dst_x) - vector.w // 2, np.int64(vector.dst_y) - vector.h // 2
-        right, bottom = min(left + vector.w, width), min(top + vector.h, height)
-        left, top = max(left, 0), max(top, 0)
-        intra[top:bottom, left:right] = False
-        scale = np.int64(vector.motion_scale)
-        x, y = -np.int64(vector.motion_x) * units // scale, -np.int64(vector.motion_y) * units // scale
-        if x != 0 or y != 0:
-            _chain_block(before, x, y, units, (top, left, bottom, right), out)
+        for row in range(top // 8, (top + vector.h) // 8):
+            for column in range(left // 8, (left + vector.w) // 8):
+                is_bare[row, column] = False
+        motion_x, motion_y, scale = np.int64(vector.motion_x), np.int64(vector.motion_y), np.int64(vector.motion_scale)
+        if motion_x == 0 and motion_y == 0:
+            continue
+        x, y = -motion_x * units // scale, -motion_y * units // scale
+        block = blocks[count]
+        block[0], block[1], block[2], block[3] = top, left, min(top + vector.h, height), min(left + vector.w, width)
+        block[4], block[5], block[6], block[7] = (units // 2 - y) // units, (units // 2 - x) // units, x, y
+        count += 1
+    for row in range((height + 7) // 8):
+        for column in range((width + 7) // 8):
+            if is_bare[row, column]:
+                intra[8 * row : 8 * row + 8, 8 * column : 8 * column + 8] = True
+    return blocks[:count]
 
 
 def chain_blocks(vectors: NDArray[Any], before: Field, out: Field, intra: Mask) -> None:
@@ -90,4 +111,8 @@ def chain_blocks(vectors: NDArray[Any], before: Field, out: Field, intra: Mask) 
         out: (2, H, W) a_t; must not share memory with `before`.
         intra: (H, W) output, true where no block has a vector.
     """
-    _chain_blocks(vectors, before, MOTION_UNITS_PER_PIXEL, out, intra)
+    np.copyto(out, before)
+    intra.fill(False)
+    blocks = _moving_blocks(vectors, MOTION_UNITS_PER_PIXEL, intra)
+    for channel in range(2):
+        _chain_channel(blocks, before[channel], channel, out[channel])

@@ -9,12 +9,13 @@ import numpy as np
 from av.error import FFmpegError
 from numpy.typing import NDArray
 
-from cdkd.video.colour import Picture, empty_images, to_rgb
-from cdkd.video.decoding import DecodedFrame, decode_gop
+from cdkd.video.colour import Picture, empty_images, rgb_difference, to_rgb
+from cdkd.video.decoding import decode_gop
 from cdkd.video.frames import GopRead, StreamInfo, VideoError
 from cdkd.video.index import index_video, open_video
 from cdkd.video.motion import chain_blocks
-from cdkd.video.residual import accumulated_residual, frame_residual, warped_residual
+from cdkd.video.prediction import predict
+from cdkd.video.residual import warped_residual
 
 
 def describe(path: Path | str) -> StreamInfo:
@@ -130,70 +131,72 @@ class VideoReader:
             )
 
     def _fill(self, result: GopRead, gop: int, accumulated: bool, with_residual: bool) -> None:
-        is_mpeg4 = self.info.codec == "mpeg4"
         last = max((*result.positions, *result.frame_positions, 0))
-        frames = decode_gop(
-            self._container,
-            self._stream,
-            self.info,
-            gop,
-            self._index.key_times[gop],
-            last + 1,
-            with_residual and accumulated and is_mpeg4,
-        )
-        state = _GopState(self.info.height, self.info.width)
+        # A second decoder carries the I-frame along where that cannot be done here to the bit.
+        is_h264, is_exact = self.info.codec == "h264", not self.info.frame_residual_obstacle
+        with_chain = with_residual and accumulated and not (is_h264 or is_exact)
+        key_time = self._index.key_times[gop]
+        frames = decode_gop(self._container, self._stream, self.info, gop, key_time, last + 1, with_chain)
+        fields = _Fields(self.info.height, self.info.width, accumulated)
         for position, frame in enumerate(frames):
-            if position == 0:
-                to_rgb(frame.picture, result.iframe)
-                state.reference, state.iframe = frame.picture, result.iframe
             for slot in _slots(result.frame_positions, position):
                 to_rgb(frame.picture, result.frames[slot])
+            if position == 0:
+                origin = frame.picture
+                to_rgb(origin, result.iframe)
             if frame.letter != "P":
                 continue
-            state.advance(frame, accumulated)
-            for slot in _slots(result.positions, position):
-                result.motion[slot] = state.field.transpose(1, 2, 0)
-                result.intra[slot] = state.intra
-                if with_residual and is_mpeg4 and accumulated:
-                    accumulated_residual(frame, result.residual[slot])
-                elif with_residual and is_mpeg4:
-                    rounding = int(self._index.roundings[gop][position])
-                    frame_residual(frame, state.reference, rounding, result.residual[slot])
-                elif with_residual:
-                    state.warp(frame.picture, accumulated, result.residual[slot])
-            state.reference = frame.picture
+            slots = _slots(result.positions, position)
+            fields.advance(frame.vectors, result, slots)
+            if with_residual and is_h264 and slots:
+                reference = result.iframe if accumulated else _rgb(origin)
+                field = result.motion[slots[0]].transpose(2, 0, 1)
+                warped_residual(_rgb(frame.picture), reference, field, result.residual[slots[0]])
+            elif with_residual and not is_h264 and (slots or accumulated):
+                rounding = int(self._index.roundings[gop][position])
+                prediction = frame.chain or predict(frame.vectors, origin, frame.picture, rounding)
+                for slot in slots[:1]:
+                    rgb_difference(frame.picture, prediction, result.residual[slot])
+            for slot in slots[1:] if with_residual else ():
+                result.residual[slot] = result.residual[slots[0]]
+            # What the next frame is predicted from: this one as decoded or, back to the I-frame, as predicted.
+            if with_residual:
+                origin = prediction if accumulated and not is_h264 else frame.picture
 
 
-class _GopState:
-    """What the frames of a GOP hand on to each other."""
+class _Fields:
+    """Motion fields along a GOP, written straight into the result where they are asked for."""
 
-    reference: Picture
-    """The last I- or P-frame."""
-    iframe: NDArray[np.uint8]
-    """(H, W, 3) RGB."""
+    def __init__(self, height: int, width: int, accumulated: bool) -> None:
+        self._accumulated = accumulated
+        self._spares = [np.zeros((2, height, width), np.int16) for _ in range(3 if accumulated else 1)]
+        self._spare_intra = np.empty((height, width), np.bool_)
+        self._before = self._spares[0]
 
-    def __init__(self, height: int, width: int) -> None:
-        self.field = np.zeros((2, height, width), np.int16)
-        self.intra = np.empty((height, width), np.bool_)
-        self._before = np.zeros((2, height, width), np.int16)
-
-    def advance(self, frame: DecodedFrame, accumulated: bool) -> None:
-        """Goes on to the next P-frame's motion."""
-        if accumulated:
-            self.field, self._before = self._before, self.field
-        chain_blocks(frame.vectors, self._before, self.field, self.intra)
-
-    def warp(self, picture: Picture, accumulated: bool, out: NDArray[np.int16]) -> None:
-        """H.264's residual."""
-        decoded, reference = empty_images(2, *self.intra.shape, 3, np.uint8)
-        to_rgb(picture, decoded)
-        if not accumulated:
-            to_rgb(self.reference, reference)
-        warped_residual(decoded, self.iframe if accumulated else reference, self.field, out)
+    def advance(self, vectors: NDArray[Any], result: GopRead, slots: list[int]) -> None:
+        """Goes on to the next P-frame and leaves its motion and intra mask in `slots` of the result."""
+        if slots:
+            field, intra = result.motion[slots[0]].transpose(2, 0, 1), result.intra[slots[0]]
+        elif self._accumulated:
+            field = next(spare for spare in self._spares[1:] if spare is not self._before)
+            intra = self._spare_intra
+        else:
+            return
+        chain_blocks(vectors, self._before, field, intra)
+        for slot in slots[1:]:
+            result.motion[slot], result.intra[slot] = result.motion[slots[0]], intra
+        if self._accumulated:
+            self._before = field
 
 
-def _slots(wanted: tuple[int, ...], position: int) -> Iterator[int]:
-    return (slot for slot, other in enumerate(wanted) if other == position)
+def _rgb(picture: Picture) -> NDArray[np.uint8]:
+    image: NDArray[np.uint8] = empty_images(1, picture.y.shape[0], picture.y.shape[1], 3, np.uint8)[0]
+    to_rgb(picture, image)
+    return image
+
+
+def _slots(wanted: tuple[int, ...], position: int) -> list[int]:
+    return [slot for slot, other in enumerate(wanted) if other == position]
 
 
 def _empty_read(

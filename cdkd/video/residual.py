@@ -13,27 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cdkd.modality import MOTION_UNITS_PER_PIXEL
-from cdkd.video.colour import Image, Picture, rgb_difference
-from cdkd.video.decoding import DecodedFrame
+from cdkd.video.colour import Image
 from cdkd.video.motion import Field
 from cdkd.video.native import native
-from cdkd.video.prediction import predict
-
-
-def accumulated_residual(frame: DecodedFrame, out: NDArray[np.int16]) -> None:
-    """MPEG-4: residual relative to the I-frame, rgb(decoded) - rgb(carried along), into `out` (H, W, 3), unclipped."""
-    assert frame.chain is not None
-    rgb_difference(frame.picture, frame.chain, out)
-
-
-def frame_residual(frame: DecodedFrame, before: Picture, rounding: int, out: NDArray[np.int16]) -> None:
-    """MPEG-4: residual relative to the reference frame, rgb(decoded) - rgb(predicted), into `out` (H, W, 3), unclipped.
-
-    Args:
-        before: the reference frame as decoded.
-        rounding: the frame's `vop_rounding_type`.
-    """
-    rgb_difference(frame.picture, predict(frame.vectors, before, frame.picture, rounding), out)
 
 
 @native

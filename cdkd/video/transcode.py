@@ -3,6 +3,7 @@
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,61 @@ from typing import Any
 import av
 import numpy as np
 from av.error import FFmpegError
-from av.video.reformatter import VideoReformatter
+from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
 from cdkd.video.frames import VideoError
+from cdkd.video.index import open_video
+
+# Bit-exact: the same file on every processor, at the price of slower conversion.
+_SCALING = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
+_LAMBDA_PER_QUANTISER = 118  # FFmpeg's FF_QP2LAMBDA
+_MAX_CLOCK = 65535  # MPEG-4 Part 2 stores its clock's ticks per second in 16 bits.
+
+
+@dataclass(frozen=True)
+class _Encoding:
+    """How a file is encoded."""
+
+    path: Path
+    frames_per_second: float
+    gop_length: int
+    quantiser: int
+    four_vectors: bool
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.quantiser <= 31:
+            raise VideoError(self.path, f"cannot be written: quantiser {self.quantiser} must lie in 1..31")
+        if not 1 <= self.gop_length <= 600:
+            raise VideoError(self.path, f"cannot be written: gop_length {self.gop_length} must lie in 1..600")
+        if not 0 < self.frames_per_second <= 1000:
+            reason = f"cannot be written: {self.frames_per_second} frames per second; it must be above 0, up to 1000"
+            raise VideoError(self.path, reason)
+
+    @property
+    def rate(self) -> Fraction:
+        """Frames per second as a fraction that the codec can store."""
+        return Fraction(self.frames_per_second).limit_denominator(min(1001, int(_MAX_CLOCK / self.frames_per_second)))
+
+    @property
+    def options(self) -> dict[str, str]:
+        """The encoder's options."""
+        quantiser, lagrangian = str(self.quantiser), str(self.quantiser * _LAMBDA_PER_QUANTISER)
+        return {
+            "g": str(self.gop_length),
+            "bf": "0",
+            "sc_threshold": "1000000000",
+            "flags": "+bitexact" + ("+mv4" if self.four_vectors else ""),
+            # A rate control that may choose among one value only. FFmpeg's `qscale` flag would take the quantiser from
+            # each frame, where PyAV cannot set it, and weigh vectors as if their bits cost nothing.
+            "qmin": quantiser,
+            "qmax": quantiser,
+            "lmin": lagrangian,
+            "lmax": lagrangian,
+            "i_qfactor": "1",
+            # The portable transform: others, picked by processor, round differently.
+            "dct": "int",
+        }
 
 
 def encode_frames(
@@ -30,6 +82,7 @@ def encode_frames(
     The file appears under its name only when it is complete.
 
     Args:
+        path: the container follows from its suffix; `.mp4` and `.avi` are meant.
         frames: each (H, W, 3) uint8 RGB, all of one size, both sides even.
         gop_length: frames from one I-frame to the next.
         quantiser: 1 (finest) .. 31; 1 is what CoViAR used.
@@ -38,12 +91,13 @@ def encode_frames(
     Raises:
         VideoError: no frames, frames of differing size or type, or the file cannot be written.
     """
+    encoding = _Encoding(Path(path), frames_per_second, gop_length, quantiser, four_vectors)
     reformatter = VideoReformatter()
     pictures = (
-        reformatter.reformat(av.VideoFrame.from_ndarray(frame, format="rgb24"), format="yuv420p", threads=1)
-        for frame in _checked(Path(path), frames)
+        _converted(reformatter, av.VideoFrame.from_ndarray(frame, format="rgb24"), frame.shape[1], frame.shape[0])
+        for frame in _checked(encoding.path, frames)
     )
-    return _write(Path(path), pictures, frames_per_second, gop_length, quantiser, four_vectors)
+    return _write(encoding, pictures)
 
 
 def transcode(
@@ -56,38 +110,63 @@ def transcode(
     quantiser: int = 3,
     four_vectors: bool = True,
 ) -> int:
-    """Re-encodes any video that FFmpeg reads, resized to `width` x `height`. Returns the number of frames.
+    """Re-encodes any video that FFmpeg reads, upright and resized to `width` x `height`, frame by frame.
+
+    Every decoded frame becomes one frame, at the source's average rate. Returns the number of frames.
 
     Raises:
         VideoError: the source cannot be decoded to its end, holds no video, or the target cannot be written.
     """
-    source, target = Path(source), Path(target)
-    try:
-        container = av.open(str(source), "r")
-    except (FFmpegError, OSError, ValueError) as error:
-        raise VideoError(source, f"cannot be opened as a video: {error}") from error
+    source = Path(source)
+    container, stream = open_video(source)
     with container:
-        if not container.streams.video:
-            raise VideoError(source, "holds no video stream")
-        stream = container.streams.video[0]
         rate = stream.average_rate or stream.guessed_rate or Fraction(25)
-        pictures = _resized(source, container, stream, width, height)
-        return _write(target, pictures, float(rate), gop_length, quantiser, four_vectors)
+        encoding = _Encoding(Path(target), float(rate), gop_length, quantiser, four_vectors)
+        return _write(encoding, _resized(source, container, stream, width, height))
 
 
 def _resized(source: Path, container: Any, stream: Any, width: int, height: int) -> Iterator[Any]:
     reformatter = VideoReformatter()
     num_frames = 0
+    # One thread: callers run a process per core.
+    stream.codec_context.thread_count = 1
     try:
         for frame in container.decode(stream):
+            # A camera held upright writes lying pictures and how far to turn them, counter-clockwise.
+            turns = round(frame.rotation / 90) % 4
+            size = (height, width) if turns % 2 else (width, height)
+            picture = _converted(reformatter, frame, *size)
             num_frames += 1
-            yield reformatter.reformat(
-                frame, width=width, height=height, format="yuv420p", interpolation="BICUBIC", threads=1
-            )
+            yield _turned(picture, turns) if turns else picture
     except FFmpegError as error:
-        raise VideoError(source, f"cannot be decoded after {num_frames} frames: {error}") from error
+        raise VideoError(source, f"cannot be decoded after {num_frames} frames: {error.strerror}") from error
     if num_frames == 0:
-        raise VideoError(source, "holds no frames")
+        raise VideoError(source, "holds no frames that can be decoded")
+
+
+def _converted(reformatter: VideoReformatter, frame: Any, width: int, height: int) -> Any:
+    return reformatter.reformat(
+        frame,
+        width=width,
+        height=height,
+        format="yuv420p",
+        interpolation=_SCALING,
+        dst_colorspace=Colorspace.ITU601,
+        dst_color_range=ColorRange.MPEG,
+        threads=1,
+    )
+
+
+def _turned(picture: Any, turns: int) -> Any:
+    """A yuv420p picture turned by quarter turns counter-clockwise."""
+    width, height = (picture.height, picture.width) if turns % 2 else (picture.width, picture.height)
+    turned = av.VideoFrame(width, height, "yuv420p")
+    for before, after in zip(picture.planes, turned.planes, strict=True):
+        pixels = np.frombuffer(before, np.uint8).reshape(-1, before.line_size)[: before.height, : before.width]
+        padded = np.zeros((after.height, after.line_size), np.uint8)
+        padded[:, : after.width] = np.rot90(pixels, turns)
+        after.update(padded.tobytes())
+    return turned
 
 
 def _checked(path: Path, frames: Iterable[NDArray[np.uint8]]) -> Iterator[NDArray[np.uint8]]:
@@ -97,20 +176,15 @@ def _checked(path: Path, frames: Iterable[NDArray[np.uint8]]) -> Iterator[NDArra
         is_even = frame.ndim == 3 and frame.shape[2] == 3 and not (frame.shape[0] % 2 or frame.shape[1] % 2)
         if frame.shape != first or frame.dtype != np.uint8 or not is_even:
             raise VideoError(
-                path, f"frame {index} is {frame.shape} {frame.dtype}; expected {first} uint8 with even height and width"
+                path,
+                f"cannot be written: frame {index} is {frame.shape} {frame.dtype}; "
+                f"(H, W, 3) uint8 with even sides is needed, all as the first one, {first}",
             )
         yield np.ascontiguousarray(frame)
 
 
-def _write(
-    path: Path, pictures: Iterator[Any], frames_per_second: float, gop_length: int, quantiser: int, four_vectors: bool
-) -> int:
-    if not 1 <= quantiser <= 31 or not 1 <= gop_length <= 600 or not frames_per_second > 0:
-        raise VideoError(
-            path,
-            f"quantiser {quantiser} must lie in 1..31, gop_length {gop_length} in 1..600, "
-            f"frames_per_second {frames_per_second} above 0",
-        )
+def _write(encoding: _Encoding, pictures: Iterator[Any]) -> int:
+    path = encoding.path
     try:
         handle, name = tempfile.mkstemp(prefix=f".{path.stem[:80]}.", suffix=f".part{path.suffix}", dir=path.parent)
     except OSError as error:
@@ -118,53 +192,33 @@ def _write(
     os.close(handle)
     temporary = Path(name)
     try:
-        num_frames = _encode(path, temporary, pictures, frames_per_second, gop_length, quantiser, four_vectors)
+        num_frames = _encode(encoding, temporary, pictures)
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
         os.replace(temporary, path)
-    except (FFmpegError, OSError) as error:
-        raise VideoError(path, f"cannot be written: {error}") from error
+    except (FFmpegError, OSError, ValueError) as error:
+        raise VideoError(path, f"cannot be written: {getattr(error, 'strerror', None) or error}") from error
     finally:
         temporary.unlink(missing_ok=True)
     return num_frames
 
 
-def _encode(
-    path: Path,
-    temporary: Path,
-    pictures: Iterator[Any],
-    frames_per_second: float,
-    gop_length: int,
-    quantiser: int,
-    four_vectors: bool,
-) -> int:
+def _encode(encoding: _Encoding, temporary: Path, pictures: Iterator[Any]) -> int:
     num_frames = 0
-    # MPEG-4 Part 2 stores the clock's ticks per second in 16 bits.
-    rate = Fraction(frames_per_second).limit_denominator(1001)
-    with av.open(str(temporary), "w", options={"fflags": "+bitexact"}) as container:
-        stream: Any = container.add_stream("mpeg4", rate=rate)
+    with av.open(f"file:{os.path.abspath(temporary)}", "w", options={"fflags": "+bitexact"}) as container:
+        stream: Any = container.add_stream("mpeg4", rate=encoding.rate)
         stream.pix_fmt = "yuv420p"
-        context = stream.codec_context
-        context.thread_count = 1
-        context.qmin = context.qmax = quantiser
-        context.options = {
-            "g": str(gop_length),
-            "bf": "0",
-            "sc_threshold": "1000000000",
-            "flags": "+bitexact+qscale" + ("+mv4" if four_vectors else ""),
-            "global_quality": str(quantiser * 118),
-            # Blocks chosen by difference, not by rate and distortion: at a fixed fine quantiser the latter codes a
-            # fifth of all blocks without prediction, which leaves neither motion nor residual to learn from.
-            "mbd": "simple",
-        }
+        stream.codec_context.thread_count = 1
+        stream.codec_context.options = encoding.options
         for picture in pictures:
             if num_frames == 0:
                 stream.width, stream.height = picture.width, picture.height
-            picture.pts, picture.time_base, picture.pict_type = num_frames, 1 / rate, 0
+            # The encoder decides which frames are I-frames, not the source's own types.
+            picture.pts, picture.time_base, picture.pict_type = num_frames, 1 / encoding.rate, 0
             container.mux(stream.encode(picture))
             num_frames += 1
         if num_frames == 0:
-            raise VideoError(path, "there are no frames to write")
+            raise VideoError(encoding.path, "cannot be written: there are no frames")
         container.mux(stream.encode(None))
     return num_frames
