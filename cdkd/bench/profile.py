@@ -1,7 +1,6 @@
 """What the networks of the paper cost: counted per view, and measured on this machine on request."""
 
 import statistics
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -208,7 +207,7 @@ def _measure(entry: StudentProfile | TeacherProfile, size: int, settings: Measur
         network = entry.build().eval().to(device)
     except (RuntimeError, AssertionError) as error:
         raise ModelError(f"--device {settings.device}: not usable here: {error}") from error
-    _reset_peak(device)
+    is_peak_known = _reset_peak(device)
     single = _seconds_per_pass(network, entry.shapes(network, 1, size), device, settings)
     batched = single
     if settings.batch_size > 1:
@@ -220,7 +219,7 @@ def _measure(entry: StudentProfile | TeacherProfile, size: int, settings: Measur
         batch_size=settings.batch_size,
         latency_milliseconds=single * 1e3,
         clips_per_second=settings.batch_size / batched,
-        peak_memory_mebibytes=_peak_mebibytes(device),
+        peak_memory_mebibytes=_peak_mebibytes(device) if is_peak_known else None,
     )
 
 
@@ -241,19 +240,23 @@ def _seconds_per_pass(
     return statistics.median(seconds[1:])
 
 
-def _reset_peak(device: torch.device) -> None:
+def _reset_peak(device: torch.device) -> bool:
+    """Restarts the high-water mark of memory, so that networks do not hide one another; False where that is denied."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-    elif sys.platform == "linux":
-        # Writing 5 restarts the kernel's high-water mark of resident memory, so networks do not hide one another.
+        return True
+    try:
+        # Linux: 5 resets the peak of resident memory.
         Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return False
+    return True
 
 
 def _peak_mebibytes(device: torch.device) -> float | None:
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
-    if sys.platform == "linux":
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) / 2**10
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 2**10
     return None

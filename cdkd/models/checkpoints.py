@@ -76,7 +76,10 @@ def load_description(path: Path) -> dict[str, Any]:
             f"{path}: no description inside, so it was not written by cdkd; "
             "official TSM and TDN files are converted by `cdkd teacher import`"
         )
-    description: dict[str, Any] = json.loads(metadata["description"])
+    try:
+        description: dict[str, Any] = json.loads(metadata["description"])
+    except ValueError as error:
+        raise ModelError(f"{path}: its description is damaged: {error}") from error
     if description.get("format") != FORMAT:
         raise ModelError(f"{path}: format {description.get('format')!r}, this version reads {FORMAT!r}")
     return description

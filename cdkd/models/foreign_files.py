@@ -45,8 +45,8 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
         what = f"it holds an object of {found.group(1)}" if found else "it is no checkpoint of tensors"
         remedy = "only tensors and plain values are read from foreign files"
         raise ModelError(f"{path}: refused: {what}; {remedy}") from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError, TypeError) as error:
-        raise ModelError(f"{path}: not a PyTorch checkpoint, or cut short: {error}") from error
+    except Exception as error:  # on damaged bytes the unpickler raises whatever it stumbles over
+        raise ModelError(f"{path}: not a PyTorch checkpoint, or damaged: {error!r}") from error
     return strip_prefix(_tensors_of(content, path), "module.")
 
 

@@ -152,6 +152,19 @@ def test_foreign_content_is_refused(tmp_path, content, message):
         read_state_dict(path)
 
 
+@pytest.mark.parametrize("is_zip", [True, False])
+def test_both_of_pytorchs_file_formats_are_read_and_any_damage_is_refused(tmp_path, is_zip):
+    path = tmp_path / "net.pth"
+    content = {"epoch": 3, "state_dict": {"module.a": torch.arange(3.0), "module.b": torch.zeros(2, 2)}}
+    torch.save(content, path, _use_new_zipfile_serialization=is_zip)
+    assert read_state_dict(path)["a"].tolist() == [0, 1, 2]
+    whole = path.read_bytes()
+    for length in range(0, len(whole) - 64, 37):
+        path.write_bytes(whole[:length])
+        with pytest.raises(ModelError, match=r"net\.pth"):
+            read_state_dict(path)
+
+
 @pytest.mark.parametrize("content", [b"", b"hello world", b"PK\x03\x04 no zip"])
 def test_a_file_that_is_no_checkpoint_is_refused_with_its_path(tmp_path, content):
     path = tmp_path / "net.pth"
