@@ -18,6 +18,11 @@ _FOLDER = click.Path(path_type=Path)
 _PARTS = ("train", "validation", "test", "pretrain", "unused")
 
 
+def _say(text: str) -> None:
+    """Prints a line; bytes of a file name that are no UTF-8 as escapes, because a terminal refuses them."""
+    click.echo(text.encode("utf-8", "backslashreplace").decode())
+
+
 @click.command()
 @click.argument("name", metavar="NAME")
 @click.option("--source", type=_FOLDER, required=True, help="Folder of the videos as published (folder: or a CSV).")
@@ -118,17 +123,17 @@ def _with_lists(spec: "DatasetSpec", lists: tuple[str, ...], classes: Path | Non
 
 def _print_prepared(name: str, report: "PrepareReport") -> None:
     result = report.result
-    click.echo(
+    _say(
         f"{name}: {report.num_transcoded:,} transcoded, {report.num_kept:,} kept, {len(result.failed):,} broken"
         + (f", {len(result.missing):,} not in this copy" if result.missing else "")
     )
     for path, reason in list(result.failed.items())[:_SHOWN]:
-        click.echo(f"  {path}: {reason}")
+        _say(f"  {path}: {reason}")
     if len(result.failed) > _SHOWN:
-        click.echo(f"  and {len(result.failed) - _SHOWN:,} more")
+        _say(f"  and {len(result.failed) - _SHOWN:,} more")
     for split, manifest in report.manifests.items():
         counts = ", ".join(f"{part} {count:,}" for part, count in manifest.num_videos_per_part.items())
-        click.echo(f"split {split}: {counts}; version {manifest.version}")
+        _say(f"split {split}: {counts}; version {manifest.version}")
 
 
 def _end_prepared(name: str, report: "PrepareReport", max_broken: float) -> None:
@@ -144,10 +149,10 @@ def _end_prepared(name: str, report: "PrepareReport", max_broken: float) -> None
         )
     if not report.manifests:
         missing = sorted(set(range(1, report.num_shards + 1)) - set(report.shards_done))
-        click.echo(f"still to come: shards {', '.join(map(str, missing))} of {report.num_shards}")
+        _say(f"still to come: shards {', '.join(map(str, missing))} of {report.num_shards}")
         return
     remember(name, report.output)
-    click.echo(f"wrote {report.output / MANIFEST_NAME} and {QUARANTINE_NAME}")
+    _say(f"wrote {report.output / MANIFEST_NAME} and {QUARANTINE_NAME}")
 
 
 @click.command()
@@ -175,22 +180,22 @@ def check(name: str, root: Path | None, digests: bool) -> None:
 
 
 def _print_checked(report: "CheckReport", note: str) -> None:
-    click.echo(f"{report.name} in {report.root}" + (f" ({note})" if note else ""))
-    click.echo(f"{'split':>5}  {'part':<10} {'official':>9} {'listed':>9} {'prepared':>9}")
+    _say(f"{report.name} in {report.root}" + (f" ({note})" if note else ""))
+    _say(f"{'split':>5}  {'part':<10} {'official':>9} {'listed':>9} {'prepared':>9}")
     for row in report.parts:
         official = "-" if row.official is None else f"{row.official:,}"
-        click.echo(f"{row.split:>5}  {row.part:<10} {official:>9} {row.listed:>9,} {row.present:>9,}")
+        _say(f"{row.split:>5}  {row.part:<10} {official:>9} {row.listed:>9,} {row.present:>9,}")
     for problem in report.problems:
-        click.echo(f"missing: {problem}")
+        _say(f"missing: {problem}")
     for path in report.damaged[:_SHOWN]:
-        click.echo(f"  {path}: gone or changed")
+        _say(f"  {path}: gone or changed")
     for entry in report.left_out[:_SHOWN]:
-        click.echo(f"  {entry.path}: {entry.kind}: {entry.reason}")
+        _say(f"  {entry.path}: {entry.kind}: {entry.reason}")
     hidden = max(0, len(report.damaged) - _SHOWN) + max(0, len(report.left_out) - _SHOWN)
     if hidden:
-        click.echo(f"  and {hidden:,} more")
+        _say(f"  and {hidden:,} more")
     if report.is_complete:
-        click.echo("complete")
+        _say("complete")
 
 
 @click.command("list")
@@ -205,7 +210,7 @@ def list_datasets() -> None:
     from cdkd.data.registry import known_folders
 
     folders = known_folders()
-    click.echo("shapes: embedded, 12 classes; generated when it is first used")
+    _say("shapes: embedded, 12 classes; generated when it is first used")
     for name, spec in DATASETS.items():
         facts = [spec.title]
         facts += [f"{spec.num_classes} classes"] if spec.num_classes else []
@@ -214,11 +219,11 @@ def list_datasets() -> None:
         facts += [f"train {counts['train']:,}, test {counts['test']:,}"] if counts else []
         facts += [f"views {spec.views[0]} x {spec.views[1]}", f"flips {spec.flip}"]
         facts += [spec.note] if spec.note else []
-        click.echo(f"{name}: {'; '.join(facts)}")
+        _say(f"{name}: {'; '.join(facts)}")
         for folder in folders.get(name, ()):
-            click.echo(f"    {folder}: {_state(folder)}")
+            _say(f"    {folder}: {_state(folder)}")
         if not folders.get(name):
-            click.echo("    not prepared")
+            _say("    not prepared")
 
 
 def _state(folder: Path) -> str:

@@ -29,6 +29,10 @@ PARTS: tuple[Part, ...] = get_args(Part)
 class DatasetError(CdkdError):
     """A data set, its annotation files or its manifest cannot be used as they are."""
 
+    def __init__(self, message: str) -> None:
+        # Bytes of a file name that are no UTF-8 would make a terminal refuse the whole line.
+        super().__init__(message.encode("utf-8", "backslashreplace").decode())
+
 
 @dataclass(frozen=True, slots=True)
 class LabelledVideo:

@@ -72,15 +72,22 @@ def write_shard(folder: Path, shard: Shard, result: ShardResult) -> None:
 
 
 def read_shards(folder: Path, count: int, plan: str) -> dict[int, ShardResult]:
-    """Shard number to result, of the shards of `count` that have ended under the same plan."""
+    """Shard number to result, of the shards of `count` that have ended under the same plan.
+
+    Raises:
+        DatasetError: a result cannot be read.
+    """
     results = {}
     for index in range(1, count + 1):
         path = folder / f"{Shard(index, count).name}.json"
         if path.is_file():
-            values = json.loads(path.read_text(encoding="utf-8"))
-            if values["plan"] == plan:
-                values["missing"] = tuple(values["missing"])
-                results[index] = ShardResult(**values)
+            try:
+                values = json.loads(path.read_text(encoding="utf-8"))
+                result = ShardResult(values["plan"], values["done"], values["failed"], tuple(values["missing"]))
+            except (ValueError, TypeError, KeyError) as error:
+                raise DatasetError(f"{path}: is damaged ({error}); run this shard again") from error
+            if result.plan == plan:
+                results[index] = result
     return results
 
 

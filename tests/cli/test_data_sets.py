@@ -6,7 +6,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 from support import faulty_videos
-from support.official_trees import ucf101_tree
+from support.official_trees import H264, ucf101_tree, write_video
 
 from cdkd.cli.data_sets import commands
 from cdkd.data.manifest import read_manifest
@@ -59,6 +59,21 @@ def test_too_many_broken_videos_fail(tmp_path: Path) -> None:
     assert "  YoYo/v_YoYo_g02_c04.avi: " in result.stdout
     options = ("--max-broken", "0.15", *SMALL)
     assert invoke("prepare", "ucf101", "--source", source, "--output", tmp_path / "out", *options).exit_code == 0
+
+
+def test_names_that_are_no_utf8_are_printed_as_escapes(tmp_path: Path) -> None:
+    for index in range(3):
+        write_video(tmp_path / "in" / "run" / f"{index}.mp4", H264, seed=index)
+        made = write_video(tmp_path / "in" / "walk" / "made.mp4", H264, seed=index)
+        made.rename(made.with_name(f"{index}\udcff.mp4"))
+    faulty_videos.text(tmp_path / "in" / "walk" / "bad\udcfe.mp4")
+    base = ("prepare", "folder", "--source", tmp_path / "in", "--output", tmp_path / "out", *SMALL)
+    failed = invoke(*base)
+    assert "  walk/bad\\udcfe.mp4: " in failed.stdout
+    invoke(*base, "--max-broken", "0.5")
+    paths = [video.path for video in read_manifest(tmp_path / "out").videos]
+    assert paths[3:] == [f"videos/walk/{index}\udcff.mp4" for index in range(3)]
+    assert all((tmp_path / "out" / path).is_file() for path in paths)
 
 
 def test_shards_say_what_is_still_to_come(tmp_path: Path) -> None:
