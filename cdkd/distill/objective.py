@@ -1,7 +1,9 @@
 """Eq. 7: the weighted sum of cross-entropy and the distillation terms."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -28,6 +30,7 @@ def objective(
     *,
     detach_gate: bool = True,
     label_smoothing: float = 0.0,
+    batch_mean: Callable[[Tensor], Tensor] = torch.mean,
 ) -> Loss:
     """L = CE + lambda1 L_spatial + lambda2 L_temporal + lambda3 L_logits; terms of weight 0 are not computed.
 
@@ -39,6 +42,7 @@ def objective(
         detach_gate: Eq. 4 is linear in the gate, so a gate that it trains runs to an extreme; detached, the gate learns
             from the cross-entropy alone, through the pooling of the decoded maps.
         label_smoothing: of the cross-entropy.
+        batch_mean: mean over the clips of a step of what only scales a loss; data-parallel training has its own.
 
     Raises:
         ValueError: a distillation term is wanted but teacher, decoded maps or gate are missing.
@@ -56,7 +60,11 @@ def objective(
     if settings.temporal.enabled and settings.temporal.weight > 0:
         decoded, known, _ = _matched(student, teacher)
         temporal = temporal_loss(
-            decoded.mean(dim=(3, 4)), known.maps.mean(dim=(3, 4)), settings.temporal.form, settings.temporal.plain_graph
+            decoded.mean(dim=(3, 4)),
+            known.maps.mean(dim=(3, 4)),
+            settings.temporal.form,
+            settings.temporal.plain_graph,
+            batch_mean,
         )
         total = total + settings.temporal.weight * temporal.total
         terms["temporal"] = temporal.total.detach()

@@ -1,18 +1,24 @@
 """Clips of a data set become network inputs: random crops in training, fixed views in evaluation."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
 
 from cdkd.data.clips import ClipBatch
 from cdkd.data.dataset import OpenDataset
-from cdkd.data.loaders import ClipSource
+from cdkd.data.loaders import Batches, ClipSource
 from cdkd.data.manifest import Part
 from cdkd.data.sampling import ClipLayout
-from cdkd.data.transforms import NetworkInputs, draw_boxes, prepare_inputs, swap_labels, view_boxes
+from cdkd.data.transforms import Boxes, NetworkInputs, draw_boxes, prepare_inputs, swap_labels, view_boxes
+from cdkd.errors import CdkdError
 from cdkd.seeding import derive_seed
 from cdkd.settings import Experiment
+from cdkd.train.processes import ALONE, Processes
+
+
+class ExperimentError(CdkdError):
+    """A run cannot be carried out as configured."""
 
 
 def choose_device(name: str) -> torch.device:
@@ -27,6 +33,7 @@ class ClipInputs:
     experiment: Experiment
     dataset: OpenDataset
     device: torch.device
+    processes: Processes = ALONE
 
     def source(self, part: Part, layout: ClipLayout) -> ClipSource:
         """The readable videos of a part.
@@ -46,13 +53,31 @@ class ClipInputs:
         )
         return source.scan(part, data.max_unreadable)
 
+    def training_batches(self, source: ClipSource, seed: int, epoch: int, batch_size: int) -> Batches:
+        """This process's share of an epoch's batches of `batch_size` clips.
+
+        Raises:
+            ExperimentError: the clips of a step cannot be shared equally.
+        """
+        world = self.processes.world
+        if world > 1 and (batch_size % world or len(source) < batch_size):
+            raise ExperimentError(
+                f"{world} processes cannot share batches of {batch_size} from {len(source)} clips equally; "
+                f"choose a batch_size that {world} divides and that does not exceed the number of clips"
+            )
+        return source.training_batches(seed, epoch, batch_size // world, self.processes.rank, world)
+
     def training(self, batch: ClipBatch, step: int) -> tuple[NetworkInputs, Tensor]:
-        """Inputs under the random crops and flips of a step, and labels (B,)."""
+        """Inputs under the random crops and flips of a step, and labels (B,).
+
+        They are drawn for the clips of all processes, so that a clip meets the same ones however many share the step.
+        """
         data = self.experiment.data
         generator = torch.Generator().manual_seed(derive_seed(self.experiment.seed, "augmentation", step))
         size = (batch.iframes.shape[-2], batch.iframes.shape[-1])
         flips = self.dataset.flip != "off"
-        boxes = draw_boxes(len(batch.labels), size, data.crop_scale, flips, generator)
+        drawn = draw_boxes(len(batch.labels) * self.processes.world, size, data.crop_scale, flips, generator)
+        boxes = Boxes(*(self.processes.share(getattr(drawn, field.name)) for field in fields(drawn)))
         labels = batch.labels
         if self.dataset.flip == "swap":
             labels = swap_labels(labels, boxes.flip, self.dataset.swapped_labels)

@@ -2,25 +2,32 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import torch
 from filelock import FileLock
-from torch import Tensor, nn
+from torch import Tensor
 
 from cdkd.data.clips import ClipBatch
 from cdkd.data.dataset import open_dataset
 from cdkd.data.manifest import Part
 from cdkd.data.sampling import ClipLayout
-from cdkd.distill.objective import Loss, classification_loss
+from cdkd.distill.objective import Loss
 from cdkd.errors import CdkdError
+from cdkd.experiment.acceleration import accelerate
+from cdkd.experiment.description import teacher_description
 from cdkd.experiment.inputs import ClipInputs, choose_device
+from cdkd.experiment.objectives import TeacherObjective
 from cdkd.experiment.paths import MODEL_NAME, teacher_folder
+from cdkd.experiment.teacher_geometry import build_own_teacher
 from cdkd.models.checkpoints import load_weights, save_model
-from cdkd.models.teacher import FrozenTeacher, build_teacher
-from cdkd.settings import Experiment, teacher_identity
+from cdkd.models.starting_weights import start_from
+from cdkd.models.teacher import FrozenTeacher, Teacher
+from cdkd.settings import Experiment
 from cdkd.train.engine import Plan, Task, fit
 from cdkd.train.evaluate import evaluate
 from cdkd.train.initial import initialise
+from cdkd.train.processes import ALONE, Processes
 
 Log = Callable[[dict[str, float], int], None]
 Progress = Callable[[float], None]
@@ -30,38 +37,21 @@ class TeacherError(CdkdError):
     """The teacher cannot be trained or used as configured."""
 
 
-def clip_stamps(experiment: Experiment) -> int:
-    """T, the time stamps of a clip."""
-    return experiment.data.gops_per_clip * experiment.data.frames_per_gop
-
-
-def _build(experiment: Experiment, num_classes: int) -> nn.Module:
-    return build_teacher(experiment.teacher, num_classes=num_classes, num_segments=clip_stamps(experiment))
-
-
-def teacher_channels(experiment: Experiment) -> int:
-    """C of the teacher's maps, which the student's decoded maps must match; builds no weights."""
-    with torch.device("meta"):
-        network = _build(experiment, num_classes=2)
-    channels: int = network.num_features
-    return channels
-
-
 def load_teacher(experiment: Experiment, num_classes: int, device: torch.device, path: Path) -> FrozenTeacher:
     """The frozen teacher with the weights of a checkpoint.
 
     Raises:
         ModelError: the file is missing, damaged or belongs to another network.
     """
-    network = _build(experiment, num_classes)
+    network = build_own_teacher(experiment, num_classes)
     load_weights(path, network)
     return FrozenTeacher(network).to(device)
 
 
-def ensure_teacher(experiment: Experiment, log: Log, progress: Progress) -> Path:
+def ensure_teacher(experiment: Experiment, log: Log, progress: Progress, processes: Processes = ALONE) -> Path:
     """The teacher's checkpoint: the one given, or the cached one of its identity, trained first where it is missing.
 
-    Processes that need the same teacher wait for the one that trains it.
+    Runs that need the same teacher wait for the one that trains it; the `processes` of one run train it together.
     """
     if experiment.teacher.checkpoint is not None:
         path = Path(experiment.teacher.checkpoint)
@@ -70,9 +60,9 @@ def ensure_teacher(experiment: Experiment, log: Log, progress: Progress) -> Path
         return path
     folder = teacher_folder(experiment)
     folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / "training.lock"):
+    with processes.in_first(FileLock(folder / "training.lock")):
         if not (folder / MODEL_NAME).exists():
-            _train(experiment, folder, log, progress)
+            _train(experiment, folder, log, progress, processes)
     return folder / MODEL_NAME
 
 
@@ -82,45 +72,51 @@ def _part(experiment: Experiment, parts: dict[str, int]) -> Part:
         return "pretrain" if "pretrain" in parts else "train"
     if wanted not in parts:
         raise TeacherError(
-            f"teacher.part: {experiment.data.name} has no '{wanted}' part; use teacher.part=train, or teacher.checkpoint"
+            f"teacher.part: {experiment.data.name} has no '{wanted}' part; "
+            "use teacher.part=train, or teacher.checkpoint"
         )
     return wanted
 
 
-def _train(experiment: Experiment, folder: Path, log: Log, progress: Progress) -> None:
+def _train(experiment: Experiment, folder: Path, log: Log, progress: Progress, processes: Processes) -> None:
     settings = experiment.teacher
     dataset = open_dataset(experiment.data)
     device = choose_device(experiment.runtime.device)
     torch.set_num_threads(experiment.runtime.num_threads)
-    network = _build(experiment, dataset.num_classes)
+    network = build_own_teacher(experiment, dataset.num_classes)
     initialise(network, settings.seed)
-    network.to(device)
-    inputs = ClipInputs(experiment.model_copy(update={"seed": settings.seed}), dataset, device)
-    layout = ClipLayout(
-        experiment.data.gops_per_clip, experiment.data.frames_per_gop, student_window=0, teacher_window=network.window
-    )
+    start_from(network, settings.weights)
+    accelerate(network, experiment.runtime, settings.train, processes, device)
+    objective = processes.wrap(TeacherObjective(network, settings.train.label_smoothing), device)
+    inputs = ClipInputs(experiment.model_copy(update={"seed": settings.seed}), dataset, device, processes)
+    data, window = experiment.data, cast(Teacher, network).window
+    layout = ClipLayout(data.gops_per_clip, data.frames_per_gop, student_window=0, teacher_window=window)
     part = _part(experiment, dataset.manifest.num_videos_per_part)
     source, held_out = inputs.source(part, layout), inputs.source("validation", layout)
 
     def loss(batch: ClipBatch, step: int) -> Loss:
         pictures, labels = inputs.training(batch, step)
-        return classification_loss(network(pictures.frames).logits, labels, settings.train.label_smoothing)
+        total: Loss = objective(pictures.frames, labels)
+        return total
 
     def predict(batch: ClipBatch, crop: int) -> Tensor:
         logits: Tensor = network(inputs.view(batch, crop).frames).logits
         return logits
 
     def validate() -> dict[str, float]:
-        scores = evaluate(network, predict, held_out, experiment.evaluation)
+        scores = evaluate(network, predict, held_out, experiment.evaluation, processes)
         return {"validation_top1": scores.accuracy(1), "validation_top5": scores.accuracy(5)}
 
     task = Task(
         network,
-        lambda epoch: source.training_batches(settings.seed, epoch, settings.train.batch_size),
+        lambda epoch: inputs.training_batches(source, settings.seed, epoch, settings.train.batch_size),
         loss,
         validate,
+        without_exchange=processes.without_exchange(objective),
     )
-    plan = Plan(settings.train, settings.seed, device, folder, experiment.evaluation.every_epochs)
+    plan = Plan(
+        settings.train, settings.seed, device, folder, experiment.evaluation.every_epochs, processes=processes
+    )
     metrics: dict[str, float] = {}
 
     def log_and_keep(values: dict[str, float], epoch: int) -> None:
@@ -131,14 +127,7 @@ def _train(experiment: Experiment, folder: Path, log: Log, progress: Progress) -
         raise TeacherError(
             f"the teacher's training diverged; lower teacher.train.learning_rate ({settings.train.learning_rate:g})"
         )
-    description = {
-        "role": "teacher",
-        "identity": teacher_identity(experiment),
-        "settings": settings.model_dump(mode="json"),
-        "num_segments": clip_stamps(experiment),
-        "trained_on": part,
-        "validation_top1": metrics["validation_top1"],
-        "classes": list(dataset.manifest.classes),
-        **inputs.facts,
-    }
-    save_model(folder / MODEL_NAME, network, description)
+    if processes.is_first:
+        description = teacher_description(experiment, dataset, inputs.facts)
+        trained = {"trained_on": part, "validation_top1": metrics["validation_top1"]}
+        save_model(folder / MODEL_NAME, network, {**description, **trained})

@@ -1,6 +1,7 @@
 """The processes of one data-parallel training, and what they tell each other."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,6 +55,14 @@ class Processes:
         dist.all_gather_object(parts, list(rows))
         return [parts[i % self.world][i // self.world] for i in range(sum(map(len, parts)))]
 
+    @contextmanager
+    def in_first(self, context: AbstractContextManager[object]) -> Iterator[None]:
+        """All processes work while the first one holds `context`, for example a lock on what they make together."""
+        with context if self.is_first else nullcontext():
+            self.barrier()
+            yield
+            self.barrier()
+
     def share_buffers(self, network: nn.Module) -> None:
         """Every process gets the first one's buffers: without `sync_batch_norm` the statistics differ."""
         if self.world > 1:
@@ -69,6 +78,10 @@ class Processes:
             return module
         ids = [torch.cuda.current_device()] if device.type == "cuda" else None
         return nn.parallel.DistributedDataParallel(module, device_ids=ids, find_unused_parameters=True)
+
+    def without_exchange(self, wrapped: nn.Module) -> Callable[[], AbstractContextManager[object]]:
+        """Makes contexts in which the gradients of what `wrap` returned stay in this process."""
+        return wrapped.no_sync if isinstance(wrapped, nn.parallel.DistributedDataParallel) else nullcontext
 
 
 ALONE = Processes()

@@ -1,0 +1,75 @@
+"""Streams of a student that start from the data set's own pre-training part, trained once and kept."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from filelock import FileLock
+
+from cdkd.errors import CdkdError
+from cdkd.experiment.assembly import StudentRun, assemble
+from cdkd.experiment.description import student_description
+from cdkd.experiment.paths import MODEL_NAME, streams_folder, streams_of
+from cdkd.models.checkpoints import save_model
+from cdkd.settings import Experiment
+from cdkd.train.engine import Plan, Task, fit
+from cdkd.train.processes import ALONE, Processes
+
+Progress = Callable[[float], None]
+
+
+class PretrainingError(CdkdError):
+    """The streams cannot be trained on a pre-training part."""
+
+
+def ensure_streams(experiment: Experiment, processes: Processes = ALONE) -> Path:
+    """The checkpoint whose streams `student.weights: pretrain` starts from; trained first where it is missing.
+
+    The plain three-stream network learns the pre-training part's labels by cross-entropy, for as many epochs and
+    with the same settings as the student later does; its classifier is not used. One checkpoint serves every seed.
+
+    Raises:
+        PretrainingError: the data set has no such part, or the training diverged.
+    """
+    folder = streams_folder(experiment)
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / "training.lock")
+    with processes.in_first(lock):
+        if not (folder / MODEL_NAME).exists():
+            _train(streams_of(experiment), folder, processes)
+    return folder / MODEL_NAME
+
+
+def _train(experiment: Experiment, folder: Path, processes: Processes) -> None:
+    run = assemble(experiment, lambda metrics, epoch: None, processes)
+    parts = run.dataset.manifest.num_videos_per_part
+    if "pretrain" not in parts:
+        raise PretrainingError(
+            f"student.weights=pretrain: {experiment.data.name} has no pre-training part; "
+            "use imagenet, random or a checkpoint file"
+        )
+    settings = experiment.train
+    source, held_out = run.source("pretrain"), run.source("validation")
+    last: dict[str, float] = {}
+
+    def validate() -> dict[str, float]:
+        return {"validation_top1": run.scores(held_out).accuracy(1)}
+
+    task = Task(
+        run.student,
+        lambda epoch: run.inputs.training_batches(source, experiment.seed, epoch, settings.batch_size),
+        run.loss,
+        validate,
+        without_exchange=processes.without_exchange(run.objective),
+    )
+    plan = Plan(settings, experiment.seed, run.inputs.device, folder / "training", processes=processes)
+    if fit(task, plan, lambda metrics, epoch: last.update(metrics), lambda share: None) == "diverged":
+        raise PretrainingError(
+            f"the streams' pre-training diverged; lower train.learning_rate ({settings.learning_rate:g})"
+        )
+    if processes.is_first:
+        save_model(folder / MODEL_NAME, run.student, _description(run, last))
+
+
+def _description(run: StudentRun, last: dict[str, float]) -> dict[str, object]:
+    description = student_description(run.experiment, run.dataset, run.inputs.facts)
+    return {**description, "role": "streams", "trained_on": "pretrain", "last_epoch": last}
