@@ -28,7 +28,7 @@ from cdkd.data.transcoding import DiskFullError, TranscodeSettings
 SMALL = TranscodeSettings(width=80, height=64, gop_length=6, quantiser=8)
 
 FAULTS = {
-    "zero.mp4": (faulty_videos.zero_bytes, "cannot be opened"),
+    "zero.mp4": (faulty_videos.zero_bytes, "empty|cannot be opened"),
     "text.mp4": (faulty_videos.text, "cannot be opened"),
     "audio.mp4": (faulty_videos.audio_only, "holds no video stream"),
     "one.mp4": (faulty_videos.one_frame, "only 1 of 1 frames can be decoded, 2 are the least"),
@@ -81,6 +81,17 @@ def test_only_good_videos_are_in_the_manifest_and_on_disk(all_faults: tuple[Path
     expected = {f"videos/{label}/{index}.mp4" for label in ("run", "walk") for index in range(4)}
     assert {video.path for video in read_manifest(all_faults[1]).videos} == expected
     assert {path for path in files_below(all_faults[1]) if path.endswith(".mp4")} == expected
+
+
+def test_frames_of_another_size_mid_stream_are_resized(tmp_path: Path) -> None:
+    source = good_folder(tmp_path / "in")
+    faulty_videos.size_change(source / "walk" / "9.ts")
+    report = prepare(job_of(source, tmp_path / "out"))
+    assert report.result.failed == {}
+    with av.open(str(tmp_path / "out" / "videos" / "walk" / "9.mp4")) as container:
+        sizes = [(frame.width, frame.height) for frame in container.decode(video=0)]
+    assert len(sizes) in (39, 40)  # where two streams are joined FFmpeg may lose a frame
+    assert set(sizes) == {(80, 64)}
 
 
 def test_a_missing_file_of_a_list_is_broken(tmp_path: Path) -> None:

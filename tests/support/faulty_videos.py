@@ -56,3 +56,14 @@ def cut_webm(path: Path) -> Path:
 def cut_mp4(path: Path) -> Path:
     """Without its end such a file has no index."""
     return _cut(write_video(path, H264, num_frames=60), 0.55)
+
+
+def size_change(path: Path) -> Path:
+    """20 frames of one size, then 20 of another: odd, but every frame is there."""
+    mpeg2 = ("mpeg2video", {"g": "10"})
+    first = write_video(path.with_suffix(".1.ts"), mpeg2, num_frames=20)
+    second = write_video(path.with_suffix(".2.ts"), mpeg2, num_frames=20, width=96, height=64)
+    path.write_bytes(first.read_bytes() + second.read_bytes())
+    first.unlink()
+    second.unlink()
+    return path
