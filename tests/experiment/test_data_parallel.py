@@ -1,0 +1,60 @@
+"""Two gloo processes with half of a batch each take the step of one process with the whole batch."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from support.data_parallel import one_step, run_two
+from support.tiny import tiny
+
+from cdkd.experiment import prepare_data
+from cdkd.experiment.inputs import ClipInputs, ExperimentError
+from cdkd.experiment.launch import LaunchError, launched_processes
+from cdkd.train.processes import ALONE, Processes
+
+# Every loss of Eq. 7, whose temporal part is scaled by a mean over the batch; flips and crops differ from clip to clip.
+OPTIONS = {"distill__logits__enabled": True, "data__flip": "on", "data__crop_scale": [0.6, 1.0]}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory) -> object:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CDKD_HOME", str(tmp_path_factory.mktemp("home")))
+        yield
+
+
+def test_two_processes_take_the_step_of_one_with_the_doubled_batch(tmp_path: Path) -> None:
+    alone = one_step(OPTIONS, ALONE)
+    run_two([sys.executable, "-m", "support.data_parallel", str(tmp_path / "two.pt"), repr(OPTIONS)], tmp_path)
+    together = torch.load(tmp_path / "two.pt", weights_only=True)
+    assert together.keys() == alone.keys()
+    assert sum(name.startswith("gradient") for name in alone) > 60
+    torch.testing.assert_close(together["loss"], alone["loss"], rtol=1e-6, atol=0)
+    for name, tensor in alone.items():
+        scale = float(tensor.abs().max())
+        torch.testing.assert_close(together[name], tensor, rtol=1e-3, atol=1e-5 * scale + 1e-7, msg=name)
+
+
+def test_a_step_that_cannot_be_shared_equally_is_refused() -> None:
+    experiment = tiny()
+    prepare_data(experiment)
+    from cdkd.data.dataset import open_dataset
+    from cdkd.data.sampling import ClipLayout
+
+    inputs = ClipInputs(experiment, open_dataset(experiment.data), torch.device("cpu"), Processes(1, 5))
+    source = inputs.source("train", ClipLayout(1, 6))
+    with pytest.raises(ExperimentError, match="5 processes cannot share batches of 12 from 24 clips"):
+        inputs.training_batches(source, 0, 0, 12)
+    with pytest.raises(ExperimentError, match="5 processes cannot share batches of 25 from 24 clips"):
+        inputs.training_batches(source, 0, 0, 25)
+    own = inputs.training_batches(source, 0, 0, 20)
+    whole = source.training_batches(0, 0, 20)
+    assert [r.video for r in own.requests] == [r.video for r in whole.requests[1::5]]
+
+
+def test_more_processes_than_gpus_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "99")
+    monkeypatch.setenv("LOCAL_RANK", "98")
+    with pytest.raises(LaunchError, match="process 98 of this machine finds"), launched_processes("cuda"):
+        pass
