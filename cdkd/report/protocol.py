@@ -1,7 +1,7 @@
 """Which runs may stand in one table: those that agree on all but the table's own axes and the seed."""
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -148,17 +148,31 @@ def _one_per_seed(runs: Sequence[Run]) -> tuple[Run, ...]:
     return tuple(best[seed] for seed in sorted(best))
 
 
-def are_comparable(one: Variant, other: Variant) -> bool:
-    """Two rows agree on whatever both have: a row without teacher has no teacher settings to disagree on."""
-    return not disagreements(one, other)
-
-
 def disagreements(one: Variant, other: Variant) -> list[str]:
-    """Keys on which two rows of a table differ but must not."""
-    common = one.protocol.keys() & other.protocol.keys()
-    if one.row.block != other.row.block:
-        common = {key for key in common if key.startswith(_SHARED_BY_BLOCKS)}
-    return sorted(key for key in common if one.protocol[key] != other.protocol[key])
+    """Keys on which two rows of a table differ but must not; a row without teacher has nothing to disagree on there."""
+    return sorted(_conflicts(*_kinds([one, other])))
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """All of a variant that decides what it may stand beside."""
+
+    block: str
+    settings: frozenset[tuple[str, Any]]
+
+
+def _kinds(variants: Sequence[Variant]) -> list[_Kind]:
+    """The kind of each variant, reduced to the settings that differ at all: a handful of some eighty."""
+    values = Counter(key for key, _ in {item for variant in variants for item in variant.protocol.items()})
+    return [
+        _Kind(variant.row.block, frozenset(item for item in variant.protocol.items() if values[item[0]] > 1))
+        for variant in variants
+    ]
+
+
+def _conflicts(one: _Kind, other: _Kind) -> set[str]:
+    keys = {key for key, _ in one.settings - other.settings} & {key for key, _ in other.settings - one.settings}
+    return keys if one.block == other.block else {key for key in keys if key.startswith(_SHARED_BY_BLOCKS)}
 
 
 def select(variants: Sequence[Variant]) -> Selection:
@@ -166,21 +180,22 @@ def select(variants: Sequence[Variant]) -> Selection:
 
     Most rows, then most runs; between equals the higher mean on validation videos (never on test), then the youngest.
     """
-    agree = [[are_comparable(one, other) for other in variants] for one in variants]
-    # The index makes the order total.
-    order = sorted(range(len(variants)), key=lambda i: (_rank([variants[i]]), i), reverse=True)
-    best: list[int] = []
-    for start in order:
-        group = [start]
-        for candidate in order:
-            is_new_row = all(variants[candidate].row.key != variants[i].row.key for i in group)
-            if is_new_row and all(agree[candidate][i] for i in group):
-                group.append(candidate)
-        if not best or _rank([variants[i] for i in group]) > _rank([variants[i] for i in best]):
-            best = group
+    order = sorted(variants, key=lambda variant: _rank([variant]), reverse=True)
+    kinds = _kinds(order)
+    comparable = {one: {other for other in set(kinds) if not _conflicts(one, other)} for one in set(kinds)}
+    best: list[Variant] = []
+    # Variants of one kind lead to the same group, so each kind's first starts one.
+    for start, first in {kind: variant for variant, kind in zip(reversed(order), reversed(kinds), strict=True)}.items():
+        group, allowed = {first.row.key: first}, comparable[start]
+        for variant, kind in zip(order, kinds, strict=True):
+            if variant.row.key not in group and kind in allowed:
+                group[variant.row.key] = variant
+                allowed = allowed & comparable[kind]
+        if not best or _rank([*group.values()]) > _rank(best):
+            best = [*group.values()]
     return Selection(
-        chosen={variants[i].row.key: variants[i] for i in best},
-        left_out=tuple(variant for i, variant in enumerate(variants) if i not in best),
+        chosen={variant.row.key: variant for variant in best},
+        left_out=tuple(variant for variant in variants if all(variant is not one for one in best)),
     )
 
 
