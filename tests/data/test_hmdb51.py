@@ -9,7 +9,7 @@ from cdkd.data.hmdb51 import read_hmdb51
 from cdkd.data.manifest import DatasetError, LabelledVideo
 
 SPLIT_1 = (
-    ("brush_hair/#20_Rhythm_[clap]_brush_hair_h_cm_np2_fr_bad_0.avi", 0, "#20_Rhythm_[clap]", "test"),
+    ("brush_hair/#20_Rhythm_[clap]_brush_hair_h_cm_np2_fr_bad_0.avi", 0, "#20_Rhythm_[clap]", "train"),
     ("brush_hair/April_09_brush_hair_u_nm_np1_ba_goo_0.avi", 0, "April_09", "train"),
     ("brush_hair/April_09_brush_hair_u_nm_np1_ba_goo_1.avi", 0, "April_09", "train"),
     ("kick/Ein_glück_&_mehr!_kick_f_cm_np1_le_med_3.avi", 1, "Ein_glück_&_mehr!", "train"),

@@ -114,11 +114,12 @@ def test_kinetics400_lacks_videos_without_being_broken(tmp_path: Path) -> None:
 def test_ssv2_leaves_the_unlabelled_part_out(tmp_path: Path) -> None:
     output = tmp_path / "out"
     report = prepare(job_of("ssv2", ssv2_tree(tmp_path / "in", with_answers=False), output))
-    assert counts(report) == (5, 0, 0)
+    assert counts(report) == (6, 0, 0)
     assert [(row[0], row[1], row[3]) for row in rows(output)] == [
-        ("videos/100.mp4", 3, "train"),
+        ("videos/100.mp4", 3, "test"),
         ("videos/220847.mp4", 2, "test"),
         ("videos/42.mp4", 0, "train"),
+        ("videos/43.mp4", 0, "train"),
         ("videos/7.mp4", 1, "test"),
         ("videos/78687.mp4", 2, "train"),
     ]

@@ -16,9 +16,10 @@ CLASSES = (
     "Turning the camera left while filming something",
 )
 ROWS = (
-    ("100.webm", 3, "", "train"),
+    ("100.webm", 3, "", "test"),
     ("220847.webm", 2, "", "test"),
     ("42.webm", 0, "", "train"),
+    ("43.webm", 0, "", "train"),
     ("7.webm", 1, "", "test"),
     ("78687.webm", 2, "", "train"),
     ("999.webm", 2, "", "unused"),

@@ -98,7 +98,7 @@ def hmdb51_tree(root: Path) -> Path:
     """Three classes, seven XviD videos with odd names, three splits; tags 0, 1, 2 and a blank after each."""
     lists = root / "testTrainMulti_7030_splits"
     lists.mkdir(parents=True)
-    tags = {1: (1, 1, 2, 1, 2, 1, 2), 2: (2, 2, 1, 2, 1, 0, 1), 3: (1, 0, 1, 2, 1, 2, 1)}
+    tags = {1: (1, 1, 1, 1, 2, 1, 2), 2: (2, 2, 1, 2, 1, 0, 1), 3: (1, 0, 1, 2, 1, 2, 1)}
     for split, split_tags in tags.items():
         for action in ("kick_ball", "brush_hair", "kick"):
             rows = [
@@ -143,7 +143,7 @@ def kinetics400_tree(root: Path) -> Path:
 
 
 def ssv2_tree(root: Path, prefix: str = "", with_answers: bool = True) -> Path:
-    """Four classes, five VP9 videos and one of the unlabelled test part; `prefix` as in the older file names."""
+    """Four classes, six VP9 videos and one of the unlabelled test part; `prefix` as in the older file names."""
     labels = root / "labels"
     labels.mkdir(parents=True)
 
@@ -156,14 +156,14 @@ def ssv2_tree(root: Path, prefix: str = "", with_answers: bool = True) -> Path:
     numbers = {name.replace("[", "").replace("]", ""): str(i) for i, name in enumerate((approach, pull, push, turn))}
     files: dict[str, object] = {
         "labels": numbers,
-        "train": [entry("78687", push, "a cup"), entry("42", approach, "a door"), entry("100", turn, "a wall")],
-        "validation": [entry("7", pull, "a pen"), entry("220847", push, "a \u201cbox\u201d")],
+        "train": [entry("78687", push, "a cup"), entry("42", approach, "a door"), entry("43", approach, "it")],
+        "validation": [entry("100", turn, "a wall"), entry("7", pull, "a pen"), entry("220847", push, "a \u201cbox\u201d")],
         "test": [{"id": "999"}],
     }
     for name, values in files.items():
         (labels / f"{prefix}{name}.json").write_text(json.dumps(values), encoding="utf-8")
     if with_answers:
         (labels / f"{prefix}test-answers.csv").write_text("999;Pushing something so it, sadly, falls\n")
-    names = [f"20bn-something-something-v2/{number}.webm" for number in ("78687", "42", "100", "7", "220847", "999")]
+    names = [f"20bn-something-something-v2/{number}.webm" for number in ("78687", "42", "43", "100", "7", "220847", "999")]
     _write_all(root, names, VP9)
     return root
