@@ -1,7 +1,7 @@
 """What a table shows of a row; one line adds a column."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cdkd.report.aggregate import Accuracy, TableRow
 from cdkd.report.statistics import Interval
@@ -114,6 +114,8 @@ def _label(key: str, header: str) -> Column:
 def columns_of(table: TableDefinition, rows: Sequence[TableRow]) -> tuple[Column, ...]:
     """The columns of a table; what no row can fill is left out."""
     measured = [*MEASURED]
+    if not any(row.difference and row.difference.interval for row in rows):
+        measured[-1] = replace(measured[-1], header="difference")
     if any(row.videos for row in rows):
         measured.append(OVER_VIDEOS)
     if any(row.adjusted_p is not None for row in rows):

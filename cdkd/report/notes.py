@@ -45,7 +45,7 @@ def _meaning(rows: Sequence[TableRow]) -> list[str]:
     notes += _over_videos(compared)
     most = max(row.difference.num_pairs for row in compared if row.difference)
     if most < MIN_SEEDS_TO_TEST:
-        notes.append(f"n too small to test: below {MIN_SEEDS_TO_TEST} paired seeds no row gets a p-value.")
+        notes.append(f"n too small to test: below {MIN_SEEDS_TO_TEST} paired seeds no row gets a p-value over seeds.")
     else:
         notes.append("p: two-sided sign-flip test over paired seeds, Holm's correction over the rows.")
     return notes
@@ -77,7 +77,7 @@ def _protocol(rows: Sequence[TableRow], selection: Selection) -> list[str]:
     first = rows[0].finished[0]
     settings, facts = first.settings, first.facts
     seeds = sorted({run.seed for row in rows for run in row.finished})
-    parts = [f"seeds {', '.join(map(str, seeds))}"]
+    parts = [_seeds(seeds)]
     if "train.epochs" in settings:
         parts.append(f"{settings['train.epochs']} epochs")
     if "evaluation.select" in settings:
@@ -99,6 +99,10 @@ def _protocol(rows: Sequence[TableRow], selection: Selection) -> list[str]:
         floor = max(resolution_half_width(number, row.top1.mean) for row in rows if row.top1)
         notes.append(f"Resolution: {number:,} test videos know one accuracy to ± {floor:.1f} points (95 % half-width).")
     return notes
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    return f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
 
 
 def _lambdas(selection: Selection) -> str:
@@ -176,8 +180,7 @@ def _unfinished(rows: Sequence[TableRow]) -> list[str]:
             seeds["missing"] += sorted(expected - {run.seed for run in row.runs})
         for state, numbers in seeds.items():
             if numbers:
-                text = f"seed{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}"
-                by_state[state].append(f"{row.definition.name}: {text}")
+                by_state[state].append(f"{row.definition.name}: {_seeds(numbers)}")
     notes = [f"Runs in no mean, {state}: {'; '.join(texts)}." for state, texts in sorted(by_state.items())]
     without_run = [row.definition.name for row in rows if row.definition.match is not None and not row.runs]
     if without_run and expected:

@@ -52,7 +52,7 @@ TDN + ours           yes      yes               no run                          
 * Measured: test accuracy in percent, mean ± sample deviation (number of seeds).
 * Difference: points of top-1 against the same network without decoder and KD, paired by seed, with the 95 % t interval
   of its mean.
-* n too small to test: below 6 paired seeds no row gets a p-value.
+* n too small to test: below 6 paired seeds no row gets a p-value over seeds.
 * Protocol of every row: seeds 0, 1, 2, 40 epochs, last epoch's weights, streams start from random weights, split 1,
   views 1 clip x 1 crop, data version 0123456789ab.
 * Weights where a loss takes part: λ1 = 0.1; λ2 = 1.
