@@ -157,13 +157,14 @@ def ssv2_tree(root: Path, prefix: str = "", with_answers: bool = True) -> Path:
     files: dict[str, object] = {
         "labels": numbers,
         "train": [entry("78687", push, "a cup"), entry("42", approach, "a door"), entry("43", approach, "it")],
-        "validation": [entry("100", turn, "a wall"), entry("7", pull, "a pen"), entry("220847", push, "a \u201cbox\u201d")],
+        "validation": [entry("100", turn, "it"), entry("7", pull, "a pen"), entry("220847", push, "a \u201cbox\u201d")],
         "test": [{"id": "999"}],
     }
     for name, values in files.items():
         (labels / f"{prefix}{name}.json").write_text(json.dumps(values), encoding="utf-8")
     if with_answers:
         (labels / f"{prefix}test-answers.csv").write_text("999;Pushing something so it, sadly, falls\n")
-    names = [f"20bn-something-something-v2/{number}.webm" for number in ("78687", "42", "43", "100", "7", "220847", "999")]
+    numbers_filmed = ("78687", "42", "43", "100", "7", "220847", "999")
+    names = [f"20bn-something-something-v2/{number}.webm" for number in numbers_filmed]
     _write_all(root, names, VP9)
     return root
