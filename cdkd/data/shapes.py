@@ -211,8 +211,8 @@ def render_clip(settings: ShapesSettings, key: ClipKey) -> Pixels:
     size, num_frames = settings.frame_size, settings.num_frames
     lobes, motion = LOBES[key.label // len(MOTIONS)], MOTIONS[key.label % len(MOTIONS)]
     backdrop, backdrop_colours = _smooth_tile(scene, 16), _colours(scene, 10, 80)
-    target = _Sprite(_lobed_mask(lobes), _smooth_tile(scene, 8), _colours(own, 70, 180))
-    distractor = _Sprite(_round_mask(), _smooth_tile(scene, 8), _colours(own, 70, 180))
+    target = _Sprite(_lobed_mask(lobes), _smooth_tile(scene, 8), _colours(own, 80, 185))
+    distractor = _Sprite(_round_mask(), _smooth_tile(scene, 8), _colours(own, 80, 185))
 
     poses = _poses(motion, num_frames, size, own)
     pixel = size * _ONE // 48
@@ -235,6 +235,6 @@ def render_clip(settings: ShapesSettings, key: ClipKey) -> Pixels:
         canvas = _paint(
             canvas, _Pose(pose.x + int(camera[t][0]), pose.y + int(camera[t][1]), pose.radius, pose.angle), target
         )
-        canvas = canvas * own.between(244, 268) // 256 + own.grid(size, size, 1, low=-6, high=6)
+        canvas = canvas * own.between(244, 268) // 256 + own.grid(size, size, 1, low=-4, high=4)
         frames[t] = np.clip(canvas, 0, 255)
     return frames
