@@ -4,7 +4,6 @@ import contextlib
 import signal
 import sys
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 import click
@@ -82,6 +81,7 @@ def command(
           axes: {distill.temporal.weight: [0.1, 1, 5]}
     """
     from cdkd.sweep.finder import find_study
+    from cdkd.sweep.interruption import Interrupted, catch_signals
     from cdkd.sweep.result import SweepOptions
     from cdkd.sweep.runner import run_sweep
     from cdkd.sweep.study_file import load_study
@@ -91,22 +91,17 @@ def command(
     loaded = load_study(find_study(study), settings, seeds)
     uri = tracking_uri or default_uri()
     options = SweepOptions(uri, workers, retry_failed, on_failure == "stop", experiment)
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
+    catch_signals(signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     try:
         with make_view() as view:
             result = run_sweep(loaded, options, view)
-    except KeyboardInterrupt:
+    except Interrupted:
         click.echo(f"Interrupted. The same command goes on: cdkd sweep {study}", err=True)
         sys.exit(130)
     _tell(result, study)
     if loaded.tables and not no_report and result.num_done:
         _report(loaded, uri)
     sys.exit(0 if result.is_complete else 1)
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 def _tell(result: "SweepResult", study: str) -> None:

@@ -23,8 +23,8 @@ def command(folder: Path, tracking_uri: str | None, experiment: str, attached: b
       cdkd worker .cdkd/ablation
       CUDA_VISIBLE_DEVICES=1 cdkd worker .cdkd/ablation
     """
-    from cdkd.sweep.attempt import Interrupted
     from cdkd.sweep.folder import StudyFolder
+    from cdkd.sweep.interruption import Interrupted
     from cdkd.sweep.worker import work
     from cdkd.tracking.mlflow_tracker import MlflowTracker
     from cdkd.tracking.store import tracking_uri as default_uri

@@ -5,9 +5,8 @@ import importlib
 import shutil
 import tempfile
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -17,7 +16,8 @@ from cdkd.errors import CdkdError
 from cdkd.settings import Experiment, flat_settings
 from cdkd.sweep.board import Board, Claim, Trial
 from cdkd.sweep.folder import read_cell, write_atomically
-from cdkd.sweep.logbook import Logbook, Metrics
+from cdkd.sweep.interruption import Interrupted, shield
+from cdkd.sweep.logbook import Logbook, Metrics, Send
 from cdkd.sweep.progress import ProgressWriter
 from cdkd.sweep.trial import Cell
 from cdkd.tracking.tracker import Ending, Opening, Tracker
@@ -29,10 +29,6 @@ DEFAULT_EXPERIMENT = "cdkd.experiment"
 
 TEACHERS_STAGE = "teachers"
 """Stage that the runs of teachers belong to."""
-
-
-class Interrupted(BaseException):
-    """The process was asked to stop; no `Exception`, so that nothing on the way takes it for a failed run."""
 
 
 class Outcome(Protocol):
@@ -85,20 +81,23 @@ def run_claim(board: Board, claim: Claim, tracker: Tracker, module: str) -> None
     trial = claim.trial
     run_id: str | None = None
     progress = ProgressWriter(board.folder.progress(trial.number))
+    work = board.folder.work(trial.task.id)
     try:
-        cell = read_cell(board.folder, trial.task.id)
-        run_id = tracker.open(_opening(board, trial, cell))
-        board.note(trial.number, run_id=run_id)
-        _attach_configuration(tracker, run_id, cell.experiment)
-        result = _train(board.folder.work(trial.task.id), trial, cell, partial(tracker.log, run_id), module, progress)
-        for name, file in result.artifacts.items():
-            tracker.attach(run_id, file, name)
-        # Noted before the run is closed: a process that dies in between leaves all that settling needs.
-        value = float(result.metrics.get("validation_top1", 0.0))
-        board.note(trial.number, metrics=dict(result.metrics), ending=result.ending, value=value)
-        tracker.close(run_id, result.ending, result.facts)
-        board.finish(trial.number, value)
-        shutil.rmtree(board.folder.work(trial.task.id))
+        with shield():
+            cell = read_cell(board.folder, trial.task.id)
+            run_id = tracker.open(_opening(board, trial, cell))
+            board.note(trial.number, run_id=run_id)
+            _attach_configuration(tracker, run_id, cell.experiment)
+        result = _train(work, trial, cell, _shielded_log(tracker, run_id), module, progress)
+        with shield():
+            for name, file in result.artifacts.items():
+                tracker.attach(run_id, file, name)
+            # Noted before the run is closed: a process that dies in between leaves all that settling needs.
+            value = float(result.metrics.get("validation_top1", 0.0))
+            board.note(trial.number, metrics=dict(result.metrics), ending=result.ending, value=value)
+            tracker.close(run_id, result.ending, result.facts)
+            board.finish(trial.number, value)
+            shutil.rmtree(work)
     except (Interrupted, KeyboardInterrupt):
         # Whatever of this fails is done later by the reaper.
         with contextlib.suppress(Exception):
@@ -107,10 +106,19 @@ def run_claim(board: Board, claim: Claim, tracker: Tracker, module: str) -> None
                 tracker.kill_if_open(run_id)
         raise
     except Exception as error:
-        _record_failure(board, trial, tracker, run_id, error)
+        with shield():
+            _record_failure(board, trial, tracker, run_id, error)
     finally:
         progress.clear()
         claim.lease.release()
+
+
+def _shielded_log(tracker: Tracker, run_id: str) -> Send:
+    def send(history: Sequence[tuple[int, Metrics]]) -> None:
+        with shield():
+            tracker.log(run_id, history)
+
+    return send
 
 
 @dataclass(frozen=True)
@@ -122,12 +130,7 @@ class _Result:
 
 
 def _train(
-    work: Path,
-    trial: Trial,
-    cell: Cell,
-    send: Callable[[list[tuple[int, Metrics]]], None],
-    module: str,
-    progress: ProgressWriter,
+    work: Path, trial: Trial, cell: Cell, send: Send, module: str, progress: ProgressWriter
 ) -> _Result:
     work.mkdir(parents=True, exist_ok=True)
     experiment = load_experiment(module)

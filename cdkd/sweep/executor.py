@@ -26,6 +26,12 @@ class _Worker:
     process: "subprocess.Popen[str]"
 
 
+def command_of(folder: StudyFolder, tracking_uri: str, module: str) -> list[str]:
+    """The command line of a worker; -P keeps files of the working directory from passing for modules."""
+    command = [sys.executable, "-P", "-m", "cdkd.cli", "worker", str(folder.path), "--attached"]
+    return [*command, "--tracking-uri", tracking_uri, "--experiment", module]
+
+
 class Workers:
     """A group of worker processes of one study.
 
@@ -56,33 +62,28 @@ class Workers:
     def _spawn(self, name: str) -> _Worker:
         log = self._folder.worker_log(f"{os.getpid()}-{name}")
         log.parent.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-P", "-m", "cdkd.cli", "worker", str(self._folder.path), "--attached"]
-        command += ["--tracking-uri", self._uri, "--experiment", self._module]
-        threads = str(self._num_threads)
-        environment = {
-            **os.environ,
-            "OMP_NUM_THREADS": threads,
-            "MKL_NUM_THREADS": threads,
-            "OPENBLAS_NUM_THREADS": threads,
-            "NUMBA_NUM_THREADS": threads,
-            # Workers import exactly what this process imports.
-            "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
-        }
-        gpus = gpu_names()
-        if len(gpus) > 1:
-            environment["CUDA_VISIBLE_DEVICES"] = gpus[int(name) % len(gpus)]
         with log.open("a", encoding="utf-8") as output:
             process = subprocess.Popen(
-                command,
+                command_of(self._folder, self._uri, self._module),
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env=environment,
+                env=self.environment_of(name),
                 text=True,
                 # Control-C reaches the sweep alone, which then stops its workers in good order.
                 start_new_session=True,
             )
         return _Worker(name, process)
+
+    def environment_of(self, name: str) -> dict[str, str]:
+        """A worker's environment: its threads, its GPU where there are several, and this process's import path."""
+        variables = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+        environment = {**os.environ, **dict.fromkeys(variables, str(self._num_threads))}
+        environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
+        gpus = gpu_names()
+        if len(gpus) > 1:
+            environment["CUDA_VISIBLE_DEVICES"] = gpus[int(name) % len(gpus)]
+        return environment
 
     def watch(self) -> list[str]:
         """Replaces workers that were killed; returns what to tell of them.

@@ -4,6 +4,7 @@ import time
 
 from cdkd.sweep.attempt import run_claim
 from cdkd.sweep.board import Board
+from cdkd.sweep.interruption import shield
 from cdkd.tracking.tracker import Tracker
 
 
@@ -31,7 +32,8 @@ class InlineWorker:
 
     def wait(self, seconds: float) -> None:
         """Runs the next task; waits where there is none now."""
-        claim = None if self._is_draining else self._board.claim()
+        with shield():
+            claim = None if self._is_draining else self._board.claim()
         if claim is None:
             time.sleep(seconds)
         else:

@@ -1,12 +1,14 @@
 """A task's metrics epoch by epoch, kept over its attempts, so that each attempt's run shows the whole curve once."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from cdkd.sweep.folder import write_atomically
 
 Metrics = Mapping[str, float]
+Send = Callable[[Sequence[tuple[int, Metrics]]], None]
+"""Receives (epoch, metrics) pairs, oldest first."""
 
 
 class Logbook:
@@ -21,7 +23,7 @@ class Logbook:
         send: receives (epoch, metrics) pairs, oldest first.
     """
 
-    def __init__(self, file: Path, send: Callable[[list[tuple[int, Metrics]]], None]) -> None:
+    def __init__(self, file: Path, send: Send) -> None:
         self._file = file
         self._send = send
         self._past: list[tuple[int, Metrics]] | None = read_book(file)

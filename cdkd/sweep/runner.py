@@ -10,6 +10,7 @@ from cdkd.sweep.choice import ChoiceError, choose, freeze
 from cdkd.sweep.executor import Workers
 from cdkd.sweep.folder import study_folder, write_cell
 from cdkd.sweep.inline import InlineWorker
+from cdkd.sweep.interruption import shield
 from cdkd.sweep.narrator import Narrator
 from cdkd.sweep.plan import StagePlan, all_cells, plan_study, teacher_task
 from cdkd.sweep.reaper import reap
@@ -31,7 +32,7 @@ def run_sweep(study: Study, options: SweepOptions, view: View) -> SweepResult:
 
     Raises:
         CdkdError: the study cannot be built, or workers cannot run at all.
-        KeyboardInterrupt: passed on after workers were stopped and their runs ended as killed.
+        Interrupted: passed on after workers were stopped and their runs ended as killed.
     """
     return _Sweep(study, options, view).run()
 
@@ -50,6 +51,7 @@ class _Sweep:
         self.narrator = Narrator(view, self.folder, self.board.trials())
         self.stages_up: set[str] = set()
         self.teachers_up = False
+        self.is_draining = False
         self.prepared: set[str] = set()
         self.obstacles: dict[str, str] = {}
         """Stage -> why nothing could be chosen for it."""
@@ -63,50 +65,72 @@ class _Sweep:
 
     def run(self) -> SweepResult:
         ending: Ending = "killed"
-        self.tracker.prepare([stage.name for stage in self.study.stages])
+        with shield():
+            self.tracker.prepare([stage.name for stage in self.study.stages])
         try:
             self._loop()
             ending = "finished" if self._result().is_complete else "failed"
         finally:
-            self.workers.stop()
-            reap(self.board, self.tracker)
-            trials = self.board.latest()
-            for plan in self.plans:
-                close_stage(self.tracker, plan, trials, ending)
-            for name in self._open_stages():
-                self.tracker.close_stage(name, ending)
-            if self.teachers_up:
-                self.tracker.close_stage(TEACHERS_STAGE, ending)
+            with shield():
+                self._close(ending)
         return self._result()
 
+    def _close(self, ending: Ending) -> None:
+        self.workers.stop()
+        reap(self.board, self.tracker)
+        trials = self.board.latest()
+        for plan in self.plans:
+            close_stage(self.tracker, plan, trials, ending)
+        for name in [*self._closed_stages(), *([TEACHERS_STAGE] if self.teachers_up else [])]:
+            self.tracker.close_stage(name, ending)
+
     def _loop(self) -> None:
-        gone = self._vanished()
-        is_draining = False
+        with shield():
+            gone = self._vanished()
         while True:
-            for trial, fate in reap(self.board, self.tracker):
-                if fate == "lost":
-                    self.narrator.tell_lost(trial)
-            trials = self.board.latest()
-            if self.narrator.tell_changes(trials):
-                self.workers.note_success()
-            if not is_draining:
-                self._choose(trials)
-                self._put_up_stages(gone)
-                trials = self.board.latest()
+            with shield():
+                trials = self._look()
+            if not self.is_draining:
+                self._open_stages(trials, gone)
+                with shield():
+                    trials = self.board.latest()
             mine = [trials[task] for task in self._task_ids() if task in trials]
             num_open = sum(_is_open(trial, trials) for trial in mine)
-            self.view.show(self.narrator.snapshot(self.study.name, mine, len(self.workers), self._open_stages()))
-            if self.options.stop_on_failure and self.narrator.num_failed and not is_draining:
+            self.view.show(self.narrator.snapshot(self.study.name, mine, len(self.workers), self._closed_stages()))
+            if self.options.stop_on_failure and self.narrator.num_failed and not self.is_draining:
                 self.view.tell("a task failed; starting no more, waiting for those under way")
                 self.workers.drain()
-                is_draining = True
-            if not num_open or (is_draining and self.workers.has_ended()):
+                self.is_draining = True
+            if not num_open or (self.is_draining and self.workers.has_ended()):
                 return
-            if not is_draining:
+            if not self.is_draining:
                 self.workers.start(min(self.options.workers or default_workers(), num_open))
                 for text in self.workers.watch():
                     self.view.tell(text)
             self.workers.wait(_SECONDS_BETWEEN_LOOKS)
+
+    def _look(self) -> Mapping[str, Trial]:
+        """Looks after the dead, tells what has changed; returns how tasks stand."""
+        for trial, fate in reap(self.board, self.tracker):
+            if fate == "lost":
+                self.narrator.tell_lost(trial)
+        trials = self.board.latest()
+        if self.narrator.tell_changes(trials):
+            self.workers.note_success()
+        return trials
+
+    def _open_stages(self, trials: Mapping[str, Trial], gone: set[str]) -> None:
+        """Puts up the tasks of every stage whose cells are known now."""
+        with shield():
+            self._choose(trials)
+        for plan in self.plans:
+            if plan.stage.name not in self.stages_up:
+                missing = self._missing(plan, trials, gone)
+                for cell in missing.values():
+                    # Not shielded, since generating a data set takes its time.
+                    self._prepare_data(cell)
+                with shield():
+                    self._put_up(plan, missing, gone)
 
     def _vanished(self) -> set[str]:
         """Cells that count as done but whose runs are no longer in the store: these have no result after all."""
@@ -134,26 +158,21 @@ class _Sweep:
             self.view.tell(f"chosen   for stage {stage.name}, by {choice.metric}: {choice.chosen} ({values})")
             self.plans = plan_study(self.study, self.folder)
 
-    def _put_up_stages(self, gone: set[str]) -> None:
-        for plan in self.plans:
-            if plan.stage.name not in self.stages_up:
-                self.stages_up.add(plan.stage.name)
-                self._put_up(plan, gone)
-
-    def _put_up(self, plan: StagePlan, gone: set[str]) -> None:
-        """Puts up a stage's tasks, after making their data ready."""
-        latest = self.board.latest()
-        missing = {
+    @staticmethod
+    def _missing(plan: StagePlan, trials: Mapping[str, Trial], gone: set[str]) -> dict[str, Cell]:
+        return {
             cell.id: cell
             for cell in plan.cells
-            if cell.id in gone or cell.id not in latest or not latest[cell.id].is_done
+            if cell.id in gone or cell.id not in trials or not trials[cell.id].is_done
         }
+
+    def _put_up(self, plan: StagePlan, missing: Mapping[str, Cell], gone: set[str]) -> None:
+        self.stages_up.add(plan.stage.name)
         for cell in plan.cells:
             self.narrator.labels.setdefault(cell.id, f"{cell.label}, seed {cell.seed}")
         for cell in missing.values():
-            self._prepare_data(cell)
             write_cell(self.folder, cell.id, cell)
-        self._put_up_teachers(list(missing.values()), latest)
+        self._put_up_teachers(list(missing.values()))
         self.board.put_up([task for task in plan.tasks() if task.id in missing], self.options.retry_failed, gone)
         gone -= missing.keys()
 
@@ -174,8 +193,9 @@ class _Sweep:
 
         load_experiment(self.options.experiment).prepare_data(cell.experiment, progress)
 
-    def _put_up_teachers(self, cells: Sequence[Cell], latest: Mapping[str, Trial]) -> None:
+    def _put_up_teachers(self, cells: Sequence[Cell]) -> None:
         module = load_experiment(self.options.experiment)
+        latest = self.board.latest()
         for cell in cells:
             task_id = teacher_task(cell)
             if task_id is None or task_id in self.narrator.labels:
@@ -197,7 +217,8 @@ class _Sweep:
         teachers = dict.fromkeys(task for cell in cells.values() if (task := teacher_task(cell)) is not None)
         return [*teachers, *cells]
 
-    def _open_stages(self) -> list[str]:
+    def _closed_stages(self) -> list[str]:
+        """Stages whose cells are not known yet."""
         known = {plan.stage.name for plan in self.plans}
         return [stage.name for stage in self.study.stages if stage.name not in known]
 
@@ -213,7 +234,7 @@ class _Sweep:
                 Failure(self.narrator.label(trial), trial.error, self.folder.traceback(trial.task.id, trial.number))
                 for trial in failed
             ),
-            unreached=tuple((name, self.obstacles.get(name, "")) for name in self._open_stages()),
+            unreached=tuple((name, self.obstacles.get(name, "")) for name in self._closed_stages()),
             seconds=time.monotonic() - self.started,
         )
 

@@ -167,7 +167,9 @@ def _render(snapshot: Snapshot) -> "RenderableType":
             Text(clock(task.seconds), style="dim"),
             "" if left is None else f"{clock(left)} left",
         )
-    total = ProgressBar(total=max(1, snapshot.num_cells), completed=snapshot.num_done, width=60)
+    # A bar on its own ends no line; a row of a grid does.
+    total = Table.grid()
+    total.add_row(ProgressBar(total=max(1, snapshot.num_cells), completed=snapshot.num_done, width=60))
     style = "bold red" if snapshot.num_failed else "bold"
     return Group(Text(headline(snapshot), style=style), total, rows)
 

@@ -4,11 +4,11 @@ import os
 import signal
 import sys
 import threading
-from types import FrameType
 
-from cdkd.sweep.attempt import Interrupted, run_claim
+from cdkd.sweep.attempt import run_claim
 from cdkd.sweep.board import Board
 from cdkd.sweep.folder import StudyFolder
+from cdkd.sweep.interruption import catch_signals, shield
 from cdkd.sweep.reaper import reap
 from cdkd.tracking.tracker import Tracker
 
@@ -31,24 +31,20 @@ def work(folder: StudyFolder, tracker: Tracker, module: str, is_attached: bool) 
         Interrupted: SIGTERM or SIGINT came, or the sweep died; a run under way was ended as killed.
     """
     drained = threading.Event()
-    signal.signal(signal.SIGTERM, _interrupt)
+    # Attached, only the sweep decides: control-C at its terminal reaches it, not its workers.
+    catch_signals(signal.SIGTERM, *(() if is_attached else (signal.SIGINT,)))
     if is_attached:
         threading.Thread(target=_listen, args=(drained,), daemon=True).start()
     board = Board(folder)
     while not drained.is_set():
-        claim = board.claim()
+        with shield():
+            claim = board.claim()
         if claim is not None:
             run_claim(board, claim, tracker, module)
-        elif not is_attached and not reap(board, tracker) and not _is_anything_left(board):
+        elif not is_attached and not _is_anything_left(board, tracker):
             return
         else:
             drained.wait(_SECONDS_BETWEEN_CLAIMS)
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    # Only the first signal counts, so that the recording of the end is not itself interrupted.
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise Interrupted
 
 
 def _listen(drained: threading.Event) -> None:
@@ -58,5 +54,6 @@ def _listen(drained: threading.Event) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _is_anything_left(board: Board) -> bool:
-    return any(trial.state in ("running", "lost") and trial.ended is None for trial in board.trials())
+def _is_anything_left(board: Board, tracker: Tracker) -> bool:
+    with shield():
+        return bool(reap(board, tracker)) or any(trial.state == "running" for trial in board.trials())

@@ -34,6 +34,10 @@ BASE_COLUMNS = (
 """Columns that every table of runs has; `labels.`, `settings.`, `metrics.` and `facts.` columns follow."""
 
 
+_PAGE_SIZE = 1000
+"""MLflow returns no more at once, whether there is more or not."""
+
+
 def load_runs(tracking_uri: str | None = None, study: str | None = None) -> pd.DataFrame:
     """Every tracked attempt at a cell, oldest first, one row each.
 
@@ -96,7 +100,7 @@ def _search(client: "MlflowClient", experiment_ids: list[str]) -> Iterator["Run"
     token = None
     while True:
         page = client.search_runs(
-            experiment_ids, f"tags.`{tags.ROLE}` = 'cell'", max_results=1000, page_token=token
+            experiment_ids, f"tags.`{tags.ROLE}` = 'cell'", max_results=_PAGE_SIZE, page_token=token
         )
         yield from page
         token = page.token

@@ -1,0 +1,52 @@
+"""Being asked to stop: a signal ends what is under way, but never in the middle of a write.
+
+An exception that a signal raises inside a database transaction can leave its connection open with the lock held, and
+the process then waits for itself. So work on the journal and the tracking store is shielded: a signal that comes
+meanwhile takes effect right after.
+"""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+class Interrupted(BaseException):
+    """The process was asked to stop; no `Exception`, so that nothing on the way takes it for a failed run."""
+
+
+class _State:
+    depth = 0
+    is_pending = False
+    is_over = False
+
+
+def catch_signals(*numbers: int) -> None:
+    """From now on the first of these signals raises `Interrupted` in the main thread; later ones change nothing."""
+    _State.is_pending = _State.is_over = False
+    for number in numbers:
+        signal.signal(number, _handle)
+
+
+def _handle(number: int, frame: FrameType | None) -> None:
+    _State.is_pending = not _State.is_over
+    if not _State.depth:
+        _raise_if_pending()
+
+
+def _raise_if_pending() -> None:
+    if _State.is_pending:
+        _State.is_pending, _State.is_over = False, True
+        raise Interrupted
+
+
+@contextmanager
+def shield() -> Iterator[None]:
+    """Puts `Interrupted` off until the block is left."""
+    _State.depth += 1
+    try:
+        yield
+    finally:
+        _State.depth -= 1
+    if not _State.depth:
+        _raise_if_pending()

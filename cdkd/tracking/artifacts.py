@@ -1,0 +1,84 @@
+"""Checkpoints that tracked runs keep: found by run or by registered model, and registered on request."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cdkd.tracking import store
+from cdkd.tracking.store import TrackingError, open_client, require_store
+
+if TYPE_CHECKING:
+    from mlflow.tracking import MlflowClient
+
+FOLDER = "checkpoint"
+"""Where a run keeps its checkpoint among its artifacts."""
+SUFFIX = ".safetensors"
+MODELS_SCHEME = "models:/"
+
+
+def fetch_checkpoint(reference: str, folder: Path, tracking_uri: str | None = None) -> Path:
+    """A copy, below `folder`, of the checkpoint of a run id or of `models:/name/version` (or `models:/name@alias`).
+
+    Raises:
+        TrackingError: there is no such store, run or model, or the run keeps no checkpoint.
+    """
+    from mlflow.exceptions import MlflowException
+
+    uri = tracking_uri or store.tracking_uri()
+    require_store(uri)
+    client = open_client(uri)
+    try:
+        run_id = _registered_run(client, reference) if reference.startswith(MODELS_SCHEME) else reference
+        path = _checkpoint_of(client, run_id, uri)
+        folder.mkdir(parents=True, exist_ok=True)
+        return Path(client.download_artifacts(run_id, path, str(folder)))
+    except (MlflowException, OSError) as error:
+        raise TrackingError(f"{reference}: no checkpoint can be fetched from {uri}: {_first_line(error)}") from error
+
+
+def register_run(run_id: str, name: str, tracking_uri: str | None = None) -> str:
+    """Makes a run's checkpoint the next version of a registered model; returns the version.
+
+    Raises:
+        TrackingError: there is no such store or run, it did not finish, it keeps no checkpoint, or MLflow refuses.
+    """
+    from mlflow.exceptions import MlflowException
+
+    uri = tracking_uri or store.tracking_uri()
+    require_store(uri)
+    client = open_client(uri)
+    try:
+        run = client.get_run(run_id)
+        if run.info.status != "FINISHED":
+            raise TrackingError(f"run {run_id} is {run.info.status.lower()}; only finished runs can be registered")
+        path = _checkpoint_of(client, run_id, uri)
+        if not any(found.name == name for found in client.search_registered_models(f"name = '{name}'")):
+            client.create_registered_model(name)
+        source = f"{run.info.artifact_uri}/{path}"
+        return str(client.create_model_version(name, source, run_id).version)
+    except MlflowException as error:
+        raise TrackingError(f"run {run_id} cannot be registered in {uri}: {_first_line(error)}") from error
+
+
+def _registered_run(client: "MlflowClient", reference: str) -> str:
+    name, _, alias = reference.removeprefix(MODELS_SCHEME).partition("@")
+    if alias:
+        version = client.get_model_version_by_alias(name, alias)
+    else:
+        name, slash, number = name.rpartition("/")
+        if not (slash and number):
+            raise TrackingError(f"{reference}: expected models:/name/version or models:/name@alias")
+        version = client.get_model_version(name, number)
+    if not version.run_id:
+        raise TrackingError(f"{reference}: was not registered from a run; register one with cdkd register RUN_ID")
+    return str(version.run_id)
+
+
+def _checkpoint_of(client: "MlflowClient", run_id: str, uri: str) -> str:
+    files = [found.path for found in client.list_artifacts(run_id, FOLDER) if found.path.endswith(SUFFIX)]
+    if len(files) != 1:
+        raise TrackingError(f"run {run_id} of {uri} keeps {len(files)} checkpoints; one was expected")
+    return str(files[0])
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]

@@ -1,0 +1,59 @@
+"""The logbook: every epoch once in each attempt's run, whatever was cut off before."""
+
+from pathlib import Path
+
+from cdkd.sweep.logbook import Logbook, read_book
+
+Sent = list[tuple[int, dict[str, float]]]
+
+
+def attempt(file: Path) -> tuple[Logbook, Sent]:
+    sent: Sent = []
+    return Logbook(file, sent.extend), sent
+
+
+def test_a_resumed_attempt_repeats_what_came_before_its_first_epoch(tmp_path: Path) -> None:
+    file = tmp_path / "book"
+    book, sent = attempt(file)
+    for epoch in (1, 2, 3):
+        book.log({"loss": 10.0 * epoch}, epoch)
+    assert sent == [(1, {"loss": 10.0}), (2, {"loss": 20.0}), (3, {"loss": 30.0})]
+    # The checkpoint was of epoch 1, so that epoch 2 runs again; 3 was never reached by this attempt.
+    book, sent = attempt(file)
+    book.log({"loss": 21.0}, 2)
+    assert sent == [(1, {"loss": 10.0}), (2, {"loss": 21.0})]
+    assert read_book(file) == sent
+    assert book.last_epoch == 2
+
+
+def test_an_attempt_with_nothing_left_to_train_repeats_everything_once(tmp_path: Path) -> None:
+    file = tmp_path / "book"
+    book, _ = attempt(file)
+    book.log({"loss": 1.0}, 1)
+    book.log({"loss": 2.0}, 2)
+    book, sent = attempt(file)
+    assert book.last_epoch == 2
+    book.close()
+    book.close()
+    assert sent == [(1, {"loss": 1.0}), (2, {"loss": 2.0})]
+
+
+def test_a_torn_last_line_is_no_entry(tmp_path: Path) -> None:
+    file = tmp_path / "book"
+    book, _ = attempt(file)
+    book.log({"loss": 1.0, "other": float("inf")}, 1)
+    with file.open("a") as stream:
+        stream.write('{"epoch": 2, "metr')
+    book, sent = attempt(file)
+    book.log({"loss": 2.0}, 2)
+    assert sent == [(1, {"loss": 1.0, "other": float("inf")}), (2, {"loss": 2.0})]
+    assert read_book(file) == sent
+
+
+def test_starting_over_repeats_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "book"
+    book, _ = attempt(file)
+    book.log({"loss": 1.0}, 1)
+    book, sent = attempt(file)
+    book.log({"loss": 7.0}, 1)
+    assert sent == [(1, {"loss": 7.0})]
