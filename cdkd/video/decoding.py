@@ -63,12 +63,13 @@ def decode_gop(
     skipping = _decoder(stream, info, _PREDICTION_ONLY) if with_chain else None
     done = 0
     try:
-        for packet in _packets_from(container, stream, key_time):
+        for packet in _packets_from(container, stream, info, key_time):
             frames = full.decode(packet)
             chains = skipping.decode(packet) if skipping else [None] * len(frames)
             for frame, chain in zip(frames, chains, strict=True):
-                _check_frame(info, gop, done, frame)
-                yield DecodedFrame(frame, chain)
+                decoded = DecodedFrame(frame, chain)
+                _check_frame(info, gop, done, frame, decoded.letter)
+                yield decoded
                 done += 1
                 if done == num_frames:
                     return
@@ -87,15 +88,22 @@ def _decoder(stream: Any, info: StreamInfo, options: dict[str, str]) -> Any:
     return decoder
 
 
-def _packets_from(container: Any, stream: Any, key_time: int) -> Iterator[Any]:
-    """Packets from the key frame on, then the empty one that makes a decoder give up what it holds back."""
+def _packets_from(container: Any, stream: Any, info: StreamInfo, key_time: int) -> Iterator[Any]:
+    """Packets from the key frame on, then what makes a decoder give up the frame that it holds back."""
+    key = None
     container.seek(key_time, stream=stream, backward=True)
     for packet in container.demux(stream):
-        if packet.dts is None or (packet.dts >= key_time and packet.size):
+        if packet.dts is None:
+            if key is not None and info.codec == "mpeg4":
+                # Emptied by an empty packet, this decoder would leave out the last frame's vectors.
+                yield key
+            yield packet
+        elif packet.dts >= key_time and packet.size:
+            key = key or packet
             yield packet
 
 
-def _check_frame(info: StreamInfo, gop: int, position: int, frame: Any) -> None:
+def _check_frame(info: StreamInfo, gop: int, position: int, frame: Any, letter: str) -> None:
     if (frame.width, frame.height) != (info.width, info.height):
         raise VideoError(
             info.path,
@@ -104,3 +112,10 @@ def _check_frame(info: StreamInfo, gop: int, position: int, frame: Any) -> None:
         )
     if frame.is_corrupt:
         raise VideoError(info.path, f"frame {position} of GOP {gop} is damaged")
+    expected = info.frame_types[gop][position] if info.frame_types else letter
+    if letter != expected:
+        raise VideoError(
+            info.path,
+            f"frame {position} of GOP {gop} decodes as {letter} where its headers promise {expected}; "
+            "re-encode it with `cdkd data prepare`",
+        )

@@ -1,0 +1,294 @@
+"""Reading GOPs: exact, in any order, of every kind of stream that can be read."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from support.videos import (
+    H264_ONE_REFERENCE,
+    MPEG4_B_FRAMES,
+    clip,
+    moving_texture,
+    packed_avi,
+    sudden_square,
+    write_stream,
+)
+
+from cdkd.video.frames import VideoError
+from cdkd.video.reader import VideoReader, describe, read_gop
+
+
+def decode(path: Path, threads: str = "1", kind: str = "frame", **options: str) -> list[Any]:
+    """All frames in display order, through PyAV alone."""
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        context: Any = av.CodecContext.create(stream.codec_context.name, "r")
+        context.extradata = stream.codec_context.extradata
+        context.options = {"threads": threads, "thread_type": kind, "flags": "+bitexact", **options}
+        return [frame for packet in container.demux(stream) for frame in context.decode(packet)]
+
+
+def planes_of(frame: Any) -> list[NDArray[np.int64]]:
+    rows = [np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size) for plane in frame.planes]
+    return [row[: plane.height, : plane.width].astype(np.int64) for row, plane in zip(rows, frame.planes, strict=True)]
+
+
+def rgb(planes: list[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """BT.601 studio range in 13-bit fixed point, in 64-bit integers."""
+    y = planes[0] - 16
+    u, v = ((plane - 128).repeat(2, 0).repeat(2, 1)[: y.shape[0], : y.shape[1]] for plane in planes[1:])
+    channels = [9539 * y + 13075 * v, 9539 * y - 3209 * u - 6660 * v, 9539 * y + 16525 * u]
+    return np.clip((np.stack(channels, -1) + 4096) >> 13, 0, 255)
+
+
+def test_shapes_types_and_order(tmp_path: Path) -> None:
+    path = clip(tmp_path / "a.mp4", moving_texture(14, 48, 80))
+    whole = read_gop(path, 0, range(1, 12), range(12))
+    part = read_gop(path, 0, (5, 2, 5), (11, 0))
+    assert (part.positions, part.frame_positions) == ((5, 2, 5), (11, 0))
+    assert (part.motion.shape, part.motion.dtype) == ((3, 48, 80, 2), np.int16)
+    assert (part.residual.shape, part.residual.dtype) == ((3, 48, 80, 3), np.int16)
+    assert (part.intra.shape, part.intra.dtype) == ((3, 48, 80), np.bool_)
+    for name in ("motion", "residual", "intra"):
+        np.testing.assert_array_equal(getattr(part, name), getattr(whole, name)[[4, 1, 4]])
+    np.testing.assert_array_equal(part.frames, whole.frames[[11, 0]])
+    np.testing.assert_array_equal(part.iframe, whole.frames[0])
+    # Networks want channels first: memory lies that way.
+    assert part.motion.transpose(0, 3, 1, 2).flags.c_contiguous
+    assert part.residual.transpose(0, 3, 1, 2).flags.c_contiguous
+
+
+def test_known_motion_is_recovered(tmp_path: Path) -> None:
+    # The window moves by (3, -2): content moves by (-3, 2) pixels a frame, that is (-12, 8) quarter pixels.
+    path = clip(tmp_path / "a.mp4", moving_texture(12, 80, 112, (3, -2)), quantiser=1)
+    accumulated = read_gop(path, 0, range(1, 12))
+    per_frame = read_gop(path, 0, range(1, 12), accumulated=False)
+    for index in range(11):
+        inner = np.s_[32:48, 48:64]
+        assert np.median(per_frame.motion[index], (0, 1)).tolist() == [-12, 8]
+        assert np.median(accumulated.motion[index][inner], (0, 1)).tolist() == [-12 * (index + 1), 8 * (index + 1)]
+
+
+@pytest.mark.parametrize("scene", ["texture", "square", "odd size", "quarter pixel"])
+def test_accumulated_residual_is_exact(tmp_path: Path, scene: str) -> None:
+    path = tmp_path / "a.mp4"
+    if scene == "quarter pixel":
+        options = {"flags": "+qpel+mv4", "g": "12", "bf": "0", "qmin": "3", "qmax": "3"}
+        write_stream(path, moving_texture(14, velocity=(1, 3)), "mpeg4", options)
+    else:
+        size = (46, 70) if scene == "odd size" else (64, 96)
+        clip(path, sudden_square() if scene == "square" else moving_texture(14, *size, velocity=(5, -3)))
+    full, chain = decode(path), decode(path, skip_idct="nokey")
+    read = read_gop(path, 0, range(1, 12), range(12))
+    np.testing.assert_array_equal(read.iframe, rgb(planes_of(full[0])))
+    for index in range(11):
+        np.testing.assert_array_equal(read.frames[index + 1], rgb(planes_of(full[index + 1])))
+        np.testing.assert_array_equal(rgb(planes_of(chain[index + 1])) + read.residual[index], rgb(planes_of(full[index + 1])))
+    assert np.abs(read.residual).max() > 20
+
+
+def predict_slowly(vectors: Any, before: list[Any], frame: list[Any], rounding: int) -> list[Any]:
+    """ISO/IEC 14496-2 half-pixel prediction of three planes, pixel by pixel; None where intra."""
+    out = [np.full(plane.shape, -1, np.int64) for plane in frame]
+    sums: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    for vector in vectors:
+        side = int(vector["w"])
+        left, top = int(vector["dst_x"]) - side // 2, int(vector["dst_y"]) - side // 2
+        motion = (int(vector["motion_x"]), int(vector["motion_y"]))
+        _predict_block_slowly(before[0], out[0], left, top, side, motion, rounding)
+        sums.setdefault((left // 16, top // 16), []).extend([motion] * (4 if side == 16 else 1))
+    table = [0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2]
+    for (column, row), motions in sums.items():
+        assert len(motions) == 4
+        totals = [sum(motion[axis] for motion in motions) for axis in range(2)]
+        # |sum| / 8 with the sixteenths rounded by the table, sign put back afterwards.
+        chroma = [int(np.sign(t)) * (2 * (abs(t) // 16) + table[abs(t) % 16]) for t in totals]
+        for plane in (1, 2):
+            _predict_block_slowly(
+                before[plane], out[plane], 8 * column, 8 * row, 8, (chroma[0], chroma[1]), rounding
+            )
+    return out
+
+
+def _predict_block_slowly(
+    source: Any, out: Any, left: int, top: int, side: int, motion: tuple[int, int], rounding: int
+) -> None:
+    height, width = source.shape
+    (whole_x, half_x), (whole_y, half_y) = divmod(motion[0], 2), divmod(motion[1], 2)
+    for y in range(top, top + side):
+        for x in range(left, left + side):
+            pixels = [
+                int(source[np.clip(y + whole_y + dy, 0, height - 1), np.clip(x + whole_x + dx, 0, width - 1)])
+                for dy in range(half_y + 1)
+                for dx in range(half_x + 1)
+            ]
+            bias = {1: 0, 2: 1 - rounding, 4: 2 - rounding}[len(pixels)]
+            out[y, x] = (sum(pixels) + bias) // len(pixels)
+
+
+def test_residual_per_frame_is_exact(tmp_path: Path) -> None:
+    path = clip(tmp_path / "a.mp4", moving_texture(6, 48, 64, (5, -3)))
+    full = decode(path, flags2="+export_mvs")
+    read = read_gop(path, 0, range(1, 6), accumulated=False)
+    for index in range(5):
+        before, frame = planes_of(full[index]), planes_of(full[index + 1])
+        vectors = full[index + 1].side_data.get("MOTION_VECTORS").to_ndarray()
+        # FFmpeg's encoder alternates the rounding, starting with 1 at the first P-frame.
+        predicted = predict_slowly(vectors, before, frame, (index + 1) % 2)
+        for plane, decoded in zip(predicted, frame, strict=True):
+            plane[plane < 0] = decoded[plane < 0]
+        expected = rgb(planes_of(full[index + 1])) - rgb(predicted)
+        np.testing.assert_array_equal(read.residual[index], expected)
+    np.testing.assert_array_equal(read.residual[0], read_gop(path, 0, [1]).residual[0])
+
+
+@pytest.mark.parametrize(("threads", "kind"), [("1", "frame"), ("3", "frame"), ("3", "slice")])
+def test_motion_is_ffmpegs_by_field_with_any_threads(tmp_path: Path, threads: str, kind: str) -> None:
+    path = clip(tmp_path / "a.mp4", sudden_square())
+    read = read_gop(path, 0, range(1, 12), accumulated=False)
+    frames = decode(path, threads, kind, flags2="+export_mvs")
+    for index in range(11):
+        motion, intra = np.zeros((64, 96, 2), np.int64), np.ones((64, 96), bool)
+        for vector in frames[index + 1].side_data.get("MOTION_VECTORS"):
+            left, top = vector.dst_x - vector.w // 2, vector.dst_y - vector.h // 2
+            place = np.s_[top : top + vector.h, left : left + vector.w]
+            motion[place] = (-4 * vector.motion_x // vector.motion_scale, -4 * vector.motion_y // vector.motion_scale)
+            intra[place] = False
+        np.testing.assert_array_equal(read.motion[index], motion)
+        np.testing.assert_array_equal(read.intra[index], intra)
+        assert not read.residual[index][intra].any()
+    # The square appears at frame 3, over macroblocks that nothing predicts.
+    assert read.intra[2].sum() >= 2 * 256
+
+
+def test_iterating_reads_what_single_reads_do(tmp_path: Path) -> None:
+    path = clip(tmp_path / "a.mp4", moving_texture(17, 48, 80), gop_length=8)
+    with VideoReader(path) as video:
+        reads = list(video.iter_gops(frame_positions=(0,)))
+        assert [read.positions for read in reads] == [tuple(range(1, 8)), tuple(range(1, 8)), ()]
+        for gop in (2, 0, 1):
+            again = video.read_gop(gop, reads[gop].positions, (0,))
+            for name in ("iframe", "motion", "residual", "intra", "frames"):
+                np.testing.assert_array_equal(getattr(again, name), getattr(reads[gop], name))
+
+
+def test_without_residual(tmp_path: Path) -> None:
+    path = clip(tmp_path / "a.mp4", moving_texture(5, 48, 80))
+    with VideoReader(path) as video:
+        for accumulated in (True, False):
+            lean = video.read_gop(0, (1, 3), (2,), accumulated, with_residual=False)
+            full = video.read_gop(0, (1, 3), (2,), accumulated)
+            assert lean.residual.shape == (0, 48, 80, 3)
+            for name in ("iframe", "motion", "intra", "frames"):
+                np.testing.assert_array_equal(getattr(lean, name), getattr(full, name))
+
+
+@pytest.mark.parametrize("layout", ["mp4", "avi", "packed"])
+def test_p_frames_among_b_frames(tmp_path: Path, layout: str) -> None:
+    frames = moving_texture(16)
+    if layout == "packed":
+        path = packed_avi(tmp_path / "a.avi", frames)
+    else:
+        path = write_stream(tmp_path / f"a.{layout}", frames, "mpeg4", MPEG4_B_FRAMES)
+    step = 2 if layout == "packed" else 3
+    full, chain = decode(path), decode(path, skip_idct="nokey")
+    with VideoReader(path) as video:
+        assert video.p_positions(0) == tuple(range(step, 12, step))
+        assert video.info.gop_lengths == (12, 4)
+        for gop in (1, 0):
+            read = video.read_gop(gop, video.p_positions(gop), range(video.info.gop_lengths[gop]))
+            for slot in range(len(read.frames)):
+                np.testing.assert_array_equal(read.frames[slot], rgb(planes_of(full[12 * gop + slot])))
+            for slot, position in enumerate(read.positions):
+                expected = rgb(planes_of(full[12 * gop + position])) - rgb(planes_of(chain[12 * gop + position]))
+                np.testing.assert_array_equal(read.residual[slot], expected)
+        assert np.median(video.read_gop(0, [step]).motion[0], (0, 1)).tolist() == [-8 * step, -4 * step]
+        with pytest.raises(VideoError, match=r"positions \[1\] of GOP 0 \(IB.*are none"):
+            video.read_gop(0, [1])
+
+
+def test_h264(tmp_path: Path) -> None:
+    path = write_stream(tmp_path / "a.mp4", moving_texture(10), "libx264", H264_ONE_REFERENCE)
+    with VideoReader(path) as video:
+        assert video.info.gop_lengths == (8, 2)
+        accumulated = video.read_gop(0, range(1, 8), range(8))
+        per_frame = video.read_gop(0, range(1, 8), accumulated=False)
+    for index in range(7):
+        assert np.median(per_frame.motion[index], (0, 1)).tolist() == [-8, -4]
+        inner = np.s_[16:40, 16:64]
+        assert np.median(accumulated.motion[index][inner], (0, 1)).tolist() == [-8 * (index + 1), -4 * (index + 1)]
+        for read, reference in ((accumulated, read_iframe(accumulated)), (per_frame, accumulated.frames[index])):
+            warped = warp_slowly(reference, read.motion[index])
+            np.testing.assert_array_equal(warped + read.residual[index], accumulated.frames[index + 1])
+    np.testing.assert_array_equal(accumulated.residual[0], per_frame.residual[0])
+
+
+def read_iframe(read: Any) -> NDArray[np.uint8]:
+    iframe: NDArray[np.uint8] = read.iframe
+    return iframe
+
+
+def warp_slowly(reference: NDArray[np.uint8], motion: NDArray[np.int16]) -> NDArray[np.int64]:
+    """reference(x - motion) by bilinear interpolation in quarter pixels, edges repeated, rounded half up."""
+    height, width = motion.shape[:2]
+    y = 4 * np.arange(height)[:, None] - motion[..., 1].astype(int)
+    x = 4 * np.arange(width)[None, :] - motion[..., 0].astype(int)
+    total = np.zeros((height, width, 3), np.int64)
+    for dy in (0, 1):
+        for dx in (0, 1):
+            weight = (y % 4 if dy else 4 - y % 4) * (x % 4 if dx else 4 - x % 4)
+            pixels = reference[np.clip(y // 4 + dy, 0, height - 1), np.clip(x // 4 + dx, 0, width - 1)]
+            total += weight[..., None] * pixels.astype(np.int64)
+    return (total + 8) // 16
+
+
+def test_nothing_is_decoded_after_the_last_wanted_frame(tmp_path: Path) -> None:
+    path = clip(tmp_path / "a.mp4", moving_texture(12), quantiser=2)
+    good = read_gop(path, 0, (4,))
+    data = bytearray(path.read_bytes())
+    with av.open(str(path)) as container:
+        sixth = [packet for packet in container.demux(video=0) if packet.size][6]
+    for offset in range(sixth.pos + 12, sixth.pos + sixth.size):
+        data[offset] ^= 0x5A
+    path.write_bytes(data)
+    os.utime(path, ns=(1, 1))
+    np.testing.assert_array_equal(read_gop(path, 0, (4,), (5,)).motion, good.motion)
+    with pytest.raises(VideoError, match="frame 6 of GOP 0 is damaged"):
+        read_gop(path, 0, (7,))
+
+
+@pytest.mark.parametrize(
+    ("gop", "positions", "frame_positions", "text"),
+    [
+        (2, (1,), (), "has 2 GOPs; there is no GOP 2"),
+        (-1, (1,), (), "there is no GOP -1"),
+        (1, (1, 5), (), r"GOP 1 has 5 frames; positions \[5\] are outside 0..4"),
+        (0, (1,), (-1,), r"positions \[-1\] are outside 0..11"),
+        (0, (0,), (), r"positions \[0\] of GOP 0 \(IPPPPPPPPPPP\) are none"),
+    ],
+)
+def test_wrong_requests_say_what_there_is(
+    tmp_path: Path, gop: int, positions: tuple[int, ...], frame_positions: tuple[int, ...], text: str
+) -> None:
+    path = clip(tmp_path / "a.mp4", moving_texture(17))
+    with VideoReader(path) as video, pytest.raises(VideoError, match=text):
+        video.read_gop(gop, positions, frame_positions)
+
+
+def test_inexact_residual_per_frame_is_refused(tmp_path: Path) -> None:
+    path = clip(tmp_path / "a.mp4", moving_texture(3, 48, 70))
+    with VideoReader(path) as video:
+        assert video.read_gop(0, [1], accumulated=False, with_residual=False).motion.shape == (1, 48, 70, 2)
+        with pytest.raises(VideoError, match="multiples of 16.*cdkd data prepare"):
+            video.read_gop(0, [1], accumulated=False)
+
+
+def test_opening_a_refused_stream_raises_its_obstacle(tmp_path: Path) -> None:
+    path = write_stream(tmp_path / "a.mp4", moving_texture(12), "libx264", {"bf": "2"})
+    with pytest.raises(VideoError) as caught:
+        VideoReader(path)
+    assert caught.value.reason == describe(path).obstacle
