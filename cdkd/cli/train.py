@@ -1,0 +1,127 @@
+"""`cdkd train`: one teacher or one student, outside of any sweep."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from cdkd.tracking.mlflow_tracker import MlflowTracker
+
+_HELP = {"help_option_names": ["-h", "--help"]}
+_FOLDER = Path(".cdkd") / "train"
+_set = click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="A setting; may be repeated.")
+_study = click.option("--study", default="train", show_default=True, help="The run's experiment in MLflow.")
+_uri = click.option("--tracking-uri", help="MLflow store.  [default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db]")
+
+
+@click.group(name="train", context_settings=_HELP)
+def command() -> None:
+    """Train one teacher or one student; tracked in MLflow like the cells of a sweep.
+
+    \b
+    Examples:
+      cdkd train teacher --arch tsm -o teacher.safetensors
+      cdkd train student --set train.epochs=10
+      torchrun --nproc-per-node 2 -m cdkd.cli train student --set train.batch_size=48
+    """
+
+
+@command.command(name="teacher", context_settings=_HELP)
+@click.option("--arch", required=True, type=click.Choice(["tsm", "tdn"]))
+@click.option(
+    "--recipe",
+    default="shapes",
+    show_default=True,
+    type=click.Choice(["kinetics400", "ssv2", "ucf101", "hmdb51", "shapes"]),
+    help="The authors' training on this data set.",
+)
+@_set
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path, dir_okay=False), help="Checkpoint file.")
+@_study
+@_uri
+def teacher(
+    arch: str, recipe: str, overrides: tuple[str, ...], output: Path, study: str, tracking_uri: str | None
+) -> None:
+    """Train a teacher by a published recipe.
+
+    The learning rate follows the batch size (teacher.train.batch_size times accumulate_steps) unless it is given. The
+    recipes of UCF-101 and HMDB-51 fine-tune a Kinetics-400 checkpoint, whose classifier is dropped. A teacher that was
+    trained before with equal settings is copied; an interrupted training goes on.
+
+    \b
+    Examples:
+      cdkd train teacher --arch tsm -o teacher.safetensors
+      cdkd train teacher --arch tdn --recipe ucf101 --set teacher.weights=k400.safetensors \\
+          --set data.root=prepared/ucf101 --set teacher.train.batch_size=32 -o tdn-ucf.safetensors
+      torchrun --nproc-per-node 8 -m cdkd.cli train teacher --arch tsm --recipe kinetics400 -o tsm.safetensors
+    """
+    from cdkd.experiment.launch import launched_processes
+    from cdkd.experiment.recipes import recipe_experiment
+    from cdkd.experiment.single import train_teacher
+    from cdkd.models.errors import ModelError
+
+    if output.suffix != ".safetensors":
+        raise ModelError(f"--output {output}: checkpoints end in .safetensors")
+    experiment = recipe_experiment(arch, recipe, _read(overrides))
+    with launched_processes(experiment.runtime.device) as processes:
+        train_teacher(experiment, output, _tracker(study, tracking_uri), study, _tell, processes)
+        if processes.is_first:
+            click.echo(f"written: {output}")
+
+
+@command.command(name="student", context_settings=_HELP)
+@_set
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Copy the checkpoint here.")
+@_study
+@_uri
+def student(overrides: tuple[str, ...], output: Path | None, study: str, tracking_uri: str | None) -> None:
+    """Train and test the student of one configuration, alone or under torchrun.
+
+    Under torchrun the processes share every step's clips: train.batch_size counts all of them. With
+    train.sync_batch_norm, the default, two processes take the very steps of one. An interrupted training goes on.
+
+    \b
+    Examples:
+      cdkd train student --set train.epochs=10 --set distill.spatial.weight=0.05 -o student.safetensors
+      torchrun --nproc-per-node 4 -m cdkd.cli train student --set data.name=ucf101 --set data.root=prepared/ucf101 \\
+          --set student.streams=paper --set student.weights=imagenet --set teacher.checkpoint=tsm.safetensors \\
+          --set teacher.backbone=resnet50 --set data.input_size=224
+    """
+    from cdkd.config import build_record, merge_dotted
+    from cdkd.experiment.launch import launched_processes
+    from cdkd.experiment.single import CHECKPOINT, copy_checkpoint, train_student
+    from cdkd.settings import Experiment, cell_identity
+
+    experiment = build_record(Experiment, merge_dotted({}, _read(overrides)))
+    folder = _FOLDER / cell_identity(experiment)
+    with launched_processes(experiment.runtime.device) as processes:
+        outcome = train_student(experiment, folder, _tracker(study, tracking_uri), study, _tell, processes)
+        if not processes.is_first:
+            return
+        if outcome.status == "diverged":
+            raise click.ClickException("the training diverged; lower train.learning_rate")
+        for name, value in outcome.metrics.items():
+            click.echo(f"{name}: {value:.2f} %")
+        if output is not None:
+            copy_checkpoint(outcome.artifacts[CHECKPOINT], output)
+        click.echo(f"written: {output or outcome.artifacts[CHECKPOINT]}")
+
+
+def _read(overrides: tuple[str, ...]) -> dict[str, Any]:
+    from cdkd.config import parse_override
+
+    return dict(parse_override(text) for text in overrides)
+
+
+def _tracker(study: str, uri: str | None) -> "MlflowTracker":
+    from cdkd.tracking.mlflow_tracker import MlflowTracker
+    from cdkd.tracking.store import tracking_uri
+
+    return MlflowTracker(uri or tracking_uri(), study, _FOLDER)
+
+
+def _tell(metrics: dict[str, float], epoch: int) -> None:
+    wanted = ("train_loss", "validation_top1", "epoch_seconds")
+    shown = [f"{name} {metrics[name]:.4g}" for name in wanted if name in metrics]
+    click.echo(f"epoch {epoch}: {', '.join(shown)}")

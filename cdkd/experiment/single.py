@@ -1,0 +1,127 @@
+"""One teacher or one student outside of any sweep: trained, tracked, its checkpoint put where it is wanted."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cdkd.experiment import Outcome
+from cdkd.experiment.inputs import ExperimentError
+from cdkd.experiment.student import run_student
+from cdkd.experiment.teacher import ensure_teacher
+from cdkd.settings import Experiment, cell_identity, flat_settings, teacher_identity
+from cdkd.tracking.tracker import Opening, Tracker
+from cdkd.train.processes import Processes
+
+Log = Callable[[dict[str, float], int], None]
+CHECKPOINT = "checkpoint"
+"""Where a tracked run keeps its checkpoint."""
+
+
+def train_teacher(
+    experiment: Experiment, output: Path, tracker: Tracker, study: str, tell: Log, processes: Processes
+) -> Path:
+    """The teacher's checkpoint at `output`; trained, or found where it was trained before.
+
+    Args:
+        experiment: `teacher` and `data` decide it.
+        output: gets a copy of the checkpoint, its description beside it.
+        tracker: gets the run, from the first process.
+        study: the run's experiment in the tracker.
+        tell: called with every epoch's metrics.
+        processes: that train it together.
+
+    Raises:
+        ExperimentError: `teacher.checkpoint` is set, so there is nothing to train.
+    """
+    if experiment.teacher.checkpoint is not None:
+        raise ExperimentError("teacher.checkpoint is set: there is no teacher to train; leave it out")
+    settings = flat_settings(experiment)
+    opening = Opening(
+        role="teacher",
+        study=study,
+        stage="teachers",
+        label=f"teacher {experiment.teacher.arch} ({experiment.teacher.backbone})",
+        cell=teacher_identity(experiment),
+        seed=experiment.teacher.seed,
+        attempt=1,
+        plan="",
+        settings={key: value for key, value in settings.items() if key.startswith(("teacher.", "data.", "runtime."))},
+    )
+    with _tracked(tracker, opening, tell, processes) as run:
+        path = ensure_teacher(experiment, run.log, lambda share: None, processes)
+        if processes.is_first:
+            copy_checkpoint(path, output)
+            run.finish(Outcome("finished", {}, {CHECKPOINT: path}))
+    return output
+
+
+def train_student(
+    experiment: Experiment, folder: Path, tracker: Tracker, study: str, tell: Log, processes: Processes
+) -> Outcome:
+    """Trains and tests one student; goes on from `folder` where it was interrupted."""
+    opening = Opening(
+        role="cell",
+        study=study,
+        stage="students",
+        label=f"student {experiment.student.arch} ({experiment.student.streams})",
+        cell=cell_identity(experiment),
+        seed=experiment.seed,
+        attempt=1,
+        plan="",
+        settings=flat_settings(experiment),
+    )
+    with _tracked(tracker, opening, tell, processes) as run:
+        outcome = run_student(experiment, folder, run.log, lambda share: None, processes)
+        run.finish(outcome)
+    return outcome
+
+
+def copy_checkpoint(source: Path, target: Path) -> None:
+    """Copies a checkpoint and its description."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    for suffix in (source.suffix, ".json"):
+        shutil.copyfile(source.with_suffix(suffix), target.with_suffix(suffix))
+
+
+class _Run:
+    """An open run: of the first process in the tracker, of the others nowhere."""
+
+    def __init__(self, tracker: Tracker | None, run_id: str, tell: Log) -> None:
+        self._tracker, self.run_id, self._tell = tracker, run_id, tell
+        self._epoch = 0
+
+    def log(self, metrics: dict[str, float], epoch: int) -> None:
+        """One epoch's metrics."""
+        self._epoch = epoch
+        if self._tracker is not None:
+            self._tracker.log(self.run_id, [(epoch, metrics)])
+            self._tell(metrics, epoch)
+
+    def finish(self, outcome: Outcome) -> None:
+        """Keeps what came of it."""
+        if self._tracker is None:
+            return
+        if outcome.metrics:
+            self._tracker.log(self.run_id, [(self._epoch, outcome.metrics)])
+        for name, file in outcome.artifacts.items():
+            self._tracker.attach(self.run_id, file, name)
+        self._tracker.close(self.run_id, outcome.status, outcome.facts)
+
+
+@contextmanager
+def _tracked(tracker: Tracker, opening: Opening, tell: Log, processes: Processes) -> Iterator[_Run]:
+    if not processes.is_first:
+        yield _Run(None, "", tell)
+        return
+    tracker.prepare([opening.stage])
+    run_id = tracker.open(opening)
+    try:
+        yield _Run(tracker, run_id, tell)
+    except Exception as error:
+        tracker.close(run_id, "failed", error=f"{type(error).__name__}: {error}")
+        raise
+    except BaseException:
+        tracker.kill_if_open(run_id)
+        raise
+    tracker.close_stage(opening.stage, "finished")
