@@ -6,8 +6,9 @@ import click
 @click.command()
 @click.argument("study")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override a setting of every cell.")
+@click.option("--only", multiple=True, metavar="AXIS=LABEL", help="Only cells with this label; may be repeated.")
 @click.option("--seeds", default=None, help="A count, or numbers between commas; default: the study's.")
-def command(study: str, settings: tuple[str, ...], seeds: str | None) -> None:
+def command(study: str, settings: tuple[str, ...], only: tuple[str, ...], seeds: str | None) -> None:
     """List the cells of STUDY and their state; trains nothing.
 
     STUDY is a file, or the name of one in ./sweeps or of those that come with cdkd.
@@ -20,6 +21,7 @@ def command(study: str, settings: tuple[str, ...], seeds: str | None) -> None:
     """
     from cdkd.sweep.finder import find_study
     from cdkd.sweep.listing import plan_text
+    from cdkd.sweep.narrow import narrow
     from cdkd.sweep.study_file import load_study
 
-    click.echo(plan_text(load_study(find_study(study), settings, seeds)), nl=False)
+    click.echo(plan_text(narrow(load_study(find_study(study), settings, seeds), only)), nl=False)

@@ -18,6 +18,7 @@ REPORTS = Path("reports")
 @click.command()
 @click.argument("study")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override a setting of every cell.")
+@click.option("--only", multiple=True, metavar="AXIS=LABEL", help="Only cells with this label; may be repeated.")
 @click.option("--seeds", default=None, help="A count, or numbers between commas; default: the study's.")
 @click.option(
     "--workers",
@@ -38,6 +39,7 @@ REPORTS = Path("reports")
 def command(
     study: str,
     settings: tuple[str, ...],
+    only: tuple[str, ...],
     seeds: str | None,
     workers: int | None,
     retry_failed: bool,
@@ -58,6 +60,7 @@ def command(
       cdkd sweep ablation.yaml --seeds 6 --workers 8
       cdkd sweep lambda.yaml --set train.epochs=80
       cdkd sweep ablation.yaml --set data.name=ucf101 --set data.root=/data/ucf101
+      cdkd sweep ablation.yaml --only network=TSM --only row=baseline --only row=both
       cdkd sweep ablation.yaml --retry-failed
 
     \b
@@ -82,13 +85,14 @@ def command(
     """
     from cdkd.sweep.finder import find_study
     from cdkd.sweep.interruption import Interrupted, catch_signals
+    from cdkd.sweep.narrow import narrow
     from cdkd.sweep.result import SweepOptions
     from cdkd.sweep.runner import run_sweep
     from cdkd.sweep.study_file import load_study
     from cdkd.sweep.view import make_view
     from cdkd.tracking.store import tracking_uri as default_uri
 
-    loaded = load_study(find_study(study), settings, seeds)
+    loaded = narrow(load_study(find_study(study), settings, seeds), only)
     uri = tracking_uri or default_uri()
     options = SweepOptions(uri, workers, retry_failed, on_failure == "stop", experiment)
     catch_signals(signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

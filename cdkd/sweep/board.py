@@ -246,6 +246,7 @@ class Board:
             if not lease.take():
                 return None
             try:
+                self.folder.progress(trial.number).unlink(missing_ok=True)
                 frozen = self._storage.get_trial(self._key(trial.number))
                 if frozen.state != TrialState.RUNNING:
                     return None

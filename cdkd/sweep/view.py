@@ -60,6 +60,8 @@ def seconds_left(
         if task.progress and task.progress.seconds_left is not None
     ]
     known = [*durations, *estimates]
+    if not running and not num_waiting:
+        return None
     if not known or not workers:
         return None
     per_cell = sum(known) / len(known)

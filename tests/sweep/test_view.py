@@ -14,6 +14,7 @@ def test_seconds_left() -> None:
     half = Running("a", Progress(0.5, 30.0), 30.0)
     new = Running("b", None, 10.0)
     assert seconds_left([], 3, [], 2) is None
+    assert seconds_left([], 0, [60.0], 2) is None
     assert seconds_left([new], 3, [], 2) is None
     # Cells last 60 s each: half of one is left, all but 10 s of the other, and three wait; by two workers.
     assert seconds_left([half, new], 3, [60.0, 60.0], 2) == pytest.approx((30 + 50 + 180) / 2)
