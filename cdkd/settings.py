@@ -29,7 +29,7 @@ class ShapesSettings(Record):
     """Width and height in pixels."""
     num_frames: Annotated[int, Field(ge=2)] = 12
     """Frames per clip."""
-    train_clips_per_class: Count = 20
+    train_clips_per_class: Count = 10
     validation_clips_per_class: Count = 25
     test_clips_per_class: Count = 100
     pretrain_clips_per_class: Count = 100
@@ -59,8 +59,10 @@ class DataSettings(Record):
     """Range of a training crop's side, as a share of the shorter side."""
     flip: Literal["auto", "off", "on", "swap"] = "auto"
     """Horizontal flips in training: off, on, on with left/right labels swapped; auto: what suits the data set."""
-    cache: Literal["auto", "off", "memory"] = "auto"
-    """Keep decoded clips in memory; auto: for data sets that fit in 2 GiB."""
+    cache: Literal["auto", "off", "memory", "packed"] = "auto"
+    """Where clips come from after the first time. memory: decoded clips are kept, up to 2 GiB per part; packed: all
+    are read from the packed cache of `cdkd data cache`; auto: from a packed cache that fits, else as memory; off:
+    videos are decoded each time."""
     max_unreadable: Fraction = 0.0
     """Share of unreadable videos that a run accepts (they are left out and listed)."""
     shapes: ShapesSettings = ShapesSettings()
@@ -133,7 +135,7 @@ class OptimizerSettings(Record):
 class TeacherOptimizerSettings(OptimizerSettings):
     """How a teacher is trained."""
 
-    epochs: Count = 15
+    epochs: Count = 20
     batch_size: Count = 32
     learning_rate: Annotated[float, Field(gt=0.0)] = 8e-3
     warmup_epochs: Annotated[float, Field(ge=0.0)] = 1.0
@@ -199,13 +201,15 @@ class DistillSettings(Record):
 
 
 class EvaluationSettings(Record):
-    """The test-time protocol; views = clips x crops."""
+    """The test-time protocol; views = clips x crops. What is 0 follows from the data set."""
 
-    clips: Count = 1
-    crops: Literal[1, 3] = 1
-    """1: the centre; 3: left, centre and right."""
+    clips: Annotated[int, Field(ge=0)] = 0
+    """0: as the paper tests the data set; 1 for shapes and folders."""
+    crops: Literal[0, 1, 3] = 0
+    """1: the centre; 3: left, centre and right; 0: as the paper tests the data set; 1 for shapes and folders."""
     resize: Annotated[int, Field(ge=0)] = 0
-    """Frames are resized to this many pixels square before the crop (the paper: 256); 0: data.input_size."""
+    """Frames are resized to this many pixels square before the crop; 0: 256 for crops of 224 and in proportion, where
+    the data set is one of the paper's or crops is 3; else data.input_size."""
     batch_size: Count = 100
     every_epochs: Annotated[int, Field(ge=0)] = 5
     """Evaluate on the validation part every so many epochs; 0: after the last one only."""

@@ -2,12 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 from cdkd.data.manifest import Manifest
+from cdkd.data.spec import FlipPolicy
 from cdkd.settings import DataSettings
-
-FlipPolicy = Literal["off", "on", "swap"]
 
 
 @dataclass(frozen=True)
@@ -45,7 +43,12 @@ def open_dataset(settings: DataSettings, progress: Callable[[float], None] = lam
         from cdkd.data.catalog import flip_policy, load_manifest
 
         manifest = load_manifest(
-            settings.name, settings.root, settings.split, settings.validation_share, progress=progress
+            settings.name,
+            settings.root,
+            settings.split,
+            settings.validation_share,
+            max_unreadable=settings.max_unreadable,
+            progress=progress,
         )
         dataset = OpenDataset(manifest, *flip_policy(settings.name))
     if settings.flip != "auto":

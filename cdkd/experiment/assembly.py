@@ -75,7 +75,7 @@ class StudentRun:
 
     def scores(self, source: ClipSource) -> Scores:
         """Every video of a part through every view."""
-        return evaluate(self.student, self.predict, source, self.experiment.evaluation, self.processes)
+        return evaluate(self.student, self.predict, source, self.inputs.evaluation, self.processes)
 
 
 def assemble(

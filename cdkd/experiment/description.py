@@ -5,6 +5,7 @@ from typing import Any
 
 from cdkd.data.dataset import OpenDataset
 from cdkd.data.manifest import Manifest
+from cdkd.experiment.inputs import resolve_evaluation
 from cdkd.experiment.teacher_geometry import clip_stamps, teacher_channels
 from cdkd.models.loading import student_architecture, teacher_architecture
 from cdkd.settings import Experiment, cell_identity, teacher_identity
@@ -49,13 +50,13 @@ def teacher_description(experiment: Experiment, dataset: OpenDataset, facts: dic
 
 def _preprocessing(experiment: Experiment, manifest: Manifest) -> dict[str, Any]:
     """The fields of `cdkd.experiment.predict.Preprocessing`."""
-    data, evaluation = experiment.data, experiment.evaluation
+    data, evaluation = experiment.data, resolve_evaluation(experiment)
     return {
         "gops_per_clip": data.gops_per_clip,
         "frames_per_gop": data.frames_per_gop,
         "motion": data.motion,
         "input_size": data.input_size,
-        "resize": evaluation.resize or data.input_size,
+        "resize": evaluation.resize,
         "clips": evaluation.clips,
         "crops": evaluation.crops,
         "transcode": _transcode(manifest.settings),

@@ -1,10 +1,12 @@
 """Clips of a data set become network inputs: random crops in training, fixed views in evaluation."""
 
 from dataclasses import dataclass, fields
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
+from cdkd.data.catalog import default_views
 from cdkd.data.clips import ClipBatch
 from cdkd.data.dataset import OpenDataset
 from cdkd.data.loaders import Batches, ClipSource
@@ -13,7 +15,7 @@ from cdkd.data.sampling import ClipLayout
 from cdkd.data.transforms import Boxes, NetworkInputs, draw_boxes, prepare_inputs, swap_labels, view_boxes
 from cdkd.errors import CdkdError
 from cdkd.seeding import derive_seed
-from cdkd.settings import Experiment
+from cdkd.settings import EvaluationSettings, Experiment
 from cdkd.train.processes import ALONE, Processes
 
 
@@ -24,6 +26,30 @@ class ExperimentError(CdkdError):
 def choose_device(name: str) -> torch.device:
     """The device of a name; auto is the first GPU, else the CPU."""
     return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
+
+
+def resolve_evaluation(experiment: Experiment) -> EvaluationSettings:
+    """The test-time protocol with every 0 replaced by what the data set calls for; the only place that does so.
+
+    The paper resizes frames to 256 x 256 pixels and cuts crops of 224 from them; other crop sizes keep that share.
+
+    Raises:
+        ExperimentError: frames would be smaller than the crops.
+    """
+    data, wanted = experiment.data, experiment.evaluation
+    usual = (1, 1) if data.name == "shapes" else default_views(data.name)
+    clips, crops = wanted.clips or usual[0], wanted.crops or usual[1]
+    # Three crops of a frame that is no wider than one of them would be the same picture three times.
+    is_wide = usual != (1, 1) or crops > 1
+    resize = wanted.resize or (round(data.input_size * 256 / 224) if is_wide else data.input_size)
+    if resize < data.input_size:
+        raise ExperimentError(
+            f"evaluation.resize={resize}: smaller than the crops of data.input_size={data.input_size}; "
+            f"choose at least that, or 0"
+        )
+    return EvaluationSettings.model_validate(
+        {**wanted.model_dump(), "clips": clips, "crops": crops, "resize": resize}
+    )
 
 
 @dataclass(frozen=True)
@@ -86,23 +112,26 @@ class ClipInputs:
 
     def view(self, batch: ClipBatch, crop: int) -> NetworkInputs:
         """Inputs under test crop number `crop`."""
-        data, evaluation = self.experiment.data, self.experiment.evaluation
+        data, evaluation = self.experiment.data, self.evaluation
         size = (batch.iframes.shape[-2], batch.iframes.shape[-1])
-        resize = evaluation.resize or data.input_size
-        boxes = view_boxes(len(batch.labels), size, resize, data.input_size, crop, evaluation.crops)
+        boxes = view_boxes(len(batch.labels), size, evaluation.resize, data.input_size, crop, evaluation.crops)
         return prepare_inputs(batch.to(self.device), boxes, data.input_size)
+
+    @cached_property
+    def evaluation(self) -> EvaluationSettings:
+        """The resolved test-time protocol."""
+        return resolve_evaluation(self.experiment)
 
     @property
     def facts(self) -> dict[str, str]:
         """Provenance of data, split and views."""
-        data, evaluation = self.experiment.data, self.experiment.evaluation
-        resize = evaluation.resize or data.input_size
+        data, evaluation = self.experiment.data, self.evaluation
         return {
             **self.dataset.facts,
             "split": str(data.split),
             "clip": f"{data.gops_per_clip} GOP x {data.frames_per_gop} P-frames, {data.motion} motion",
             "views": (
                 f"{evaluation.clips} clip{'s' * (evaluation.clips > 1)} x {evaluation.crops} "
-                f"crop{'s' * (evaluation.crops > 1)} of {data.input_size} from {resize} pixels"
+                f"crop{'s' * (evaluation.crops > 1)} of {data.input_size} from {evaluation.resize} pixels"
             ),
         }

@@ -104,7 +104,7 @@ def _train(experiment: Experiment, folder: Path, log: Log, progress: Progress, p
         return logits
 
     def validate() -> dict[str, float]:
-        scores = evaluate(network, predict, held_out, experiment.evaluation, processes)
+        scores = evaluate(network, predict, held_out, inputs.evaluation, processes)
         return {"validation_top1": scores.accuracy(1), "validation_top5": scores.accuracy(5)}
 
     task = Task(
