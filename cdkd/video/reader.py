@@ -131,7 +131,8 @@ class VideoReader:
             )
 
     def _fill(self, result: GopRead, gop: int, accumulated: bool, with_residual: bool) -> None:
-        last = max((*result.positions, *result.frame_positions, 0))
+        last_motion = max((*result.positions, 0))
+        last = max((last_motion, *result.frame_positions))
         # A second decoder carries the I-frame along where that cannot be done here to the bit.
         is_h264, is_exact = self.info.codec == "h264", not self.info.frame_residual_obstacle
         with_chain = with_residual and accumulated and not (is_h264 or is_exact)
@@ -147,12 +148,13 @@ class VideoReader:
             if frame.letter != "P":
                 continue
             slots = _slots(result.positions, position)
-            fields.advance(frame.vectors, result, slots)
+            if position <= last_motion:
+                fields.advance(frame.vectors, result, slots)
             if with_residual and is_h264 and slots:
                 reference = result.iframe if accumulated else _rgb(origin)
                 field = result.motion[slots[0]].transpose(2, 0, 1)
                 warped_residual(_rgb(frame.picture), reference, field, result.residual[slots[0]])
-            elif with_residual and not is_h264 and (slots or accumulated):
+            elif with_residual and not is_h264 and (slots or (accumulated and position < last_motion)):
                 rounding = int(self._index.roundings[gop][position])
                 prediction = frame.chain or predict(frame.vectors, origin, frame.picture, rounding)
                 for slot in slots[:1]:
@@ -160,8 +162,8 @@ class VideoReader:
             for slot in slots[1:] if with_residual else ():
                 result.residual[slot] = result.residual[slots[0]]
             # What the next frame is predicted from: this one as decoded or, back to the I-frame, as predicted.
-            if with_residual:
-                origin = prediction if accumulated and not is_h264 else frame.picture
+            is_chained = with_residual and accumulated and not is_h264 and position <= last_motion
+            origin = prediction if is_chained else frame.picture
 
 
 class _Fields:
