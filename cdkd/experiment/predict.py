@@ -91,7 +91,7 @@ class Predictor:
         self.device = device
         self.network = network.to(device)
         self.is_student = architecture["kind"] == "student"
-        self.preprocessing = _preprocessing(checkpoint, description)
+        self.preprocessing = read_preprocessing(checkpoint, description)
         names = description.get("classes") or [f"class {k}" for k in range(architecture["num_classes"])]
         self.classes: tuple[str, ...] = tuple(names)
         window = cast(int, network.window)
@@ -197,7 +197,12 @@ def _finished(device: torch.device) -> Iterator[None]:
         torch.cuda.synchronize(device)
 
 
-def _preprocessing(checkpoint: Path, description: dict[str, Any]) -> Preprocessing:
+def read_preprocessing(checkpoint: Path, description: dict[str, Any]) -> Preprocessing:
+    """What a checkpoint says about its network's input.
+
+    Raises:
+        PredictionError: it says too little.
+    """
     found = dict(description.get("preprocessing") or {})
     architecture = description["architecture"]
     if "input_size" in found:

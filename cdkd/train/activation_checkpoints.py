@@ -35,13 +35,18 @@ def _recomputed(stage: nn.Module, forward: Callable[[Tensor], Tensor]) -> Callab
 def _unchanged_statistics(stage: nn.Module) -> Iterator[None]:
     """Batch norms see the same batch a second time here, and must not count it twice."""
     norms = [norm for norm in stage.modules() if isinstance(norm, _BatchNorm) and norm.training]
-    momenta = [norm.momentum for norm in norms]
+    # Recomputation stops as soon as the gradient has all it needs, so not every norm is met again.
+    before = [(norm.momentum, _copy(norm.num_batches_tracked)) for norm in norms]
     for norm in norms:
         norm.momentum = 0.0
     try:
         yield
     finally:
-        for norm, momentum in zip(norms, momenta, strict=True):
+        for norm, (momentum, count) in zip(norms, before, strict=True):
             norm.momentum = momentum
-            if norm.num_batches_tracked is not None:
-                norm.num_batches_tracked.sub_(1)
+            if norm.num_batches_tracked is not None and count is not None:
+                norm.num_batches_tracked.copy_(count)
+
+
+def _copy(count: Tensor | None) -> Tensor | None:
+    return None if count is None else count.clone()
