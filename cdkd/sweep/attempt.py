@@ -140,8 +140,7 @@ def _train(
         book.close()
         return _Result("finished", facts={"checkpoint": str(checkpoint)})
     outcome = experiment.run(cell.experiment, work, book.log, progress)
-    book.close()
-    send([(book.last_epoch, outcome.metrics)])
+    book.close(outcome.metrics)
     ending: Ending = "diverged" if outcome.status == "diverged" else "finished"
     return _Result(ending, outcome.metrics, outcome.artifacts, outcome.facts)
 

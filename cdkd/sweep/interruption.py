@@ -22,10 +22,14 @@ class _State:
 
 
 def catch_signals(*numbers: int) -> None:
-    """From now on the first of these signals raises `Interrupted` in the main thread; later ones change nothing."""
+    """From now on the first of these signals raises `Interrupted` in the main thread; later ones change nothing.
+
+    A signal that the process was started to ignore, as under nohup, stays ignored.
+    """
     _State.is_pending = _State.is_over = False
     for number in numbers:
-        signal.signal(number, _handle)
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _handle)
 
 
 def _handle(number: int, frame: FrameType | None) -> None:

@@ -27,7 +27,7 @@ class Logbook:
         self._file = file
         self._send = send
         self._past: list[tuple[int, Metrics]] | None = read_book(file)
-        self.last_epoch = max((epoch for epoch, _ in self._past or []), default=0)
+        self._last: tuple[int, Metrics] = self._past[-1] if self._past else (0, {})
 
     def log(self, metrics: Metrics, epoch: int) -> None:
         """Logs one epoch."""
@@ -40,13 +40,20 @@ class Logbook:
         self._send([(epoch, metrics)])
         with self._file.open("a", encoding="utf-8") as stream:
             stream.write(_line((epoch, metrics)))
-        self.last_epoch = epoch
+        self._last = (epoch, metrics)
 
-    def close(self) -> None:
-        """Passes on what earlier attempts logged when this one had nothing left to log."""
+    def close(self, final: Metrics | None = None) -> None:
+        """Passes on what earlier attempts logged when this one had nothing left to log, then the final metrics.
+
+        Final metrics count as the last epoch's; one that it logged itself, with the same value, is not repeated.
+        """
         if self._past:
             self._send(self._past)
         self._past = None
+        epoch, logged = self._last
+        new = {name: value for name, value in (final or {}).items() if logged.get(name) != value}
+        if new:
+            self._send([(epoch, new)])
 
 
 def _line(entry: tuple[int, Metrics]) -> str:

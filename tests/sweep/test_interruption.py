@@ -51,3 +51,9 @@ def test_an_error_in_a_shielded_block_goes_first() -> None:
 
 def test_no_handler_for_failures_catches_it() -> None:
     assert not issubclass(Interrupted, Exception)
+
+
+def test_what_is_ignored_stays_ignored() -> None:
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    catch_signals(signal.SIGUSR1)
+    strike()

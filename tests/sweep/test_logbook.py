@@ -23,7 +23,6 @@ def test_a_resumed_attempt_repeats_what_came_before_its_first_epoch(tmp_path: Pa
     book.log({"loss": 21.0}, 2)
     assert sent == [(1, {"loss": 10.0}), (2, {"loss": 21.0})]
     assert read_book(file) == sent
-    assert book.last_epoch == 2
 
 
 def test_an_attempt_with_nothing_left_to_train_repeats_everything_once(tmp_path: Path) -> None:
@@ -32,10 +31,23 @@ def test_an_attempt_with_nothing_left_to_train_repeats_everything_once(tmp_path:
     book.log({"loss": 1.0}, 1)
     book.log({"loss": 2.0}, 2)
     book, sent = attempt(file)
-    assert book.last_epoch == 2
     book.close()
     book.close()
     assert sent == [(1, {"loss": 1.0}), (2, {"loss": 2.0})]
+
+
+def test_final_metrics_join_the_last_epoch_without_repeating_it(tmp_path: Path) -> None:
+    book, sent = attempt(tmp_path / "book")
+    book.log({"loss": 1.0, "validation_top1": 50.0, "validation_top5": 80.0}, 4)
+    book.close({"test_top1": 48.0, "validation_top1": 50.0, "validation_top5": 81.0})
+    assert sent[1:] == [(4, {"test_top1": 48.0, "validation_top5": 81.0})]
+    book, sent = attempt(tmp_path / "book")
+    book.close({"test_top1": 48.0, "validation_top1": 50.0})
+    assert [epoch for epoch, _ in sent] == [4, 4]
+    assert sent[1] == (4, {"test_top1": 48.0})
+    book, sent = attempt(tmp_path / "other")
+    book.close({"test_top1": 48.0})
+    assert sent == [(0, {"test_top1": 48.0})]
 
 
 def test_a_torn_last_line_is_no_entry(tmp_path: Path) -> None:
