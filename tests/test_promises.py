@@ -103,7 +103,7 @@ def test_switching_losses_on_leaves_the_other_streams_alone() -> None:
         for name in shared:
             assert torch.equal(state[name], reference.student.state_dict()[name]), name
         assert torch.equal(own_batch.videos, batch.videos)  # type: ignore[attr-defined]
-        ours, labels = assembled.inputs.training(own_batch, 0)  # type: ignore[arg-type]
+        ours, _ = assembled.inputs.training(own_batch, 0)  # type: ignore[arg-type]
         theirs, _ = reference.inputs.training(batch, 0)  # type: ignore[arg-type]
         assert torch.equal(ours.iframes, theirs.iframes) and torch.equal(ours.motion, theirs.motion)
     entropies = [float(assembled.loss(own, 0).terms["cross_entropy"]) for assembled, own in runs[:3]]  # type: ignore[arg-type]

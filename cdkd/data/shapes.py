@@ -73,7 +73,8 @@ class _Dice:
     def grid(self, *shape: int, low: int, high: int) -> Ints:
         """An array of integers of low..high, both included."""
         raw = self._bits.random_raw(int(np.prod(shape)))
-        return low + ((raw >> np.uint64(11)) % np.uint64(high - low + 1)).astype(np.int64).reshape(shape)
+        drawn: Ints = ((raw >> np.uint64(11)) % np.uint64(high - low + 1)).astype(np.int64).reshape(shape)
+        return low + drawn
 
 
 def _smooth_tile(dice: _Dice, cells: int) -> Ints:
@@ -98,15 +99,17 @@ def _lobed_mask(lobes: int) -> Ints:
     for k in range(lobes):
         angle = k * _TURN // lobes
         discs.append((distance * _cosine(angle) // _ONE, distance * _sine(angle) // _ONE, lobe))
-    inside = np.full((_TILE, _TILE), -(1 << 30))
+    inside: Ints = np.full((_TILE, _TILE), -(1 << 30), dtype=np.int64)
     for cx, cy, radius in discs:
         inside = np.maximum(inside, (radius**2 - (x - cx) ** 2 - (y - cy) ** 2) // (2 * radius))
-    return np.clip(inside * 16 + 128, 0, 255)
+    opacity: Ints = np.clip(inside * 16 + 128, 0, 255)
+    return opacity
 
 
 def _round_mask() -> Ints:
     y, x = np.mgrid[0:_TILE, 0:_TILE] * 16 - (_TILE * 8 - 8)
-    return np.clip(((400**2 - x**2 - y**2) // 800) * 16 + 128, 0, 255)
+    opacity: Ints = np.clip(((400**2 - x**2 - y**2) // 800) * 16 + 128, 0, 255)
+    return opacity
 
 
 def _sine(angle: int) -> int:
@@ -126,7 +129,8 @@ def _sample(tile: Ints, u: Ints, v: Ints, wrap: bool) -> Ints:
         if wrap:
             return tile[y % _TILE, x % _TILE]
         inside = (x >= 0) & (x < _TILE) & (y >= 0) & (y < _TILE)
-        return np.where(inside, tile[np.clip(y, 0, _TILE - 1), np.clip(x, 0, _TILE - 1)], 0)
+        clamped: Ints = np.where(inside, tile[np.clip(y, 0, _TILE - 1), np.clip(x, 0, _TILE - 1)], 0)
+        return clamped
 
     top = texel(y0, x0) * (256 - fx) + texel(y0, x0 + 1) * fx
     bottom = texel(y0 + 1, x0) * (256 - fx) + texel(y0 + 1, x0 + 1) * fx
@@ -165,7 +169,8 @@ def _paint(canvas: Ints, pose: _Pose, sprite: _Sprite) -> Ints:
     alpha = _sample(sprite.mask, u, v, wrap=False)[..., None]
     blend = _sample(sprite.texture, u, v, wrap=True)[..., None]
     colour = (sprite.colours[0] * (255 - blend) + sprite.colours[1] * blend) // 255
-    return (canvas * (255 - alpha) + colour * alpha) // 255
+    painted: Ints = (canvas * (255 - alpha) + colour * alpha) // 255
+    return painted
 
 
 def _poses(motion: str, num_frames: int, size: int, dice: _Dice) -> list[_Pose]:
