@@ -38,45 +38,48 @@ VECTOR_TYPE = np.dtype(
 
 
 @native
-def _shift_inner(before: Field, top: Any, left: Any, side_y: Any, side_x: Any, shift: Any, out: Field) -> None:
-    """One channel of a block whose source pixels all exist; unsigned, so that no index is tested for being negative."""
-    for row in range(side_y):
-        for column in range(side_x):
-            out[row, column] = before[top + row, left + column] + shift
-
-
-@native
-def _shift_edge(before: Field, top: int, left: int, shift: int, out: Field) -> None:
-    """The same with the field's edges repeated outwards."""
+def _chain_channel(runs: NDArray[np.int64], before: Field, channel: int, out: Field) -> None:
+    """One channel of all runs of blocks; within a run the shift to whole pixels is constant."""
     height, width = before.shape
-    for row in range(out.shape[0]):
-        source_row = min(max(top + row, 0), height - 1)
-        for column in range(out.shape[1]):
-            out[row, column] = before[source_row, min(max(left + column, 0), width - 1)] + shift
+    for index in range(runs.shape[0]):
+        top, left, bottom, right, shift_y, shift_x = runs[index, :6]
+        motion = np.int16(runs[index, 6 + channel])
+        # Columns whose source lies inside the field; those before and after repeat its edge.
+        inner_left, inner_right = min(max(left, -shift_x), right), max(min(right, width - shift_x), left)
+        for row in range(top, bottom):
+            source, target = before[min(max(row + shift_y, 0), height - 1)], out[row]
+            for column in range(left, inner_left):
+                target[column] = source[0] + motion
+            # Unsigned, so that no index is tested for being negative and the loop becomes wide instructions.
+            here, there = np.uint64(inner_left), np.uint64(inner_left + shift_x)
+            for step in range(np.uint64(max(inner_right - inner_left, 0))):
+                target[here + step] = source[there + step] + motion
+            for column in range(max(inner_right, inner_left), right):
+                target[column] = source[width - 1] + motion
 
 
 @native
-def _chain_channel(blocks: NDArray[np.int64], before: Field, channel: int, out: Field) -> None:
-    """One channel of all moving blocks; `out` holds a copy of `before` on entry."""
-    height, width = before.shape
-    for index in range(blocks.shape[0]):
-        top, left, bottom, right, shift_y, shift_x = blocks[index, :6]
-        target, shift = out[top:bottom, left:right], blocks[index, 6 + channel]
-        if min(top + shift_y, left + shift_x) < 0 or bottom + shift_y > height or right + shift_x > width:
-            _shift_edge(before, top + shift_y, left + shift_x, shift, target)
-        else:
-            source_top, source_left = np.uint64(top + shift_y), np.uint64(left + shift_x)
-            side_y, side_x = np.uint64(bottom - top), np.uint64(right - left)
-            _shift_inner(before, source_top, source_left, side_y, side_x, np.int16(shift), target)
+def _append(runs: NDArray[np.int64], count: int, top: int, left: int, bottom: int, right: int, x: Any, y: Any) -> int:
+    """Adds a block, or lengthens the last run if the block continues it to the right; returns the number of runs."""
+    last = runs[max(count - 1, 0)]
+    if count and last[0] == top and last[2] == bottom and last[3] == left and last[6] == x and last[7] == y:
+        last[3] = right
+        return count
+    units = MOTION_UNITS_PER_PIXEL
+    run = runs[count]
+    run[0], run[1], run[2], run[3] = top, left, bottom, right
+    run[4], run[5], run[6], run[7] = (units // 2 - y) // units, (units // 2 - x) // units, x, y
+    return count + 1
 
 
 @native
-def _moving_blocks(vectors: Any, units: int, intra: Mask) -> NDArray[np.int64]:
-    """Of each block that moves: top, left, bottom, right, shift in whole pixels (y, x), motion in units (x, y)."""
+def _list_runs(vectors: Any, intra: Mask) -> NDArray[np.int64]:
+    """Rows of: top, left, bottom, right, shift in whole pixels (y, x), motion in quarter pixels (x, y)."""
     height, width = intra.shape
     # Codecs choose between predicted and intra by macroblock, so a grid of 8 x 8 pixels tells all.
-    is_bare = np.ones((height // 8 + 3, width // 8 + 3), np.bool_)
-    blocks = np.empty((vectors.shape[0], 8), np.int64)
+    rows, columns = (height + 7) // 8, (width + 7) // 8
+    is_bare = np.ones((rows + 2, columns + 2), np.bool_)
+    runs = np.empty((vectors.shape[0] + rows * columns, 8), np.int64)
     count = 0
     for index in range(vectors.shape[0]):
         vector = vectors[index]
@@ -84,19 +87,18 @@ def _moving_blocks(vectors: Any, units: int, intra: Mask) -> NDArray[np.int64]:
         for row in range(top // 8, (top + vector.h) // 8):
             for column in range(left // 8, (left + vector.w) // 8):
                 is_bare[row, column] = False
-        motion_x, motion_y, scale = np.int64(vector.motion_x), np.int64(vector.motion_y), np.int64(vector.motion_scale)
-        if motion_x == 0 and motion_y == 0:
-            continue
-        x, y = -motion_x * units // scale, -motion_y * units // scale
-        block = blocks[count]
-        block[0], block[1], block[2], block[3] = top, left, min(top + vector.h, height), min(left + vector.w, width)
-        block[4], block[5], block[6], block[7] = (units // 2 - y) // units, (units // 2 - x) // units, x, y
-        count += 1
-    for row in range((height + 7) // 8):
-        for column in range((width + 7) // 8):
+        scale = np.int64(vector.motion_scale)
+        x = -np.int64(vector.motion_x) * MOTION_UNITS_PER_PIXEL // scale
+        y = -np.int64(vector.motion_y) * MOTION_UNITS_PER_PIXEL // scale
+        bottom, right = min(top + vector.h, height), min(left + vector.w, width)
+        count = _append(runs, count, top, left, bottom, right, x, y)
+    for row in range(rows):
+        for column in range(columns):
             if is_bare[row, column]:
-                intra[8 * row : 8 * row + 8, 8 * column : 8 * column + 8] = True
-    return blocks[:count]
+                bottom, right = min(8 * row + 8, height), min(8 * column + 8, width)
+                intra[8 * row : bottom, 8 * column : right] = True
+                count = _append(runs, count, 8 * row, 8 * column, bottom, right, 0, 0)
+    return runs[:count]
 
 
 def chain_blocks(vectors: NDArray[Any], before: Field, out: Field, intra: Mask) -> None:
@@ -111,8 +113,7 @@ def chain_blocks(vectors: NDArray[Any], before: Field, out: Field, intra: Mask) 
         out: (2, H, W) a_t; must not share memory with `before`.
         intra: (H, W) output, true where no block has a vector.
     """
-    np.copyto(out, before)
     intra.fill(False)
-    blocks = _moving_blocks(vectors, MOTION_UNITS_PER_PIXEL, intra)
+    runs = _list_runs(vectors, intra)
     for channel in range(2):
-        _chain_channel(blocks, before[channel], channel, out[channel])
+        _chain_channel(runs, before[channel], channel, out[channel])

@@ -139,31 +139,35 @@ class VideoReader:
         key_time = self._index.key_times[gop]
         frames = decode_gop(self._container, self._stream, self.info, gop, key_time, last + 1, with_chain)
         fields = _Fields(self.info.height, self.info.width, accumulated)
+        chain: Picture | None = None
         for position, frame in enumerate(frames):
             for slot in _slots(result.frame_positions, position):
                 to_rgb(frame.picture, result.frames[slot])
             if position == 0:
-                origin = frame.picture
-                to_rgb(origin, result.iframe)
+                to_rgb(frame.picture, result.iframe)
+                before = frame
+            slots = _slots(result.positions, position)
+            if slots and frame.letter != "P":
+                reason = f"frame {position} of GOP {gop} is of type {frame.letter}, which has no motion"
+                raise VideoError(self.path, f"{reason}; re-encode it with `cdkd data prepare`")
             if frame.letter != "P":
                 continue
-            slots = _slots(result.positions, position)
             if position <= last_motion:
                 fields.advance(frame.vectors, result, slots)
             if with_residual and is_h264 and slots:
-                reference = result.iframe if accumulated else _rgb(origin)
+                reference = result.iframe if accumulated else _rgb(before.picture)
                 field = result.motion[slots[0]].transpose(2, 0, 1)
                 warped_residual(_rgb(frame.picture), reference, field, result.residual[slots[0]])
-            elif with_residual and not is_h264 and (slots or (accumulated and position < last_motion)):
+            elif with_residual and not is_h264 and (slots or (accumulated and position <= last_motion)):
                 rounding = int(self._index.roundings[gop][position])
-                prediction = frame.chain or predict(frame.vectors, origin, frame.picture, rounding)
+                # Accumulated: predicted from the frame before as predicted itself, back to the I-frame.
+                origin = chain if accumulated and chain else before.picture
+                chain = frame.chain or predict(frame.vectors, origin, frame.picture, rounding)
                 for slot in slots[:1]:
-                    rgb_difference(frame.picture, prediction, result.residual[slot])
+                    rgb_difference(frame.picture, chain, result.residual[slot])
             for slot in slots[1:] if with_residual else ():
                 result.residual[slot] = result.residual[slots[0]]
-            # What the next frame is predicted from: this one as decoded or, back to the I-frame, as predicted.
-            is_chained = with_residual and accumulated and not is_h264 and position <= last_motion
-            origin = prediction if is_chained else frame.picture
+            before = frame
 
 
 class _Fields:
