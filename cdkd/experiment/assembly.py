@@ -23,7 +23,7 @@ from cdkd.models.outputs import StudentOutput
 from cdkd.models.starting_weights import start_from
 from cdkd.models.student import build_student
 from cdkd.models.teacher import FrozenTeacher
-from cdkd.settings import Experiment
+from cdkd.settings import Experiment, StudentSettings
 from cdkd.train.evaluate import evaluate
 from cdkd.train.initial import initialise
 from cdkd.train.metrics import Scores
@@ -95,7 +95,7 @@ def assemble(
     teacher = None
     if experiment.uses_teacher:
         path = ensure_teacher(experiment, log, lambda share: None, processes)
-        teacher = load_teacher(experiment, dataset.num_classes, device, path)
+        teacher = load_teacher(experiment, device, path)
         accelerate_frozen(teacher, experiment.runtime, device)
     student = build_student(
         experiment.student,
@@ -107,6 +107,12 @@ def assemble(
     initialise(student, experiment.seed)
     start_from(student, weights or experiment.student.weights)
     accelerate(student, experiment.runtime, experiment.train, processes, device)
-    objective = processes.wrap(StudentObjective(student, experiment, processes.batch_mean), device)
+    objective = StudentObjective(student, experiment, processes.batch_mean)
+    wrapped = processes.wrap(objective, device, may_skip=_may_skip(experiment.student))
     inputs = ClipInputs(experiment, dataset, device, processes)
-    return StudentRun(experiment, dataset, inputs, student, teacher, objective)
+    return StudentRun(experiment, dataset, inputs, student, teacher, wrapped)
+
+
+def _may_skip(settings: StudentSettings) -> bool:
+    """Some of the decoder's or the gate's weights may take no part in the loss."""
+    return settings.decoder and (settings.head == "streams" or settings.gate != "softmax")

@@ -19,8 +19,10 @@ from cdkd.experiment.description import teacher_description
 from cdkd.experiment.inputs import ClipInputs, choose_device
 from cdkd.experiment.objectives import TeacherObjective
 from cdkd.experiment.paths import MODEL_NAME, teacher_folder
-from cdkd.experiment.teacher_geometry import build_own_teacher
-from cdkd.models.checkpoints import load_weights, save_model
+from cdkd.experiment.teacher_geometry import build_own_teacher, clip_stamps, teacher_channels
+from cdkd.models.checkpoints import save_model
+from cdkd.models.ensemble import TeacherEnsemble
+from cdkd.models.loading import load_model
 from cdkd.models.starting_weights import start_from
 from cdkd.models.teacher import FrozenTeacher, Teacher
 from cdkd.settings import Experiment
@@ -37,15 +39,24 @@ class TeacherError(CdkdError):
     """The teacher cannot be trained or used as configured."""
 
 
-def load_teacher(experiment: Experiment, num_classes: int, device: torch.device, path: Path) -> FrozenTeacher:
-    """The frozen teacher with the weights of a checkpoint.
+def load_teacher(experiment: Experiment, device: torch.device, path: Path) -> FrozenTeacher:
+    """The frozen teacher of a checkpoint, together with `teacher.members` where there are any.
+
+    It may know other classes than the student's: only logits distillation compares them.
 
     Raises:
-        ModelError: the file is missing, damaged or belongs to another network.
+        ModelError: a file is missing, damaged or holds no teacher.
+        TeacherError: its maps are not as wide as those of the teacher in the settings.
     """
-    network = build_own_teacher(experiment, num_classes)
-    load_weights(path, network)
-    return FrozenTeacher(network).to(device)
+    paths = [path, *map(Path, experiment.teacher.members)]
+    networks = [load_model(each, num_segments=clip_stamps(experiment) if each == path else None)[0] for each in paths]
+    wide, expected = cast(Teacher, networks[0]).num_features, teacher_channels(experiment)
+    if wide != expected:
+        raise TeacherError(
+            f"{path}: its maps have {wide} channels, those of teacher.arch={experiment.teacher.arch} with "
+            f"teacher.backbone={experiment.teacher.backbone} {expected}; set both to what the checkpoint holds"
+        )
+    return FrozenTeacher(TeacherEnsemble(networks) if len(networks) > 1 else networks[0]).to(device)
 
 
 def ensure_teacher(experiment: Experiment, log: Log, progress: Progress, processes: Processes = ALONE) -> Path:

@@ -81,3 +81,15 @@ def test_unreadable_videos_stop_a_run_unless_accepted(tmp_path: Path, caplog: py
         run(tiny(**options), tmp_path / "a", silent)
     assert run(tiny(**options, data__max_unreadable=0.05), tmp_path / "b", silent).status == "finished"
     assert broken.name in caplog.text
+
+
+def test_teachers_can_be_averaged_and_a_teacher_of_another_width_is_refused(tmp_path: Path) -> None:
+    first = ensure_teacher(tiny(), silent)
+    second = ensure_teacher(tiny(teacher__seed=7), silent)
+    options = {"train__epochs": 1, "distill__logits__enabled": True, "teacher__checkpoint": str(first)}
+    alone = run(tiny(**options), tmp_path / "alone", silent)
+    averaged = run(tiny(**options, teacher__members=[str(second)]), tmp_path / "averaged", silent)
+    scores = [pd.read_parquet(outcome.artifacts["scores"])["score_0"] for outcome in (alone, averaged)]
+    assert not np.allclose(*scores)
+    with pytest.raises(TeacherError, match=r"64 channels.*teacher.backbone=resnet18 512"):
+        run(tiny(**options, teacher__backbone="resnet18"), tmp_path / "wide", silent)
