@@ -69,15 +69,18 @@ class Processes:
             for buffer in network.buffers():
                 dist.broadcast(buffer, src=0)
 
-    def wrap(self, module: nn.Module, device: torch.device) -> nn.Module:
+    def wrap(self, module: nn.Module, device: torch.device, may_skip: bool = False) -> nn.Module:
         """`module` with its gradients averaged over the processes; the module itself where there is only one.
 
-        The loss must lie inside the module: what enters it decides which parameters have a gradient to exchange.
+        Args:
+            module: its forward pass ends in the loss, which decides what parameters have a gradient to exchange.
+            device: of its parameters.
+            may_skip: some parameters may get no gradient.
         """
         if self.world == 1:
             return module
         ids = [torch.cuda.current_device()] if device.type == "cuda" else None
-        return nn.parallel.DistributedDataParallel(module, device_ids=ids, find_unused_parameters=True)
+        return nn.parallel.DistributedDataParallel(module, device_ids=ids, find_unused_parameters=may_skip)
 
     def without_exchange(self, wrapped: nn.Module) -> Callable[[], AbstractContextManager[object]]:
         """Makes contexts in which the gradients of what `wrap` returned stay in this process."""

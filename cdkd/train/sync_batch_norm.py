@@ -1,10 +1,32 @@
 """Batch norm over the clips of all processes, on every kind of device."""
 
+from typing import Any
+
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_reduce
 from torch.nn.modules.batchnorm import _BatchNorm
+
+
+class _SumOverProcesses(torch.autograd.Function):
+    """x summed over all processes; so is its gradient, since x entered every process's sum."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        total = x.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        total = gradients[0].clone()
+        dist.all_reduce(total)
+        return total
+
+
+def _sum(x: Tensor) -> Tensor:
+    total: Tensor = _SumOverProcesses.apply(x)
+    return total
 
 
 class CpuSyncBatchNorm(_BatchNorm):
@@ -23,9 +45,9 @@ class CpuSyncBatchNorm(_BatchNorm):
         count = torch.tensor(float(x.numel() // x.shape[1]))
         dist.all_reduce(count)
         # Two passes, as one would cancel digits where the mean is far from 0.
-        mean: Tensor = all_reduce(x.float().sum(dims)) / count  # type: ignore[no-untyped-call]
+        mean = _sum(x.float().sum(dims)) / count
         centred = x.float() - mean.view(shape)
-        variance: Tensor = all_reduce(centred.square().sum(dims)) / count  # type: ignore[no-untyped-call]
+        variance = _sum(centred.square().sum(dims)) / count
         self._remember(mean.detach(), variance.detach() * count / (count - 1))
         scale = self.weight * torch.rsqrt(variance + self.eps)
         normalised: Tensor = centred * scale.view(shape) + self.bias.view(shape)
