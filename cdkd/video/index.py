@@ -144,9 +144,7 @@ def display_order(decoded: Iterable[tuple[int, FrameHeader]], num_gops: int) -> 
     return gops
 
 
-def _mpeg4_info(
-    path: Path, container: Any, stream: Any, layer: Layer, gops: list[list[FrameHeader]]
-) -> StreamInfo:
+def _mpeg4_info(path: Path, container: Any, stream: Any, layer: Layer, gops: list[list[FrameHeader]]) -> StreamInfo:
     types = tuple(sys.intern("".join(header.letter for header in gop)) for gop in gops)
     obstacle = _format_obstacle(stream)
     if layer.is_interlaced:

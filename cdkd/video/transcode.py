@@ -62,7 +62,6 @@ class _Encoding:
             "qmax": quantiser,
             "lmin": lagrangian,
             "lmax": lagrangian,
-            "i_qfactor": "1",
             # The portable transform: others, picked by processor, round differently.
             "dct": "int",
         }

@@ -253,7 +253,8 @@ def test_nothing_is_decoded_after_the_last_wanted_frame(tmp_path: Path) -> None:
     data = bytearray(path.read_bytes())
     with av.open(str(path)) as container:
         sixth = [packet for packet in container.demux(video=0) if packet.size][6]
-    for offset in range(sixth.pos + 12, sixth.pos + sixth.size):
+    # Damage in the second half of the frame alone: by default FFmpeg would paint over it and say nothing.
+    for offset in range(sixth.pos + sixth.size // 2, sixth.pos + sixth.size):
         data[offset] ^= 0x5A
     path.write_bytes(data)
     os.utime(path, ns=(1, 1))
@@ -293,24 +294,3 @@ def test_opening_a_refused_stream_raises_its_obstacle(tmp_path: Path) -> None:
     with pytest.raises(VideoError) as caught:
         VideoReader(path)
     assert caught.value.reason == describe(path).obstacle
-
-
-def test_an_unmarked_i_frame_inside_a_gop_is_refused_where_asked_for(tmp_path: Path) -> None:
-    path = tmp_path / "a.mp4"
-    with av.open(str(path), "w") as container:
-        options = {**H264_ONE_REFERENCE, "g": "50", "keyint_min": "50", "x264-params": "open-gop=1"}
-        stream: Any = container.add_stream("libx264", rate=24, options=options)
-        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
-        packets: list[Any] = []
-        for index, picture in enumerate(moving_texture(8)):
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuv420p")
-            frame.pts, frame.pict_type = index, 1 if index == 4 else 0
-            packets += stream.encode(frame)
-        for index, packet in enumerate(packets + stream.encode(None)):
-            packet.is_keyframe = index == 0
-            container.mux(packet)
-    with VideoReader(path) as video:
-        assert video.info.gop_lengths == (8,)
-        assert video.read_gop(0, (1, 3), (4, 5)).motion.shape == (2, 64, 96, 2)
-        with pytest.raises(VideoError, match="frame 4 of GOP 0 is of type I"):
-            video.read_gop(0, (3, 4))
