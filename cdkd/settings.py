@@ -62,8 +62,8 @@ class DataSettings(Record):
     """Horizontal flips in training: off, on, on with left/right labels swapped; auto: what suits the data set."""
     cache: Literal["auto", "off", "memory", "packed"] = "auto"
     """Where clips come from after the first time. memory: decoded clips are kept, up to 2 GiB per part; packed: all
-    are read from the packed cache of `cdkd data cache`; auto: from a packed cache that fits, else as memory; off:
-    videos are decoded each time."""
+    are read from the packed cache of `cdkd data cache`; auto: from a packed cache that fits, else kept in memory where
+    all clips of the part fit in 2 GiB; off: videos are decoded each time."""
     max_unreadable: Fraction = 0.0
     """Share of unreadable videos that a run accepts (they are left out and listed)."""
     shapes: ShapesSettings = ShapesSettings()

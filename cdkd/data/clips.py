@@ -10,8 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cdkd.data.sampling import ClipLayout, index_windows, spread_positions, windows_around
-from cdkd.video.frames import GopRead
+from cdkd.data.sampling import ClipLayout, GopPositions, gop_positions
 from cdkd.video.reader import VideoReader
 
 
@@ -47,10 +46,33 @@ class ClipBatch:
         moved = {field.name: getattr(self, field.name).to(device, non_blocking=True) for field in fields(self)}
         return ClipBatch(**moved)
 
+    def pin_memory(self) -> "ClipBatch":
+        """The same batch in memory that a GPU copies from while the processor works on."""
+        return ClipBatch(**{field.name: getattr(self, field.name).pin_memory() for field in fields(self)})
+
+    def clip(self, index: int) -> "ClipBatch":
+        """One clip as a batch of its own, in memory of its own."""
+        return ClipBatch(**{f.name: getattr(self, f.name)[index : index + 1].clone() for f in fields(self)})
+
     @property
     def num_bytes(self) -> int:
         """Memory of all arrays."""
         return sum(getattr(self, field.name).nbytes for field in fields(self))
+
+
+@dataclass(frozen=True)
+class GopArrays:
+    """What a clip needs of one GOP, channels first.
+
+    iframe (3, H, W) uint8; motion (N, 2, H, W) int16 quarter pixels; residual (N, 3, H, W) int16; frames (M, 3, H, W)
+    uint8; N and M as in `positions`.
+    """
+
+    iframe: NDArray[np.uint8]
+    motion: NDArray[np.int16]
+    residual: NDArray[np.int16]
+    frames: NDArray[np.uint8]
+    positions: GopPositions
 
 
 def read_clip(
@@ -63,39 +85,45 @@ def read_clip(
     """
     with VideoReader(path) as reader:
         lengths = reader.info.gop_lengths
-        reads = [_read_gop(reader, gop, lengths[gop], layout, accumulated) for gop in gops]
+        read = [_read_gop(reader, gop, gop_positions(lengths[gop], layout), accumulated) for gop in gops]
+    return clip_of(read, label, video)
+
+
+def _read_gop(reader: VideoReader, gop: int, positions: GopPositions, accumulated: bool) -> GopArrays:
+    read = reader.read_gop(gop, positions.motion, positions.frames, accumulated=accumulated)
+    return GopArrays(
+        iframe=read.iframe.transpose(2, 0, 1),
+        motion=read.motion.transpose(0, 3, 1, 2),
+        residual=read.residual.transpose(0, 3, 1, 2),
+        frames=read.frames.transpose(0, 3, 1, 2),
+        positions=positions,
+    )
+
+
+def clip_of(gops: Sequence[GopArrays], label: int, video: int) -> ClipBatch:
+    """The GOPs of one clip as a batch of one; may share their memory."""
     motion_windows, frame_windows = [], []
     num_motion = num_frames = 0
-    for read, motion_index, frame_index in reads:
-        motion_windows.append(motion_index + num_motion)
-        frame_windows.append(frame_index + num_frames)
-        num_motion += read.motion.shape[0]
-        num_frames += read.frames.shape[0]
+    for gop in gops:
+        motion_windows.append(np.array(gop.positions.motion_windows, dtype=np.int64) + num_motion)
+        frame_windows.append(np.array(gop.positions.frame_windows, dtype=np.int64) + num_frames)
+        num_motion += gop.motion.shape[0]
+        num_frames += gop.frames.shape[0]
     return ClipBatch(
-        iframes=_channels_first([read.iframe[None] for read, _, _ in reads]),
-        motion=_channels_first([read.motion for read, _, _ in reads]),
-        residual=_channels_first([read.residual for read, _, _ in reads]),
-        frames=_channels_first([read.frames for read, _, _ in reads]),
-        motion_windows=torch.from_numpy(np.concatenate(motion_windows))[None],
-        frame_windows=torch.from_numpy(np.concatenate(frame_windows))[None],
+        iframes=_joined([gop.iframe[None] for gop in gops]),
+        motion=_joined([gop.motion for gop in gops]),
+        residual=_joined([gop.residual for gop in gops]),
+        frames=_joined([gop.frames for gop in gops]),
+        motion_windows=_joined(motion_windows),
+        frame_windows=_joined(frame_windows),
         labels=torch.tensor([label]),
         videos=torch.tensor([video]),
     )
 
 
-def _read_gop(
-    reader: VideoReader, gop: int, gop_length: int, layout: ClipLayout, accumulated: bool
-) -> tuple[GopRead, NDArray[np.int64], NDArray[np.int64]]:
-    stamps = spread_positions(gop_length, layout.frames_per_gop)
-    positions, motion_index = index_windows(windows_around(stamps, layout.student_window, 1, gop_length - 1))
-    frame_positions, frame_index = index_windows(windows_around(stamps, layout.teacher_window, 0, gop_length - 1))
-    read = reader.read_gop(gop, positions, frame_positions, accumulated=accumulated)
-    return read, np.array(motion_index, dtype=np.int64), np.array(frame_index, dtype=np.int64)
-
-
-def _channels_first(arrays: Sequence[NDArray[Any]]) -> Tensor:
+def _joined(arrays: Sequence[NDArray[Any]]) -> Tensor:
     joined = np.concatenate(arrays) if len(arrays) > 1 else arrays[0]
-    return torch.from_numpy(np.ascontiguousarray(joined.transpose(0, 3, 1, 2)))[None]
+    return torch.from_numpy(np.ascontiguousarray(joined))[None]
 
 
 def join_clips(clips: Sequence[ClipBatch]) -> ClipBatch:

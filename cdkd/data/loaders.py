@@ -1,47 +1,30 @@
-"""Batches of clips of one part of a data set, in an order that (seed, epoch) alone decides."""
+"""The clips of one part of a data set, in an order that (seed, epoch) alone decides."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
-import torch
-from torch.utils.data import DataLoader, Dataset
 
-from cdkd.data.clips import ClipBatch, join_clips, read_clip
+from cdkd.data.batches import Batches, ClipOrder, ClipReader
+from cdkd.data.clip_memory import LIMIT_BYTES, ClipMemory
+from cdkd.data.gop_index import GopLengths, index_gops
 from cdkd.data.manifest import LabelledVideo
+from cdkd.data.packed import PackedCache, PackedError, find_cache, packing_remedy
 from cdkd.data.sampling import ClipLayout, training_gops, usable_gops, view_gops
 from cdkd.errors import CdkdError
 from cdkd.seeding import derive_seed
 from cdkd.video.frames import VideoError
-from cdkd.video.reader import VideoReader
 
 logger = logging.getLogger(__name__)
 
-CACHE_LIMIT_BYTES = 2 << 30
+CachePolicy = Literal["auto", "off", "memory", "packed"]
 
 
 class UnreadableError(CdkdError):
     """More videos of a part are unreadable than the configuration accepts."""
-
-
-@dataclass(frozen=True)
-class _Request:
-    """One clip to read: the video's place in the part, its GOPs."""
-
-    video: int
-    gops: tuple[int, ...]
-
-
-class _ClipReader(Dataset[ClipBatch]):
-    """Reads a request's clip; `requests` are the indices, so that workers know nothing of epochs."""
-
-    def __init__(self, part: "ClipSource") -> None:
-        self._part = part
-
-    def __getitem__(self, request: _Request) -> ClipBatch:
-        return self._part.read(request)
 
 
 @dataclass
@@ -53,25 +36,30 @@ class ClipSource:
     layout: ClipLayout
     accumulated: bool = True
     num_workers: int = 0
-    keep_in_memory: bool = True
+    cache: CachePolicy = "auto"
+    """`data.cache`."""
     gops: Sequence[tuple[int, ...]] = field(default=(), repr=False)
     """Usable GOPs of each video, as `scan` finds them."""
-    _cache: dict[_Request, ClipBatch] = field(default_factory=dict, init=False, repr=False)
-    _cached_bytes: int = field(default=0, init=False, repr=False)
+    packed: PackedCache | None = field(default=None, repr=False)
+    """The packed cache that clips come from, as `scan` finds it."""
+    memory: ClipMemory = field(default_factory=lambda: ClipMemory(0), repr=False)
 
     def __len__(self) -> int:
         return len(self.videos)
 
     def scan(self, part: str, max_unreadable: float) -> "ClipSource":
-        """The same source without its unreadable videos; each one is logged as a warning.
+        """The same source without its unreadable videos, each of them logged as a warning; chooses the cache.
 
         Raises:
             UnreadableError: their share exceeds `max_unreadable`, or nothing is left.
+            PackedError: a packed cache is demanded and none serves.
         """
+        packed = self._open_packed(part)
         readable, gops, problems = [], [], []
-        for video in self.videos:
+        paths = [video.path for video in self.videos]
+        for video, found in zip(self.videos, index_gops(self.root, paths, self.num_workers), strict=True):
             try:
-                gops.append(self._usable_gops(self.root / video.path))
+                gops.append(self._usable_gops(video.path, found, packed))
                 readable.append(video)
             except VideoError as error:
                 problems.append(str(error))
@@ -85,28 +73,45 @@ class ClipSource:
             )
         for problem in problems:
             logger.warning("left out of the %s part: %s", part, problem)
-        return replace(self, videos=readable, gops=gops)
+        memory = self._memory(gops) if packed is None else ClipMemory(0)
+        return replace(self, videos=readable, gops=gops, packed=packed, memory=memory)
 
-    def _usable_gops(self, path: Path) -> tuple[int, ...]:
-        with VideoReader(path) as reader:
-            usable = usable_gops(reader.info.gop_lengths, self.layout.frames_per_gop)
+    def _usable_gops(self, path: str, found: GopLengths | VideoError, packed: PackedCache | None) -> tuple[int, ...]:
+        if isinstance(found, VideoError):
+            raise found
+        if found.frame_residual_obstacle and not self.accumulated:
+            raise VideoError(self.root / path, found.frame_residual_obstacle)
+        if packed is not None and path in packed.broken:
+            raise VideoError(self.root / path, packed.broken[path])
+        usable = usable_gops(found.lengths, self.layout.frames_per_gop)
         if not usable:
-            raise VideoError(path, f"no GOP of at least {self.layout.frames_per_gop + 1} frames")
+            raise VideoError(self.root / path, f"no GOP of at least {self.layout.frames_per_gop + 1} frames")
         return usable
 
-    def read(self, request: _Request) -> ClipBatch:
-        """The request's clip, from memory where it was read before."""
-        if request in self._cache:
-            return self._cache[request]
-        video = self.videos[request.video]
-        path = self.root / video.path
-        clip = read_clip(path, request.gops, self.layout, self.accumulated, video.label, request.video)
-        if self.keep_in_memory and self._cached_bytes + clip.num_bytes <= CACHE_LIMIT_BYTES:
-            self._cache[request] = clip
-            self._cached_bytes += clip.num_bytes
-        return clip
+    def _open_packed(self, part: str) -> PackedCache | None:
+        if self.cache not in ("auto", "packed"):
+            return None
+        packed, reason = find_cache(self.root, self.videos, self.layout, self.accumulated)
+        if packed is None and self.cache == "packed":
+            remedy = packing_remedy(self.root, self.layout, self.accumulated)
+            raise PackedError(
+                f"data.cache=packed, but no packed cache serves the {part} part: {reason or 'there is none'}; "
+                f"make it: {remedy}"
+            )
+        if packed is None and reason:
+            logger.warning("the %s part is decoded from its videos; packed cache: %s", part, reason)
+        return packed
 
-    def training_batches(self, seed: int, epoch: int, batch_size: int, rank: int = 0, world: int = 1) -> "Batches":
+    def _memory(self, gops: Sequence[tuple[int, ...]]) -> ClipMemory:
+        if self.cache == "off":
+            return ClipMemory(0)
+        if self.cache == "memory":
+            return ClipMemory(LIMIT_BYTES)
+        # One GOP is drawn from each of G equal parts of a video.
+        num = self.layout.num_gops
+        return ClipMemory(LIMIT_BYTES, sum(max(1, len(usable) // num) ** num for usable in gops))
+
+    def training_batches(self, seed: int, epoch: int, batch_size: int, rank: int = 0, world: int = 1) -> Batches:
         """One epoch in random order, the incomplete last batch left out unless it is the only one.
 
         With `world` processes each takes every world-th clip of a batch of batch_size * world.
@@ -114,40 +119,26 @@ class ClipSource:
         order = np.random.default_rng(derive_seed(seed, "order", epoch)).permutation(len(self))
         whole = batch_size * world
         size = max(len(order) // whole, 1) * whole
-        requests = []
-        for video in order[:size].tolist():
+
+        def clip(video: int) -> ClipOrder:
             generator = np.random.default_rng(derive_seed(seed, "gops", epoch, video))
-            requests.append(_Request(video, training_gops(self.gops[video], self.layout.num_gops, generator)))
-        return Batches(self, requests[rank::world], batch_size)
+            return self._order(video, training_gops(self.gops[video], self.layout.num_gops, generator))
 
-    def view_batches(self, view: int, num_views: int, batch_size: int, rank: int = 0, world: int = 1) -> "Batches":
+        return self._batches(order[:size].tolist()[rank::world], clip, batch_size)
+
+    def view_batches(self, view: int, num_views: int, batch_size: int, rank: int = 0, world: int = 1) -> Batches:
         """All videos in order, each with the GOPs of test clip `view` of `num_views`; every world-th one of them."""
-        requests = [
-            _Request(video, view_gops(self.gops[video], self.layout.num_gops, view, num_views))
-            for video in range(rank, len(self), world)
-        ]
-        return Batches(self, requests, batch_size)
 
+        def clip(video: int) -> ClipOrder:
+            return self._order(video, view_gops(self.gops[video], self.layout.num_gops, view, num_views))
 
-@dataclass(frozen=True)
-class Batches:
-    """A sized, re-iterable run through some clips of a part."""
+        return self._batches(range(rank, len(self), world), clip, batch_size)
 
-    part: ClipSource
-    requests: Sequence[_Request]
-    batch_size: int
+    def _order(self, video: int, gops: tuple[int, ...]) -> ClipOrder:
+        row = self.videos[video]
+        packed = () if self.packed is None else self.packed.find(row.path, gops)
+        return ClipOrder(self.root / row.path, gops, row.label, video, packed)
 
-    def __len__(self) -> int:
-        return -(-len(self.requests) // self.batch_size)
-
-    def __iter__(self) -> Iterator[ClipBatch]:
-        groups = [self.requests[i : i + self.batch_size] for i in range(0, len(self.requests), self.batch_size)]
-        cached = all(request in self.part._cache for request in self.requests)
-        loader: DataLoader[ClipBatch] = DataLoader(
-            _ClipReader(self.part),
-            batch_sampler=groups,  # type: ignore[arg-type]
-            collate_fn=join_clips,
-            num_workers=0 if cached else self.part.num_workers,
-            pin_memory=torch.cuda.is_available(),
-        )
-        return iter(loader)
+    def _batches(self, videos: Sequence[int], clip: Callable[[int], ClipOrder], batch_size: int) -> Batches:
+        reader = ClipReader(self.layout, self.accumulated)
+        return Batches(reader, videos, clip, batch_size, self.memory, self.num_workers)

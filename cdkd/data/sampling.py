@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 
@@ -46,6 +48,26 @@ def index_windows(windows: Windows) -> tuple[tuple[int, ...], Windows]:
     return positions, tuple(tuple(place[p] for p in window) for window in windows)
 
 
+@dataclass(frozen=True)
+class GopPositions:
+    """What a layout reads of one GOP: positions of motion and residual, of raw frames, and windows of indices into
+    them, one row per time stamp."""
+
+    motion: tuple[int, ...]
+    motion_windows: Windows
+    frames: tuple[int, ...]
+    frame_windows: Windows
+
+
+@lru_cache(maxsize=1024)
+def gop_positions(gop_length: int, layout: ClipLayout) -> GopPositions:
+    """What `layout` reads of a GOP of `gop_length` frames, the I-frame included."""
+    stamps = spread_positions(gop_length, layout.frames_per_gop)
+    motion, motion_windows = index_windows(windows_around(stamps, layout.student_window, 1, gop_length - 1))
+    frames, frame_windows = index_windows(windows_around(stamps, layout.teacher_window, 0, gop_length - 1))
+    return GopPositions(motion, motion_windows, frames, frame_windows)
+
+
 def usable_gops(gop_lengths: Sequence[int], frames_per_gop: int) -> tuple[int, ...]:
     """GOPs with at least `frames_per_gop` P-frames."""
     return tuple(g for g, length in enumerate(gop_lengths) if length > frames_per_gop)
@@ -55,7 +77,7 @@ def training_gops(usable: Sequence[int], num_gops: int, generator: np.random.Gen
     """One GOP drawn from each of G equal parts of the video; short videos repeat GOPs."""
     n = len(usable)
     bounds = [g * n // num_gops for g in range(num_gops + 1)]
-    drawn = [low if high <= low else int(generator.integers(low, high)) for low, high in zip(bounds, bounds[1:])]
+    drawn = [low if high <= low else int(generator.integers(low, high)) for low, high in pairwise(bounds)]
     return tuple(usable[min(i, n - 1)] for i in drawn)
 
 

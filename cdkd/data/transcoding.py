@@ -4,8 +4,6 @@ import errno
 import hashlib
 import multiprocessing
 import os
-import signal
-import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -14,6 +12,7 @@ from pathlib import Path
 
 from cdkd.data.journal import Finished
 from cdkd.data.manifest import DatasetError
+from cdkd.data.process_pool import end_with_parent
 
 MIN_FRAMES = 2
 """A video of a single frame has no motion."""
@@ -186,7 +185,7 @@ def _run_pool(
 ) -> Iterator[Finished | Failed]:
     """Runs tasks until there are none or the pool dies; then `suspects` holds those that were under way."""
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(num_workers, mp_context=context, initializer=_end_with_parent)
+    pool = ProcessPoolExecutor(num_workers, mp_context=context, initializer=end_with_parent)
     running: dict[Future[Finished | Failed], tuple[Task, Finished | None]] = {}
     try:
         while True:
@@ -210,17 +209,3 @@ def _run_pool(
         suspects.extend(running.values())
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _end_with_parent() -> None:
-    """Lets a worker die with its parent: after `kill -9` of the parent it would wait for work for ever."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then ends its workers
-    parent = multiprocessing.parent_process()
-    if parent is None:
-        return
-
-    def watch() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()

@@ -6,10 +6,11 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from cdkd.data.batches import Batches
 from cdkd.data.catalog import default_views
 from cdkd.data.clips import ClipBatch
 from cdkd.data.dataset import OpenDataset
-from cdkd.data.loaders import Batches, ClipSource
+from cdkd.data.loaders import ClipSource
 from cdkd.data.manifest import Part
 from cdkd.data.sampling import ClipLayout
 from cdkd.data.transforms import Boxes, NetworkInputs, draw_boxes, prepare_inputs, swap_labels, view_boxes
@@ -75,7 +76,7 @@ class ClipInputs:
             layout,
             accumulated=data.motion == "accumulated",
             num_workers=self.experiment.runtime.num_workers,
-            keep_in_memory=data.cache != "off",
+            cache=data.cache,
         )
         return source.scan(part, data.max_unreadable)
 

@@ -10,8 +10,8 @@ from typing import Any, Literal, Protocol
 import torch
 from torch import Tensor, nn
 
+from cdkd.data.batches import Batches
 from cdkd.data.clips import ClipBatch
-from cdkd.data.loaders import Batches
 from cdkd.seeding import derive_seed
 from cdkd.settings import OptimizerSettings
 from cdkd.train.checkpoint import Snapshot, load_checkpoint, save_checkpoint
