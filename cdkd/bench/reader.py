@@ -185,12 +185,20 @@ def _middle_gop(path: Path) -> int | None:
 
 
 _WORKER = """
-import resource, sys
+import pathlib, resource, sys
 from cdkd.video.reader import read_gop
-start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+def peak_kib():
+    # Linux hands getrusage's maximum on from the parent process; /proc starts afresh.
+    status = pathlib.Path("/proc/self/status")
+    if status.exists():
+        return int(status.read_text().split("VmHWM:")[1].split()[0])
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (1024 if sys.platform == "darwin" else 1)
+
+start = peak_kib()
 for _ in range(200):
     read_gop(sys.argv[1], int(sys.argv[2]), range(1, 12, 2), range(1, 12, 2))
-print(start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print(start, peak_kib())
 """
 
 
@@ -199,9 +207,8 @@ def measure_memory(path: Path) -> Memory:
     gop = _middle_gop(path)
     command = [sys.executable, "-c", _WORKER, str(path), str(gop)]
     run = subprocess.run(command, capture_output=True, text=True, check=True)
-    start, peak = (int(value) for value in run.stdout.split())
-    per_mib = 2**20 if sys.platform == "darwin" else 2**10
-    return Memory(path.name, start / per_mib, peak / per_mib)
+    start, peak = (int(value) / 1024 for value in run.stdout.split())
+    return Memory(path.name, start, peak)
 
 
 def write_sample(path: Path) -> None:
