@@ -48,7 +48,8 @@ def test_rows_and_ratios(tmp_path: Path) -> None:
 
 def test_memory_of_a_worker(tmp_path: Path) -> None:
     memory = measure_memory(clip(tmp_path / "a.mp4", moving_texture(12)))
-    assert 20 < memory.start_mib <= memory.peak_mib < memory.start_mib + 60
+    # A fresh process, so nothing of the tests' own memory; loading the compiled loops takes most of the difference.
+    assert 20 < memory.start_mib < memory.peak_mib < memory.start_mib + 200
 
 
 def test_unfit_videos(tmp_path: Path) -> None:
