@@ -4,12 +4,12 @@ import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from torch import nn
 
+from cdkd.bench.memory import peak_mebibytes, reset_peak
 from cdkd.models.complexity import (
     Complexity,
     student_complexity,
@@ -207,7 +207,7 @@ def _measure(entry: StudentProfile | TeacherProfile, size: int, settings: Measur
         network = entry.build().eval().to(device)
     except (RuntimeError, AssertionError) as error:
         raise ModelError(f"--device {settings.device}: not usable here: {error}") from error
-    is_peak_known = _reset_peak(device)
+    is_peak_known = reset_peak(device)
     single = _seconds_per_pass(network, entry.shapes(network, 1, size), device, settings)
     batched = single
     if settings.batch_size > 1:
@@ -219,7 +219,7 @@ def _measure(entry: StudentProfile | TeacherProfile, size: int, settings: Measur
         batch_size=settings.batch_size,
         latency_milliseconds=single * 1e3,
         clips_per_second=settings.batch_size / batched,
-        peak_memory_mebibytes=_peak_mebibytes(device) if is_peak_known else None,
+        peak_memory_mebibytes=peak_mebibytes(device) if is_peak_known else None,
     )
 
 
@@ -238,25 +238,3 @@ def _seconds_per_pass(
                 torch.cuda.synchronize(device)
             seconds.append(time.perf_counter() - start)
     return statistics.median(seconds[1:])
-
-
-def _reset_peak(device: torch.device) -> bool:
-    """Restarts the high-water mark of memory, so that networks do not hide one another; False where that is denied."""
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
-        return True
-    try:
-        # Linux: 5 resets the peak of resident memory.
-        Path("/proc/self/clear_refs").write_text("5")
-    except OSError:
-        return False
-    return True
-
-
-def _peak_mebibytes(device: torch.device) -> float | None:
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / 2**20
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) / 2**10
-    return None

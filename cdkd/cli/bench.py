@@ -5,6 +5,8 @@ from pathlib import Path
 
 import click
 
+from cdkd.cli.bench_training import command as training
+
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def command() -> None:
@@ -14,7 +16,11 @@ def command() -> None:
     Examples:
       cdkd bench reader                    a video made for it
       cdkd bench reader my.mp4 --json      your own
+      cdkd bench training --preset paper   clips per second of student and teacher
     """
+
+
+command.add_command(training)
 
 
 @command.command()

@@ -51,5 +51,5 @@ def test_a_data_set_without_such_a_part_is_refused(monkeypatch: pytest.MonkeyPat
     from cdkd.data.manifest import Manifest
 
     monkeypatch.setattr(Manifest, "num_videos_per_part", property(lambda manifest: {"train": 24}))
-    with pytest.raises(PretrainingError, match="student.weights=pretrain: shapes has no pre-training part"):
+    with pytest.raises(PretrainingError, match=r"student\.weights=pretrain: shapes has no pre-training part"):
         ensure_streams(tiny(student__weights="pretrain", train__epochs=2))

@@ -63,5 +63,5 @@ def test_what_a_recipe_misses_is_named() -> None:
         recipe_experiment("tdn", "ucf101", {})
     with pytest.raises(RecipeError, match="no recipe 'ucf' for tsm; known: kinetics400, ssv2"):
         recipe_experiment("tsm", "ucf", {})
-    with pytest.raises(ConfigError, match="teacher.train.epoch: unknown key; did you mean 'epochs'"):
+    with pytest.raises(ConfigError, match=r"teacher\.train\.epoch: unknown key; did you mean 'epochs'"):
         recipe_experiment("tsm", "shapes", {"teacher.train.epoch": 3})

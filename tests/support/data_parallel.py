@@ -1,7 +1,6 @@
 """One training step, alone or as one of two processes; run as a module it writes what came of it to a file."""
 
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -29,32 +28,14 @@ def one_step(options: dict[str, Any], processes: Processes) -> dict[str, torch.T
     return {**found, "loss": processes.mean(loss.total.detach())}
 
 
-def environment(rank: int, world: int, port: int) -> dict[str, str]:
-    """What torchrun tells a process."""
-    place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": world, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+def run_two(module: str, arguments: list[str], folder: Path) -> None:
+    """Runs a module in two processes, as a user does; fails with their output where one of them fails."""
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", module]
     paths = os.pathsep.join(path for path in sys.path if path)
-    return {**os.environ, **{name: str(value) for name, value in place.items()}, "PYTHONPATH": paths}
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
-def run_two(command: list[str], folder: Path) -> str:
-    """Both processes' output; fails with it where one of them fails."""
-    port = free_port()
-    running = [
-        subprocess.Popen(
-            command, env=environment(rank, 2, port), cwd=folder, text=True, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
-        for rank in range(2)
-    ]  # fmt: skip
-    texts = [process.communicate(timeout=120)[0] for process in running]
-    assert [process.returncode for process in running] == [0, 0], "\n".join(texts)
-    return "\n".join(texts)
+    done = subprocess.run(
+        [*torchrun, *arguments], env={**os.environ, "PYTHONPATH": paths}, cwd=folder, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
 
 
 if __name__ == "__main__":

@@ -1,0 +1,281 @@
+"""Speed and memory of training and inference, of students and their teacher, on prepared inputs in memory."""
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from cdkd.bench.memory import peak_mebibytes, reset_peak
+from cdkd.config import build_record, merge_dotted
+from cdkd.data.transforms import NetworkInputs
+from cdkd.errors import CdkdError
+from cdkd.experiment.acceleration import accelerate, accelerate_frozen
+from cdkd.experiment.inputs import choose_device
+from cdkd.experiment.objectives import StudentObjective, TeacherObjective
+from cdkd.experiment.teacher_geometry import build_own_teacher, clip_stamps, teacher_channels
+from cdkd.models.complexity import student_complexity, student_shapes, teacher_complexity, teacher_shapes
+from cdkd.models.student import build_student
+from cdkd.models.teacher import FrozenTeacher
+from cdkd.settings import Experiment
+from cdkd.train.engine import Plan, autocast
+from cdkd.train.optimizer import build_optimizer
+from cdkd.train.processes import ALONE
+
+_NUM_CLASSES = 101
+_BASELINE: dict[str, Any] = {
+    "student.decoder": False,
+    "student.head": "streams",
+    "distill.spatial.enabled": False,
+    "distill.temporal.enabled": False,
+}
+_WITHOUT_TEACHER: dict[str, Any] = {"distill.spatial.enabled": False, "distill.temporal.enabled": False}
+_PAPER: dict[str, Any] = {
+    "data.input_size": 224,
+    "student.streams": "paper",
+    "student.shift_div": 8,
+    "teacher.backbone": "resnet50",
+    "teacher.shift_div": 8,
+}
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "shapes": {},
+    "paper": _PAPER,
+    "lite": {**_PAPER, "student.streams": "lite"},
+    "coverage": {**_PAPER, "data.gops_per_clip": 8, "data.frames_per_gop": 1},
+}
+_BACKWARD = 3
+"""A training step computes about three times a forward pass."""
+
+
+class BenchError(CdkdError):
+    """A benchmark cannot run as asked."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measured kind of step."""
+
+    group: str
+    name: str
+    clips_per_second: float
+    ratio: float
+    """To the group's first row; above 1 is faster."""
+    peak_memory_mebibytes: float | None
+    tera_flops: float
+    """Multiply-adds of convolutions and products, counted twice, per second; recomputation is not counted."""
+    share_of_peak: float
+    """Of what a large matrix product reaches on this device in this precision."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """All rows, and what they were measured on."""
+
+    device: str
+    preset: str
+    precision: str
+    batch_size: int
+    peak_tera_flops: float
+    """Of a large matrix product."""
+    rows: tuple[Row, ...] = field(default=())
+
+
+@dataclass(frozen=True)
+class _Step:
+    group: str
+    name: str
+    run: Callable[[], object]
+    giga_macs_per_clip: float
+
+
+def measure_training(preset: str, overrides: dict[str, Any], batch_size: int, repeats: int) -> Report:
+    """Every row of a preset; decoding and augmentation are not part of it.
+
+    Args:
+        preset: one of `PRESETS`.
+        overrides: settings by dotted key on top, for example `runtime.channels_last`.
+        batch_size: clips per step.
+        repeats: timed steps after two that warm up; the median counts.
+
+    Raises:
+        BenchError: an unknown preset, or a step does not fit into the device's memory.
+    """
+    if preset not in PRESETS:
+        raise BenchError(f"--preset {preset}: unknown; known: {', '.join(PRESETS)}")
+    bench = _Bench(merge_dotted(merge_dotted({}, PRESETS[preset]), overrides), batch_size)
+    peak = _matmul_tera_flops(bench.device, bench.plan, repeats)
+    rows: list[Row] = []
+    # Built one after another, so that each one's memory is its own.
+    for build in (bench.teacher_inference, bench.baseline_inference, bench.student_inference, bench.baseline_training,
+                  bench.student_training, bench.distillation, bench.teacher_training):  # fmt: skip
+        rows.append(_measure(build, bench, repeats, peak, rows))
+    on_gpu = bench.device.type == "cuda"
+    device = torch.cuda.get_device_name(bench.device) if on_gpu else f"cpu, {torch.get_num_threads()} threads"
+    return Report(device, preset, bench.precision, batch_size, peak, tuple(rows))
+
+
+def _measure(build: Callable[[], _Step], bench: "_Bench", repeats: int, peak: float, rows: list[Row]) -> Row:
+    is_peak_known = reset_peak(bench.device)
+    try:
+        step = build()
+        seconds = _median_seconds(step.run, bench.device, repeats)
+    except torch.OutOfMemoryError as error:
+        raise BenchError(
+            f"{bench.batch_size} clips do not fit into the memory of {bench.device}; lower --batch-size"
+        ) from error
+    speed = bench.batch_size / seconds
+    first = next((row.clips_per_second for row in rows if row.group == step.group), speed)
+    flops = 2 * step.giga_macs_per_clip * speed / 1e3
+    memory = peak_mebibytes(bench.device) if is_peak_known else None
+    return Row(step.group, step.name, speed, speed / first, memory, flops, flops / peak)
+
+
+def _median_seconds(run: Callable[[], object], device: torch.device, repeats: int) -> float:
+    seconds = []
+    for _ in range(repeats + 2):
+        started = time.perf_counter()
+        run()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        seconds.append(time.perf_counter() - started)
+    return statistics.median(seconds[2:])
+
+
+def _matmul_tera_flops(device: torch.device, plan: Plan, repeats: int) -> float:
+    side = 8192 if device.type == "cuda" else 1024
+    left, right = torch.randn(side, side, device=device), torch.randn(side, side, device=device)
+    with autocast(plan):
+        dtype = (left[:2, :2] @ right[:2, :2]).dtype
+    left, right = left.to(dtype), right.to(dtype)
+    return float(2 * side**3 / _median_seconds(lambda: left @ right, device, repeats) / 1e12)
+
+
+class _Bench:
+    """The networks and inputs of one preset."""
+
+    def __init__(self, values: dict[str, Any], batch_size: int) -> None:
+        self.values = values
+        self.batch_size = batch_size
+        self.experiment = build_record(Experiment, values)
+        self.device = choose_device(self.experiment.runtime.device)
+        self.plan = Plan(self.experiment.train, 0, self.device, Path())
+        torch.set_num_threads(self.experiment.runtime.num_threads)
+        with autocast(self.plan):
+            self.precision = str((torch.ones(2, 2, device=self.device) @ torch.ones(2, 2, device=self.device)).dtype)
+        self.labels = torch.arange(batch_size, device=self.device) % _NUM_CLASSES
+
+    def baseline_inference(self) -> _Step:
+        return self._student_inference("three streams without decoder", self._with(_BASELINE))
+
+    def student_inference(self) -> _Step:
+        return self._student_inference("student", self.experiment)
+
+    def baseline_training(self) -> _Step:
+        return self._student_training("three streams without decoder, no teacher", self._with(_BASELINE))
+
+    def student_training(self) -> _Step:
+        return self._student_training("student, no teacher", self._with(_WITHOUT_TEACHER))
+
+    def distillation(self) -> _Step:
+        return self._student_training("student with teacher", self.experiment)
+
+    def teacher_inference(self) -> _Step:
+        teacher = self._frozen()
+        frames = self._inputs(window=1, seen=teacher.window).frames
+        return _Step("inference", "teacher", self._inference(lambda: teacher(frames)), self._teacher_macs())
+
+    def teacher_training(self) -> _Step:
+        experiment = self.experiment
+        network = build_own_teacher(experiment, _NUM_CLASSES)
+        accelerate(network, experiment.runtime, experiment.teacher.train, ALONE, self.device)
+        objective = TeacherObjective(network, 0.0)
+        frames = self._inputs(window=1, seen=int(network.window)).frames  # type: ignore[arg-type]
+        run = self._training(network, lambda: objective(frames, self.labels).total)
+        return _Step("training", "teacher", run, _BACKWARD * self._teacher_macs())
+
+    def _with(self, changes: dict[str, Any]) -> Experiment:
+        return build_record(Experiment, merge_dotted(self.values, changes))
+
+    def _student(self, experiment: Experiment) -> nn.Module:
+        student = build_student(
+            experiment.student,
+            num_classes=_NUM_CLASSES,
+            num_gops=experiment.data.gops_per_clip,
+            frames_per_gop=experiment.data.frames_per_gop,
+            teacher_channels=teacher_channels(experiment),
+        )
+        return accelerate(student, experiment.runtime, experiment.train, ALONE, self.device)
+
+    def _frozen(self) -> FrozenTeacher:
+        teacher = FrozenTeacher(build_own_teacher(self.experiment, _NUM_CLASSES))
+        accelerate_frozen(teacher, self.experiment.runtime, self.device)
+        return teacher
+
+    def _student_inference(self, name: str, experiment: Experiment) -> _Step:
+        student = self._student(experiment).eval()
+        inputs = self._inputs(int(student.window), seen=0)  # type: ignore[arg-type]
+        run = self._inference(lambda: student(inputs.iframes, inputs.motion, inputs.residual))
+        return _Step("inference", name, run, self._student_macs(experiment))
+
+    def _student_training(self, name: str, experiment: Experiment) -> _Step:
+        student = self._student(experiment)
+        teacher = self._frozen() if experiment.uses_teacher else None
+        objective = StudentObjective(student, experiment, torch.mean)
+        inputs = self._inputs(int(student.window), 0 if teacher is None else teacher.window)  # type: ignore[arg-type]
+
+        def loss() -> Tensor:
+            known = None if teacher is None else teacher(inputs.frames)
+            total: Tensor = objective(inputs, known, self.labels).total
+            return total
+
+        macs = _BACKWARD * self._student_macs(experiment) + (self._teacher_macs() if teacher is not None else 0.0)
+        return _Step("training", name, self._training(student, loss), macs)
+
+    def _inference(self, forward: Callable[[], object]) -> Callable[[], None]:
+        def run() -> None:
+            with torch.inference_mode(), autocast(self.plan):
+                forward()
+
+        return run
+
+    def _training(self, network: nn.Module, loss: Callable[[], Tensor]) -> Callable[[], None]:
+        network.train()
+        optimizer = build_optimizer(network, self.experiment.train)
+
+        def run() -> None:
+            with autocast(self.plan):
+                total = loss()
+            total.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+
+        return run
+
+    def _inputs(self, window: int, seen: int) -> NetworkInputs:
+        data = self.experiment.data
+        shapes = student_shapes(self.batch_size, data.gops_per_clip, data.frames_per_gop, window, data.input_size)
+        shapes += teacher_shapes(self.batch_size, clip_stamps(self.experiment), seen, data.input_size)
+        return NetworkInputs(*(torch.randn(shape, device=self.device) for shape in shapes))
+
+    def _student_macs(self, experiment: Experiment) -> float:
+        return student_complexity(
+            experiment.student,
+            num_classes=_NUM_CLASSES,
+            num_gops=experiment.data.gops_per_clip,
+            frames_per_gop=experiment.data.frames_per_gop,
+            teacher_channels=teacher_channels(experiment),
+            size=experiment.data.input_size,
+        ).gmacs_per_view
+
+    def _teacher_macs(self) -> float:
+        return teacher_complexity(
+            self.experiment.teacher,
+            num_classes=_NUM_CLASSES,
+            num_segments=clip_stamps(self.experiment),
+            size=self.experiment.data.input_size,
+        ).gmacs_per_view

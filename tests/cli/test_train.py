@@ -1,0 +1,61 @@
+"""A teacher and a student trained by hand, tracked, registered, and used by the name of the model."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from support.tiny import TINY
+
+from cdkd.cli import group
+from cdkd.config import flatten
+from cdkd.data.embedded import prepare_shapes
+from cdkd.models.checkpoints import load_description
+from cdkd.settings import ShapesSettings
+from cdkd.tracking.runs import load_runs
+
+SETTINGS = [f"--set={key}={json.dumps(value)}" for key, value in flatten(TINY).items()]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> object:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CDKD_HOME", str(tmp_path_factory.mktemp("home")))
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        patch.chdir(tmp_path_factory.mktemp("work"))
+        yield
+
+
+def cdkd(*arguments: str) -> Result:
+    done = CliRunner().invoke(group, list(arguments), catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done
+
+
+def test_from_training_to_a_registered_model() -> None:
+    cdkd("train", "teacher", "--arch", "tsm", *SETTINGS, "-o", "teacher.safetensors")
+    again = cdkd("train", "teacher", "--arch", "tsm", *SETTINGS, "-o", "copy.safetensors")
+    assert "epoch" not in again.output
+    assert Path("copy.safetensors").read_bytes() == Path("teacher.safetensors").read_bytes()
+    assert load_description(Path("teacher.safetensors"))["role"] == "teacher"
+    done = cdkd("train", "student", *SETTINGS, "--set", "teacher.checkpoint=teacher.safetensors", "-o", "s.safetensors")
+    assert "epoch 2:" in done.output and "test_top1:" in done.output
+    assert json.loads(Path("s.json").read_text())["role"] == "student"
+
+    runs = load_runs()
+    assert list(runs["stage"]) == ["students"] and list(runs["status"]) == ["finished"]
+    assert runs["settings.teacher.checkpoint"][0] == "teacher.safetensors"
+    run_id = runs["run_id"][0]
+    assert cdkd("register", run_id, "--name", "gestures").output == "registered: models:/gestures/1\n"
+    manifest = prepare_shapes(ShapesSettings.model_validate(TINY["data"]["shapes"]))
+    video = str(manifest.file(manifest.part("test")[0]))
+    tops = [
+        json.loads(cdkd("predict", video, "--model", model, "--json").output)[0]["top"]
+        for model in ("s.safetensors", run_id, "models:/gestures/1")
+    ]
+    assert tops[0] == tops[1] == tops[2] and len(tops[0]) == 5
+
+
+def test_every_command_has_help_with_examples() -> None:
+    for names in (["train"], ["train", "teacher"], ["train", "student"], ["predict"], ["export"], ["register"]):
+        assert "Examples:" in cdkd(*names, "--help").output
