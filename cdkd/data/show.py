@@ -102,7 +102,7 @@ def _draw(read: GopRead, title: str, accumulated: bool) -> Figure:
     cell_height = cell_width * height / width + 0.28
     figure = Figure(figsize=(num_columns * cell_width + 0.3, 3 * cell_height + 0.6), layout="constrained")
     relative = "the I-frame" if accumulated else "the frame before"
-    figure.suptitle(f"{title}; motion and residual relative to {relative}", fontsize=11, y=0.985)
+    figure.suptitle(f"{title}; motion and residual relative to {relative}", fontsize=11)
     axes = figure.subplots(3, num_columns, squeeze=False)
     for axis in axes.flat:
         axis.set_axis_off()
