@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from cdkd.cli.bench_loading import command as loading
 from cdkd.cli.bench_training import command as training
 
 
@@ -17,10 +18,12 @@ def command() -> None:
       cdkd bench reader                    a video made for it
       cdkd bench reader my.mp4 --json      your own
       cdkd bench training --preset paper   clips per second of student and teacher
+      cdkd bench loading                   clips per second from video, packed cache, memory
     """
 
 
 command.add_command(training)
+command.add_command(loading)
 
 
 @command.command()
