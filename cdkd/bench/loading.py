@@ -71,7 +71,7 @@ def measure_loading(work: Path, settings: LoadingSettings, root: Path | None = N
     """
     manifest = _link_videos(work, root, settings.num_videos) if root else _make_videos(work, settings.num_videos)
     started = time.perf_counter()
-    cache = pack(PackJob(manifest, settings.layout)).cache
+    cache = pack(PackJob((manifest,), settings.layout)).cache
     seconds = time.perf_counter() - started
     sources = {name: _source(manifest, settings, policy) for name, policy in _WAYS.items()}
     batch = next(iter(sources["video"].view_batches(0, 1, 1)))

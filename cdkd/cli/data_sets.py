@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cdkd.cli.data_cache import cache
 from cdkd.errors import CdkdError
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def _say(text: str) -> None:
 @click.option("--quantiser", type=click.IntRange(1, 31), default=3, show_default=True, help="1 is the finest.")
 @click.option("--list", "lists", multiple=True, metavar="PART=FILE", help="folder: rows 'path [frames] label'.")
 @click.option("--classes", type=_FOLDER, help="With --list: class names in order, one a line.")
+@click.option("--cache", "with_cache", is_flag=True, help="Then pack all clips as `cdkd data cache` does by default.")
 def prepare(
     name: str,
     source: Path,
@@ -53,6 +55,7 @@ def prepare(
     quantiser: int,
     lists: tuple[str, ...],
     classes: Path | None,
+    with_cache: bool,
 ) -> None:
     """Transcode a data set once, so that it can be trained on.
 
@@ -65,7 +68,7 @@ def prepare(
       cdkd data prepare ucf101 --source UCF-101 --annotations ucfTrainTestlist --output prepared/ucf101
       cdkd data prepare kinetics400 --source k400 --output prepared/k400 --shard 3/16
       cdkd data prepare ssv2 --source ssv2 --output prepared/ssv2 --split test
-      cdkd data prepare folder --source clips --output prepared/clips
+      cdkd data prepare folder --source clips --output prepared/clips --cache
       cdkd data prepare folder --source clips --output prepared/clips --list train=a.txt --list test=b.txt
     """
     from cdkd.cli.video_progress import VideoProgress
@@ -92,6 +95,28 @@ def prepare(
         report = run(job, progress)
     _print_prepared(name, report)
     _end_prepared(name, report, max_broken)
+    _remember_gops(report, job.num_workers)
+    if with_cache and report.manifests:
+        _pack(report, job.num_workers)
+
+
+def _remember_gops(report: "PrepareReport", num_workers: int) -> None:
+    """So that not even the first training has to open every file before it starts."""
+    from cdkd.data.gop_index import index_gops
+
+    for manifest in list(report.manifests.values())[:1]:
+        index_gops(manifest.root, [video.path for video in manifest.videos], num_workers)
+
+
+def _pack(report: "PrepareReport", num_workers: int) -> None:
+    from cdkd.cli.data_cache import make_cache
+    from cdkd.data.packing import PackJob
+    from cdkd.data.sampling import ClipLayout
+    from cdkd.settings import DataSettings
+
+    defaults = DataSettings()
+    layout = ClipLayout(1, defaults.frames_per_gop)
+    make_cache(PackJob(tuple(report.manifests.values()), layout, defaults.motion == "accumulated", num_workers=num_workers))
 
 
 def _split_choice(values: tuple[str, ...]) -> tuple[tuple[int, ...], tuple[str, ...]]:
@@ -240,4 +265,4 @@ def _state(folder: Path) -> str:
     return f"split {splits[0]} of {', '.join(map(str, splits))}: {counts}; version {manifest.version}"
 
 
-commands: list[click.Command] = [prepare, check, list_datasets]
+commands: list[click.Command] = [prepare, cache, check, list_datasets]

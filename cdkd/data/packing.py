@@ -13,7 +13,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from cdkd.data.gop_index import GopLengths, index_gops
-from cdkd.data.manifest import Manifest, Part
+from cdkd.data.manifest import PARTS, LabelledVideo, Manifest, Part
 from cdkd.data.packed import (
     ENTRIES_NAME,
     ENTRY,
@@ -41,13 +41,26 @@ GOPS_PER_SHARD = 128
 class PackJob:
     """What to pack."""
 
-    manifest: Manifest
+    splits: tuple[Manifest, ...]
+    """One data set under one or more of its official splits."""
     layout: ClipLayout
     accumulated: bool = True
     parts: tuple[Part, ...] = ()
-    """Empty: all that are used."""
+    """A video is packed where it belongs to one of them in any of the splits; empty: where it is used at all."""
     num_workers: int = 1
     gops_per_shard: int = GOPS_PER_SHARD
+
+    @property
+    def root(self) -> Path:
+        """What the videos' paths are relative to."""
+        return self.splits[0].root
+
+    @property
+    def videos(self) -> tuple[LabelledVideo, ...]:
+        """Those to pack, ordered by path."""
+        wanted = self.parts or tuple(part for part in PARTS if part != "unused")
+        rows = zip(*(manifest.videos for manifest in self.splits), strict=True)
+        return tuple(row[0] for row in rows if any(video.part in wanted for video in row))
 
 
 @dataclass(frozen=True)
@@ -103,7 +116,7 @@ def pack(job: PackJob, progress: ProgressCallback = silent) -> PackReport:
         PackedError: nothing to pack, no digests, no space, another process is packing, or the folder cannot be written.
         WorkerError: a worker process was killed.
     """
-    folder = packed_folder(job.manifest.root, job.layout, job.accumulated)
+    folder = packed_folder(job.root, job.layout, job.accumulated)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / "packing.lock", timeout=0):
@@ -142,13 +155,12 @@ def _pack_locked(job: PackJob, folder: Path, progress: ProgressCallback) -> Pack
 
 def _plan(job: PackJob, folder: Path) -> tuple[list[_Shard], dict[str, str]]:
     """The shards, and the videos that cannot be read with their reason."""
-    manifest = job.manifest
-    wanted = [v for v in manifest.videos if (v.part in job.parts if job.parts else v.part != "unused")]
+    wanted = job.videos
     if not wanted:
-        raise PackedError(f"{manifest.root}: holds no videos of the part {', '.join(job.parts) or 'that is used'}")
+        raise PackedError(f"{job.root}: holds no videos of the part {', '.join(job.parts) or 'that is used'}")
     if without := [video.path for video in wanted if not video.digest]:
         raise PackedError(
-            f"{manifest.root}: {without[0]} has no digest in the manifest, so nobody could tell a stale cache; "
+            f"{job.root}: {without[0]} has no digest in the manifest, so nobody could tell a stale cache; "
             f"prepare the data set again: cdkd data prepare"
         )
     broken: dict[str, str] = {}
@@ -158,13 +170,13 @@ def _plan(job: PackJob, folder: Path) -> tuple[list[_Shard], dict[str, str]]:
 
     def close() -> None:
         shard = _Shard(
-            folder, len(shards), manifest.root, tuple(videos), tuple(lengths), job.layout, job.accumulated
+            folder, len(shards), job.root, tuple(videos), tuple(lengths), job.layout, job.accumulated
         )
         shards.append(shard)
         videos.clear()
         lengths.clear()
 
-    found = index_gops(manifest.root, [video.path for video in wanted], job.num_workers)
+    found = index_gops(job.root, [video.path for video in wanted], job.num_workers)
     for video, known in zip(wanted, found, strict=True):
         if reason := _obstacle(known, job):
             broken[video.path] = reason
@@ -265,7 +277,7 @@ def _write_index(job: PackJob, folder: Path, shards: Sequence[_Shard], broken: d
         for entries in done.entries:
             rows += [(gop, shard.number, *rest) for gop, *rest in entries]
             first_entries.append(len(rows))
-    digests = {video.path: video.digest for video in job.manifest.videos}
+    digests = {video.path: video.digest for video in job.videos}
     known = {path for path, _ in videos}
     for path in sorted(broken.keys() - known):
         videos.append([path, digests[path]])
@@ -280,8 +292,8 @@ def _write_index(job: PackJob, folder: Path, shards: Sequence[_Shard], broken: d
     del layout["num_gops"]
     header = {
         "format": FORMAT,
-        "dataset": job.manifest.name,
-        "dataset_version": job.manifest.version,
+        "dataset": job.splits[0].name,
+        "dataset_versions": [manifest.version for manifest in job.splits],
         "layout": layout,
         "motion": "accumulated" if job.accumulated else "per_frame",
         "num_gops": len(rows),

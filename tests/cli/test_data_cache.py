@@ -1,0 +1,70 @@
+"""`cdkd data cache` and `cdkd data prepare --cache` as a user types them."""
+
+import json
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+from support.official_trees import H264, write_video
+from support.prepared import prepared_folder
+
+from cdkd.cli.bench_loading import command as bench
+from cdkd.cli.data_sets import commands
+from cdkd.data.catalog import load_manifest
+from cdkd.data.gop_index import INDEX_NAME
+from cdkd.data.loaders import ClipSource
+from cdkd.data.sampling import ClipLayout
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CDKD_HOME", str(tmp_path / "home"))
+
+
+def invoke(*arguments: object) -> Result:
+    group = click.Group("data", commands={command.name or "": command for command in commands})
+    return CliRunner().invoke(group, [str(argument) for argument in arguments])
+
+
+def test_prepare_with_cache_makes_what_training_reads(tmp_path: Path) -> None:
+    for number in range(8):
+        write_video(tmp_path / "in" / "ab"[number % 2] / f"{number}.mp4", H264, num_frames=16, seed=number)
+    output = tmp_path / "out"
+    small = ("--width", 80, "--height", 64, "--gop", 8, "--workers", 1)
+    result = invoke("prepare", "folder", "--source", tmp_path / "in", "--output", output, *small, "--cache")
+    assert result.exit_code == 0, result.output
+    assert "packed 16 groups of pictures of 8 videos, 0.00 GB" in result.stdout
+    assert len(json.loads((output / INDEX_NAME).read_text())["videos"]) == 8
+    videos = load_manifest("folder", output).part("train")
+    assert ClipSource(output, videos, ClipLayout(1, 6), cache="packed").scan("train", 0.0).packed is not None
+
+
+def test_cache_of_one_part_with_wide_windows(tmp_path: Path) -> None:
+    manifest = prepared_folder(tmp_path / "set", 2, 3)
+    options = ("--frames-per-gop", 3, "--student-window", 5, "--motion", "per_frame", "--workers", 1)
+    result = invoke("cache", "--root", manifest.root, "--part", "test", *options)
+    folder = manifest.root / "packed" / "p3-s5-t1-per_frame"
+    assert result.exit_code == 0, result.output
+    assert result.stdout.startswith("packed 9 groups of pictures of 3 videos")
+    assert result.stdout.endswith(f"in {folder}\n") and (folder / "packed.json").exists()
+    assert result.stderr.splitlines()[-1] == "packing: 3 of 3 videos, 0 broken"
+
+
+def test_a_window_without_middle_is_refused(tmp_path: Path) -> None:
+    result = invoke("cache", "--root", tmp_path, "--student-window", 4)
+    assert str(result.exception) == "--student-window 4: a window has a middle; give an odd number, or 0 for none"
+
+
+def test_bench_loading_compares_three_ways(tmp_path: Path) -> None:
+    root = prepared_folder(tmp_path / "set", 3, 1).root
+    options = ["--root", str(root), "--videos", "2", "--clips", "2", "--repeats", "1"]
+    table = CliRunner().invoke(bench, options)
+    assert table.exit_code == 0, table.output
+    assert [line.split("  ")[0] for line in table.stdout.splitlines()[2:5]] == ["video", "packed cache", "memory"]
+    assert "4 clips of 48x32 pixels" in table.stdout
+    report = json.loads(CliRunner().invoke(bench, [*options, "--json"]).stdout)
+    # 6 P-frames: motion and prediction 5 bytes a pixel, 7 frames of 3 bytes
+    assert report["packed_bytes_per_thousand_clips"] == 1000 * 32 * 48 * (6 * 5 + 7 * 3)
+    assert report["rows"][0]["ratio"] == 1.0
+    assert not (root / "packed").exists()
