@@ -5,7 +5,7 @@ import shutil
 import statistics
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cdkd.bench.reader import write_sample
@@ -26,7 +26,7 @@ class LoadingSettings:
     batch_size: int = 8
     num_workers: int = 0
     repeats: int = 5
-    layout: ClipLayout = ClipLayout(1, 6)
+    layout: ClipLayout = field(default_factory=lambda: ClipLayout(1, 6))
 
 
 @dataclass(frozen=True)

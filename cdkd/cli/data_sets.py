@@ -116,7 +116,8 @@ def _pack(report: "PrepareReport", num_workers: int) -> None:
 
     defaults = DataSettings()
     layout = ClipLayout(1, defaults.frames_per_gop)
-    make_cache(PackJob(tuple(report.manifests.values()), layout, defaults.motion == "accumulated", num_workers=num_workers))
+    accumulated = defaults.motion == "accumulated"
+    make_cache(PackJob(tuple(report.manifests.values()), layout, accumulated, num_workers=num_workers))
 
 
 def _split_choice(values: tuple[str, ...]) -> tuple[tuple[int, ...], tuple[str, ...]]:
