@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from cdkd.modality import MOTION_UNITS_PER_PIXEL
 from cdkd.video.native import native
+from cdkd.video.wide import add_row_8, add_row_16
 
 Field = NDArray[np.int16]
 Mask = NDArray[np.bool_]
@@ -38,67 +39,63 @@ VECTOR_TYPE = np.dtype(
 
 
 @native
-def _chain_channel(runs: NDArray[np.int64], before: Field, channel: int, out: Field) -> None:
-    """One channel of all runs of blocks; within a run the shift to whole pixels is constant."""
+def _chain_edge(
+    before: Field, out: Field, top: int, left: int, bottom: int, right: int, shift_y: int, shift_x: int, motion: Any
+) -> None:
+    """A block of any size, whose source may lie beyond the field's edges, which are repeated outwards."""
     height, width = before.shape
-    for index in range(runs.shape[0]):
-        top, left, bottom, right, shift_y, shift_x = runs[index, :6]
-        motion = np.int16(runs[index, 6 + channel])
-        # Columns whose source lies inside the field; those before and after repeat its edge.
-        inner_left, inner_right = min(max(left, -shift_x), right), max(min(right, width - shift_x), left)
-        for row in range(top, bottom):
-            source, target = before[min(max(row + shift_y, 0), height - 1)], out[row]
-            for column in range(left, inner_left):
-                target[column] = source[0] + motion
-            # Unsigned, so that no index is tested for being negative and the loop becomes wide instructions.
-            here, there = np.uint64(inner_left), np.uint64(inner_left + shift_x)
-            for step in range(np.uint64(max(inner_right - inner_left, 0))):
-                target[here + step] = source[there + step] + motion
-            for column in range(max(inner_right, inner_left), right):
-                target[column] = source[width - 1] + motion
+    for row in range(top, bottom):
+        source = min(max(row + shift_y, 0), height - 1)
+        for column in range(left, right):
+            out[row, column] = before[source, min(max(column + shift_x, 0), width - 1)] + motion
 
 
 @native
-def _append(runs: NDArray[np.int64], count: int, top: int, left: int, bottom: int, right: int, x: Any, y: Any) -> int:
-    """Adds a block, or lengthens the last run if the block continues it to the right; returns the number of runs."""
-    last = runs[max(count - 1, 0)]
-    if count and last[0] == top and last[2] == bottom and last[3] == left and last[6] == x and last[7] == y:
-        last[3] = right
-        return count
+def _chain_block(before: Field, out: Field, top: int, left: int, side_y: int, side_x: int, x: int, y: int) -> None:
+    """Both channels of one block; its shift to whole pixels is constant."""
+    height, width = before.shape[1], before.shape[2]
     units = MOTION_UNITS_PER_PIXEL
-    run = runs[count]
-    run[0], run[1], run[2], run[3] = top, left, bottom, right
-    run[4], run[5], run[6], run[7] = (units // 2 - y) // units, (units // 2 - x) // units, x, y
-    return count + 1
+    shift_y, shift_x = (units // 2 - y) // units, (units // 2 - x) // units
+    bottom, right = min(top + side_y, height), min(left + side_x, width)
+    is_inner = min(left, left + shift_x) >= 0 and max(left, left + shift_x) + side_x <= width
+    for channel in range(2):
+        motion = np.int16(y if channel else x)
+        source, target = before[channel], out[channel]
+        if is_inner and side_x == 16:
+            for row in range(top, bottom):
+                line = np.uint64(min(max(row + shift_y, 0), height - 1))
+                add_row_16(source, line, np.uint64(left + shift_x), motion, target, np.uint64(row), np.uint64(left))
+        elif is_inner and side_x == 8:
+            for row in range(top, bottom):
+                line = np.uint64(min(max(row + shift_y, 0), height - 1))
+                add_row_8(source, line, np.uint64(left + shift_x), motion, target, np.uint64(row), np.uint64(left))
+        else:
+            _chain_edge(source, target, top, left, bottom, right, shift_y, shift_x, motion)
 
 
 @native
-def _list_runs(vectors: Any, intra: Mask) -> NDArray[np.int64]:
-    """Rows of: top, left, bottom, right, shift in whole pixels (y, x), motion in quarter pixels (x, y)."""
+def _chain(vectors: Any, before: Field, out: Field, intra: Mask) -> None:
     height, width = intra.shape
     # Codecs choose between predicted and intra by macroblock, so a grid of 8 x 8 pixels tells all.
     rows, columns = (height + 7) // 8, (width + 7) // 8
     is_bare = np.ones((rows + 2, columns + 2), np.bool_)
-    runs = np.empty((vectors.shape[0] + rows * columns, 8), np.int64)
-    count = 0
     for index in range(vectors.shape[0]):
         vector = vectors[index]
-        left, top = np.int64(vector.dst_x) - vector.w // 2, np.int64(vector.dst_y) - vector.h // 2
-        for row in range(top // 8, (top + vector.h) // 8):
-            for column in range(left // 8, (left + vector.w) // 8):
+        side_y, side_x = np.int64(vector.h), np.int64(vector.w)
+        left, top = np.int64(vector.dst_x) - side_x // 2, np.int64(vector.dst_y) - side_y // 2
+        for row in range(top // 8, (top + side_y) // 8):
+            for column in range(left // 8, (left + side_x) // 8):
                 is_bare[row, column] = False
         scale = np.int64(vector.motion_scale)
         x = -np.int64(vector.motion_x) * MOTION_UNITS_PER_PIXEL // scale
         y = -np.int64(vector.motion_y) * MOTION_UNITS_PER_PIXEL // scale
-        bottom, right = min(top + vector.h, height), min(left + vector.w, width)
-        count = _append(runs, count, top, left, bottom, right, x, y)
+        _chain_block(before, out, top, left, side_y, side_x, x, y)
+    intra[:] = False
     for row in range(rows):
         for column in range(columns):
             if is_bare[row, column]:
-                bottom, right = min(8 * row + 8, height), min(8 * column + 8, width)
-                intra[8 * row : bottom, 8 * column : right] = True
-                count = _append(runs, count, 8 * row, 8 * column, bottom, right, 0, 0)
-    return runs[:count]
+                intra[8 * row : 8 * row + 8, 8 * column : 8 * column + 8] = True
+                _chain_block(before, out, 8 * row, 8 * column, 8, 8, 0, 0)
 
 
 def chain_blocks(vectors: NDArray[Any], before: Field, out: Field, intra: Mask) -> None:
@@ -113,7 +110,4 @@ def chain_blocks(vectors: NDArray[Any], before: Field, out: Field, intra: Mask) 
         out: (2, H, W) a_t; must not share memory with `before`.
         intra: (H, W) output, true where no block has a vector.
     """
-    intra.fill(False)
-    runs = _list_runs(vectors, intra)
-    for channel in range(2):
-        _chain_channel(runs, before[channel], channel, out[channel])
+    _chain(vectors, before, out, intra)

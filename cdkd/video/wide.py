@@ -1,0 +1,106 @@
+"""Eight or sixteen neighbours of a row in one machine instruction, for loops too short to be widened by a compiler.
+
+Blocks of video are 8 or 16 pixels wide. A compiled loop over so few asks at each row whether its memory overlaps and
+how much of it is left; these operations, in the compiler's own intermediate language, are told.
+
+All take positions as unsigned row and column. Nothing is checked: the caller sees to it that all neighbours exist, and
+that neighbours lie next to each other in memory.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.core.errors import NumbaTypeError
+from numba.extending import intrinsic
+
+_BYTE, _PAIR = ir.IntType(8), ir.IntType(16)
+
+
+def _pointer(context: Any, builder: Any, kind: Any, array: Any, row: Any, column: Any, lanes: ir.VectorType) -> Any:
+    """Where an array's element [row, column] and its neighbours to the right lie."""
+    view = context.make_array(kind)(context, builder, array)
+    item = cgutils.get_item_pointer(context, builder, kind, view, [row, column], wraparound=False)
+    return builder.bitcast(item, lanes.as_pointer())
+
+
+def _splat(builder: Any, value: Any, lanes: ir.VectorType) -> Any:
+    """All lanes hold `value`."""
+    first = builder.insert_element(ir.Constant(lanes, ir.Undefined), value, ir.Constant(ir.IntType(32), 0))
+    order = ir.Constant(ir.VectorType(ir.IntType(32), lanes.count), [0] * lanes.count)
+    return builder.shuffle_vector(first, ir.Constant(lanes, ir.Undefined), order)
+
+
+def _check(array: Any, kind: Any) -> None:
+    if not isinstance(array, types.Array) or array.ndim != 2 or array.dtype != kind:
+        raise NumbaTypeError(f"a matrix of {kind} is needed, not {array}")
+
+
+def _row_adder(count: int) -> Any:
+    lanes = ir.VectorType(_PAIR, count)
+
+    def add_row(typing: Any, source: Any, y: Any, x: Any, value: Any, target: Any, row: Any, column: Any) -> Any:
+        _check(source, types.int16)
+        _check(target, types.int16)
+
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            kinds = signature.args
+            here = _pointer(context, builder, kinds[0], *arguments[:3], lanes)
+            there = _pointer(context, builder, kinds[4], *arguments[4:], lanes)
+            total = builder.add(builder.load(here, align=2), _splat(builder, arguments[3], lanes))
+            builder.store(total, there, align=2)
+            return context.get_dummy_value()
+
+        places = (types.uint64, types.uint64)
+        return types.void(source, *places, types.int16, target, *places), generate
+
+    return intrinsic(add_row)
+
+
+def _row_averager(count: int, steps: tuple[tuple[int, int], ...]) -> Any:
+    """A row's mean with its neighbours at `steps` (down, right), `bias` added before the division."""
+    lanes, wide = ir.VectorType(_BYTE, count), ir.VectorType(_PAIR, count)
+    shift = {1: 0, 2: 1, 4: 2}[len(steps)]
+
+    def average_row(typing: Any, source: Any, y: Any, x: Any, bias: Any, target: Any, row: Any, column: Any) -> Any:
+        _check(source, types.uint8)
+        _check(target, types.uint8)
+
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            kinds = signature.args
+            total = _splat(builder, builder.trunc(arguments[3], _PAIR), wide)
+            for down, right in steps:
+                place = (
+                    builder.add(arguments[1], ir.Constant(ir.IntType(64), down)),
+                    builder.add(arguments[2], ir.Constant(ir.IntType(64), right)),
+                )
+                pixels = builder.load(_pointer(context, builder, kinds[0], arguments[0], *place, lanes), align=1)
+                total = builder.add(total, builder.zext(pixels, wide))
+            mean = builder.lshr(total, ir.Constant(wide, [shift] * count))
+            there = _pointer(context, builder, kinds[4], *arguments[4:], lanes)
+            builder.store(builder.trunc(mean, lanes), there, align=1)
+            return context.get_dummy_value()
+
+        places = (types.uint64, types.uint64)
+        return types.void(source, *places, types.uint64, target, *places), generate
+
+    return intrinsic(average_row)
+
+
+AddRow = Callable[..., None]
+AverageRow = Callable[..., None]
+
+add_row_8: AddRow = _row_adder(8)
+add_row_16: AddRow = _row_adder(16)
+
+_HERE, _RIGHT, _DOWN, _ACROSS = (0, 0), (0, 1), (1, 0), (1, 1)
+copy_row_8: AverageRow = _row_averager(8, (_HERE,))
+copy_row_16: AverageRow = _row_averager(16, (_HERE,))
+mean_right_8: AverageRow = _row_averager(8, (_HERE, _RIGHT))
+mean_right_16: AverageRow = _row_averager(16, (_HERE, _RIGHT))
+mean_down_8: AverageRow = _row_averager(8, (_HERE, _DOWN))
+mean_down_16: AverageRow = _row_averager(16, (_HERE, _DOWN))
+mean_square_8: AverageRow = _row_averager(8, (_HERE, _RIGHT, _DOWN, _ACROSS))
+mean_square_16: AverageRow = _row_averager(16, (_HERE, _RIGHT, _DOWN, _ACROSS))
