@@ -84,7 +84,7 @@ def _smooth_tile(dice: _Dice, cells: int) -> Ints:
     at = np.arange(_TILE)
     low, part = at // step, at % step
     high = (low + 1) % cells
-    rows = (knots[low] * (step - part)[:, None] + knots[high] * part[:, None]) // step
+    rows: Ints = (knots[low] * (step - part)[:, None] + knots[high] * part[:, None]) // step
     tile: Ints = (rows[:, low] * (step - part) + rows[:, high] * part) // step
     return tile
 
@@ -134,7 +134,8 @@ def _sample(tile: Ints, u: Ints, v: Ints, wrap: bool) -> Ints:
 
     top = texel(y0, x0) * (256 - fx) + texel(y0, x0 + 1) * fx
     bottom = texel(y0 + 1, x0) * (256 - fx) + texel(y0 + 1, x0 + 1) * fx
-    return (top * (256 - fy) + bottom * fy) >> 16
+    sampled: Ints = (top * (256 - fy) + bottom * fy) >> 16
+    return sampled
 
 
 @dataclass(frozen=True)
