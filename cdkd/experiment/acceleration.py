@@ -3,8 +3,8 @@
 import torch
 from torch import nn
 
+from cdkd.models.resnet import ResNet
 from cdkd.settings import OptimizerSettings, RuntimeSettings
-from cdkd.train.activation_checkpoints import checkpoint_stages
 from cdkd.train.processes import Processes
 from cdkd.train.sync_batch_norm import synchronise_batch_norms
 
@@ -22,8 +22,9 @@ def accelerate(
         synchronise_batch_norms(network, device)
     if runtime.channels_last:
         network.to(memory_format=torch.channels_last)
-    if runtime.checkpoint_activations:
-        checkpoint_stages(network)
+    for module in network.modules():
+        if isinstance(module, ResNet):
+            module.recompute = runtime.checkpoint_activations
     if runtime.compile:
         network.compile()
     return network

@@ -58,7 +58,7 @@ def test_predictions_are_the_softmax_of_the_tested_scores(outcome: Outcome) -> N
 def test_teachers_predict_as_they_are_tested(outcome: Outcome) -> None:
     path = ensure_teacher(EXPERIMENT, lambda metrics, epoch: None)
     dataset = open_dataset(EXPERIMENT.data)
-    teacher = load_teacher(EXPERIMENT, 12, CPU, path)
+    teacher = load_teacher(EXPERIMENT, CPU, path)
     inputs = ClipInputs(EXPERIMENT, dataset, CPU)
     source = inputs.source("test", ClipLayout(1, 6, student_window=0, teacher_window=1))
     batch = next(iter(source.view_batches(0, 1, 5)))
