@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from cdkd.video.memory import empty_array
 from cdkd.video.native import native
 
 Plane = NDArray[np.uint8]
@@ -69,7 +70,7 @@ def picture_of(frame: Any) -> Picture:
 
 def empty_images(count: int, height: int, width: int, channels: int, kind: Any) -> NDArray[Any]:
     """An uninitialised (count, height, width, channels) array whose memory lies channel by channel."""
-    return np.empty((count, channels, height, width), kind).transpose(0, 2, 3, 1)
+    return empty_array((count, channels, height, width), kind).transpose(0, 2, 3, 1)
 
 
 @native

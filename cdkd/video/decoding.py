@@ -51,31 +51,49 @@ class DecodedFrame:
         return _NO_VECTORS if vectors is None else np.frombuffer(vectors, VECTOR_TYPE)
 
 
-def decode_gop(
-    container: Any, stream: Any, info: StreamInfo, gop: int, key_time: int, num_frames: int, with_chain: bool
-) -> Iterator[DecodedFrame]:
-    """The first `num_frames` of a GOP in display order; no packet is decoded after the last of them is out.
+class GopDecoder:
+    """Decodes GOPs of one open stream, in any order; its decoders, and the memory of their pictures, are made once."""
 
-    Raises:
-        VideoError: the GOP is damaged, ends early, or its picture size changes.
-    """
-    full = _decoder(stream, info, _WITH_VECTORS)
-    skipping = _decoder(stream, info, _PREDICTION_ONLY) if with_chain else None
-    done = 0
-    try:
-        for packet in _packets_from(container, stream, info, key_time):
-            frames = full.decode(packet)
-            chains = skipping.decode(packet) if skipping else [None] * len(frames)
-            for frame, chain in zip(frames, chains, strict=True):
-                decoded = DecodedFrame(frame, chain)
-                _check_frame(info, gop, done, frame, decoded.letter)
-                yield decoded
-                done += 1
-                if done == num_frames:
-                    return
-    except FFmpegError as error:
-        raise VideoError(info.path, f"frame {done} of GOP {gop} is damaged: {error.strerror}") from error
-    raise VideoError(info.path, f"GOP {gop} is cut short: it gives {done} frames where {num_frames} are needed")
+    def __init__(self, container: Any, stream: Any, info: StreamInfo) -> None:
+        self._container = container
+        self._stream = stream
+        self._info = info
+        self._decoders: dict[str, Any] = {}
+
+    def decode(self, gop: int, key_time: int, num_frames: int, with_chain: bool) -> Iterator[DecodedFrame]:
+        """The first `num_frames` of a GOP in display order; no packet is decoded after the last of them is out.
+
+        Raises:
+            VideoError: the GOP is damaged, ends early, or its picture size changes.
+        """
+        info = self._info
+        full = self._fresh("full", _WITH_VECTORS)
+        skipping = self._fresh("chain", _PREDICTION_ONLY) if with_chain else None
+        done = 0
+        try:
+            for packet in _packets_from(self._container, self._stream, info, key_time):
+                frames = full.decode(packet)
+                chains = skipping.decode(packet) if skipping else [None] * len(frames)
+                for frame, chain in zip(frames, chains, strict=True):
+                    decoded = DecodedFrame(frame, chain)
+                    _check_frame(info, gop, done, frame, decoded.letter)
+                    yield decoded
+                    done += 1
+                    if done == num_frames:
+                        return
+        except FFmpegError as error:
+            # What a decoder makes of the next GOP must not depend on damage in this one.
+            self._decoders.clear()
+            raise VideoError(info.path, f"frame {done} of GOP {gop} is damaged: {error.strerror}") from error
+        raise VideoError(info.path, f"GOP {gop} is cut short: it gives {done} frames where {num_frames} are needed")
+
+    def _fresh(self, name: str, options: dict[str, str]) -> Any:
+        """A decoder that remembers no frame."""
+        if name in self._decoders:
+            self._decoders[name].flush_buffers()
+        else:
+            self._decoders[name] = _decoder(self._stream, self._info, options)
+        return self._decoders[name]
 
 
 def _decoder(stream: Any, info: StreamInfo, options: dict[str, str]) -> Any:

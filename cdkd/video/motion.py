@@ -39,63 +39,86 @@ VECTOR_TYPE = np.dtype(
 
 
 @native
-def _chain_edge(
-    before: Field, out: Field, top: int, left: int, bottom: int, right: int, shift_y: int, shift_x: int, motion: Any
-) -> None:
-    """A block of any size, whose source may lie beyond the field's edges, which are repeated outwards."""
-    height, width = before.shape
-    for row in range(top, bottom):
-        source = min(max(row + shift_y, 0), height - 1)
-        for column in range(left, right):
-            out[row, column] = before[source, min(max(column + shift_x, 0), width - 1)] + motion
-
-
-@native
-def _chain_block(before: Field, out: Field, top: int, left: int, side_y: int, side_x: int, x: int, y: int) -> None:
-    """Both channels of one block; its shift to whole pixels is constant."""
-    height, width = before.shape[1], before.shape[2]
-    units = MOTION_UNITS_PER_PIXEL
-    shift_y, shift_x = (units // 2 - y) // units, (units // 2 - x) // units
-    bottom, right = min(top + side_y, height), min(left + side_x, width)
-    is_inner = min(left, left + shift_x) >= 0 and max(left, left + shift_x) + side_x <= width
-    for channel in range(2):
-        motion = np.int16(y if channel else x)
-        source, target = before[channel], out[channel]
-        if is_inner and side_x == 16:
-            for row in range(top, bottom):
-                line = np.uint64(min(max(row + shift_y, 0), height - 1))
-                add_row_16(source, line, np.uint64(left + shift_x), motion, target, np.uint64(row), np.uint64(left))
-        elif is_inner and side_x == 8:
-            for row in range(top, bottom):
-                line = np.uint64(min(max(row + shift_y, 0), height - 1))
-                add_row_8(source, line, np.uint64(left + shift_x), motion, target, np.uint64(row), np.uint64(left))
-        else:
-            _chain_edge(source, target, top, left, bottom, right, shift_y, shift_x, motion)
-
-
-@native
-def _chain(vectors: Any, before: Field, out: Field, intra: Mask) -> None:
+def _list_cells(vectors: Any, intra: Mask) -> NDArray[np.int64]:
+    """(rows, columns, 2) motion in quarter pixels, x and y, of each cell of 8 x 8 pixels; marks the intra ones."""
     height, width = intra.shape
-    # Codecs choose between predicted and intra by macroblock, so a grid of 8 x 8 pixels tells all.
+    # Blocks are 8 or 16 pixels wide and high, on a grid of 8.
     rows, columns = (height + 7) // 8, (width + 7) // 8
-    is_bare = np.ones((rows + 2, columns + 2), np.bool_)
+    cells = np.zeros((rows + 1, columns + 1, 2), np.int64)
+    is_bare = np.ones((rows + 1, columns + 1), np.bool_)
     for index in range(vectors.shape[0]):
         vector = vectors[index]
-        side_y, side_x = np.int64(vector.h), np.int64(vector.w)
-        left, top = np.int64(vector.dst_x) - side_x // 2, np.int64(vector.dst_y) - side_y // 2
-        for row in range(top // 8, (top + side_y) // 8):
-            for column in range(left // 8, (left + side_x) // 8):
-                is_bare[row, column] = False
-        scale = np.int64(vector.motion_scale)
+        side_y, side_x, scale = np.int64(vector.h), np.int64(vector.w), np.int64(vector.motion_scale)
+        top, left = (np.int64(vector.dst_y) - side_y // 2) // 8, (np.int64(vector.dst_x) - side_x // 2) // 8
         x = -np.int64(vector.motion_x) * MOTION_UNITS_PER_PIXEL // scale
         y = -np.int64(vector.motion_y) * MOTION_UNITS_PER_PIXEL // scale
-        _chain_block(before, out, top, left, side_y, side_x, x, y)
+        for row in range(top, min(top + side_y // 8, rows)):
+            for column in range(left, min(left + side_x // 8, columns)):
+                cells[row, column, 0], cells[row, column, 1] = x, y
+                is_bare[row, column] = False
     intra[:] = False
     for row in range(rows):
         for column in range(columns):
             if is_bare[row, column]:
                 intra[8 * row : 8 * row + 8, 8 * column : 8 * column + 8] = True
-                _chain_block(before, out, 8 * row, 8 * column, 8, 8, 0, 0)
+    return cells[:rows, :columns]
+
+
+@native
+def _list_runs(cells: NDArray[np.int64], width: int, runs: NDArray[np.int64]) -> int:
+    """One row of cells as runs of equal motion: left, right, shift in whole pixels (x, y), motion (x, y), is inner.
+
+    Inner: all sources lie between the field's left and right edge. Returns the number of runs.
+    """
+    units, count = MOTION_UNITS_PER_PIXEL, 0
+    for column in range(cells.shape[0]):
+        x, y = cells[column, 0], cells[column, 1]
+        left, right, shift = 8 * column, 8 * column + 8, (units // 2 - x) // units
+        is_inner = right <= width and left + shift >= 0 and right + shift <= width
+        last = max(count - 1, 0)
+        if count and runs[last, 4] == x and runs[last, 5] == y and runs[last, 6] == is_inner:
+            runs[last, 1] = min(right, width)
+            continue
+        runs[count, 0], runs[count, 1] = left, min(right, width)
+        runs[count, 2], runs[count, 3] = shift, (units // 2 - y) // units
+        runs[count, 4], runs[count, 5], runs[count, 6] = x, y, is_inner
+        count += 1
+    return count
+
+
+@native
+def _chain_row(runs: NDArray[np.int64], count: int, before: Field, channel: int, row: int, out: Field) -> None:
+    """One row of pixels; outside the field its edges are repeated."""
+    height, width = before.shape
+    to_y = np.uint64(row)
+    for index in range(np.uint64(count)):
+        left, right, shift = runs[index, 0], runs[index, 1], runs[index, 2]
+        motion, line = np.int16(runs[index, 4 + channel]), min(max(row + runs[index, 3], 0), height - 1)
+        if runs[index, 6]:
+            y, x, to_x, end = np.uint64(line), np.uint64(left + shift), np.uint64(left), np.uint64(right)
+            while to_x + np.uint64(16) <= end:
+                add_row_16(before, y, x, motion, out, to_y, to_x)
+                x, to_x = x + np.uint64(16), to_x + np.uint64(16)
+            if to_x < end:
+                add_row_8(before, y, x, motion, out, to_y, to_x)
+        else:
+            for column in range(left, right):
+                out[row, column] = before[line, min(max(column + shift, 0), width - 1)] + motion
+
+
+@native
+def _chain(vectors: Any, before: Field, out: Field, intra: Mask) -> None:
+    """Row by row of pixels, not block by block, because memory is written fastest from front to back."""
+    height, width = intra.shape
+    cells = _list_cells(vectors, intra)
+    runs = np.empty((cells.shape[1], 7), np.int64)
+    before_x, before_y, out_x, out_y = before[0], before[1], out[0], out[1]
+    for band in range(cells.shape[0]):
+        count = _list_runs(cells[band], width, runs)
+        for row in range(8 * band, min(8 * band + 8, height)):
+            _chain_row(runs, count, before_x, 0, row, out_x)
+        for row in range(8 * band, min(8 * band + 8, height)):
+            _chain_row(runs, count, before_y, 1, row, out_y)
 
 
 def chain_blocks(vectors: NDArray[Any], before: Field, out: Field, intra: Mask) -> None:

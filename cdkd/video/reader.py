@@ -1,6 +1,7 @@
 """Opens a video and reads of a group of pictures what is asked, decoding no more than that needs."""
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -10,9 +11,10 @@ from av.error import FFmpegError
 from numpy.typing import NDArray
 
 from cdkd.video.colour import Picture, empty_images, rgb_difference, to_rgb
-from cdkd.video.decoding import decode_gop
+from cdkd.video.decoding import GopDecoder
 from cdkd.video.frames import GopRead, StreamInfo, VideoError
 from cdkd.video.index import index_video, open_video
+from cdkd.video.memory import empty_array
 from cdkd.video.motion import chain_blocks
 from cdkd.video.prediction import predict
 from cdkd.video.residual import warped_residual
@@ -43,7 +45,8 @@ class VideoReader:
         self._index = index_video(self.path)
         if self.info.obstacle:
             raise VideoError(self.path, self.info.obstacle)
-        self._container, self._stream = open_video(self.path)
+        self._container, stream = open_video(self.path)
+        self._decoder = GopDecoder(self._container, stream, self.info)
 
     @property
     def info(self) -> StreamInfo:
@@ -137,7 +140,7 @@ class VideoReader:
         is_h264, is_exact = self.info.codec == "h264", not self.info.frame_residual_obstacle
         with_chain = with_residual and accumulated and not (is_h264 or is_exact)
         key_time = self._index.key_times[gop]
-        frames = decode_gop(self._container, self._stream, self.info, gop, key_time, last + 1, with_chain)
+        frames = self._decoder.decode(gop, key_time, last + 1, with_chain)
         fields = _Fields(self.info.height, self.info.width, accumulated)
         chain: Picture | None = None
         for position, frame in enumerate(frames):
@@ -175,17 +178,14 @@ class _Fields:
 
     def __init__(self, height: int, width: int, accumulated: bool) -> None:
         self._accumulated = accumulated
-        self._spares = [np.zeros((2, height, width), np.int16) for _ in range(3 if accumulated else 1)]
-        self._spare_intra = np.empty((height, width), np.bool_)
-        self._before = self._spares[0]
+        self._before = _still_field(height, width)
 
     def advance(self, vectors: NDArray[Any], result: GopRead, slots: list[int]) -> None:
         """Goes on to the next P-frame and leaves its motion and intra mask in `slots` of the result."""
         if slots:
             field, intra = result.motion[slots[0]].transpose(2, 0, 1), result.intra[slots[0]]
         elif self._accumulated:
-            field = next(spare for spare in self._spares[1:] if spare is not self._before)
-            intra = self._spare_intra
+            field, intra = empty_array(self._before.shape, np.int16), empty_array(self._before.shape[1:], np.bool_)
         else:
             return
         chain_blocks(vectors, self._before, field, intra)
@@ -193,6 +193,12 @@ class _Fields:
             result.motion[slot], result.intra[slot] = result.motion[slots[0]], intra
         if self._accumulated:
             self._before = field
+
+
+@lru_cache(maxsize=8)
+def _still_field(height: int, width: int) -> NDArray[np.int16]:
+    """Nobody writes to it; it is not marked so, because compiled loops would then be compiled twice."""
+    return np.zeros((2, height, width), np.int16)
 
 
 def _rgb(picture: Picture) -> NDArray[np.uint8]:
@@ -213,7 +219,7 @@ def _empty_read(
         iframe=empty_images(1, *size, 3, np.uint8)[0],
         motion=empty_images(len(positions), *size, 2, np.int16),
         residual=empty_images(len(positions) if with_residual else 0, *size, 3, np.int16),
-        intra=np.empty((len(positions), *size), np.bool_),
+        intra=empty_array((len(positions), *size), np.bool_),
         frames=empty_images(len(frame_positions), *size, 3, np.uint8),
         positions=positions,
         frame_positions=frame_positions,

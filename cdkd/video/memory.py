@@ -1,0 +1,65 @@
+"""Arrays in memory that this process has used before, as FFmpeg keeps its own pictures.
+
+Fresh memory costs more than what is written into it: the system hands it out page by page and blanks each one. So the
+memory of arrays that nobody holds any more is kept, up to a limit, for the next ones of the same size.
+"""
+
+import math
+from collections import defaultdict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_KEPT_BYTES = 32 << 20
+"""At most so much memory waits in a process: three GOPs of 12 frames of 320 x 256 with everything read."""
+
+
+class Pool:
+    """Memory that waits to be used again; safe in any thread, since each step on it is one of the interpreter's."""
+
+    def __init__(self, kept_bytes: int) -> None:
+        self._kept_bytes = kept_bytes
+        self._waiting: defaultdict[int, list[NDArray[np.uint8]]] = defaultdict(list)
+
+    @property
+    def num_bytes(self) -> int:
+        """How much waits."""
+        return sum(size * len(waiting) for size, waiting in list(self._waiting.items()))
+
+    def take(self, size: int) -> NDArray[np.uint8]:
+        """Memory of `size` bytes, its content undefined."""
+        try:
+            return self._waiting[size].pop()
+        except IndexError:
+            return np.empty(max(size, (1<<22)) if size>1<<20 else size, np.uint8)[:size]
+
+    def give_back(self, memory: NDArray[np.uint8]) -> None:
+        """Keeps `memory`; where that would be too much, what has waited until now is let go."""
+        if self.num_bytes + memory.size > self._kept_bytes:
+            self._waiting.clear()
+        if memory.size <= self._kept_bytes:
+            self._waiting[memory.size].append(memory)
+
+
+class _Lease:
+    """Holds memory for as long as an array upon it lives, or a view of that, and then gives it back."""
+
+    def __init__(self, pool: Pool, size: int) -> None:
+        self._pool = pool
+        self._memory = pool.take(size)
+        self.__array_interface__ = self._memory.__array_interface__
+
+    def __del__(self) -> None:
+        self._pool.give_back(self._memory)
+
+
+_POOL = Pool(_KEPT_BYTES)
+
+
+def empty_array(shape: tuple[int, ...], kind: Any, pool: Pool = _POOL) -> NDArray[Any]:
+    """An uninitialised array; when it and all views of it are gone, its memory is used again."""
+    size = math.prod(shape) * np.dtype(kind).itemsize
+    if size == 0:
+        return np.empty(shape, kind)
+    return np.asarray(_Lease(pool, size)).view(kind).reshape(shape)
