@@ -12,76 +12,75 @@ from numpy.typing import NDArray
 
 from cdkd.video.colour import Picture, Plane
 from cdkd.video.native import native
+from cdkd.video.wide import (
+    copy_row_8,
+    copy_row_16,
+    mean_down_8,
+    mean_down_16,
+    mean_right_8,
+    mean_right_16,
+    mean_square_8,
+    mean_square_16,
+)
 
 # ISO/IEC 14496-2, table 7-10: sixteenths of the sum of four half-pixel vectors, rounded for chroma.
 _SIXTEENTHS = np.array([0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2], np.int64)
 
 
 @native
-def _predict_inner(source: Plane, top: Any, left: Any, side: Any, dxy: int, bias: Any, out: Plane) -> None:
-    """One block whose pixels and their neighbours all exist, so that no index needs a check.
-
-    Unsigned numbers throughout: with signed ones numba tests every index for being negative.
-    """
-    one, two = np.uint64(1), np.uint64(2)
-    for row in range(side):
-        y = top + row
-        if dxy == 0:
-            for column in range(side):
-                out[row, column] = source[y, left + column]
-        elif dxy == 1:
-            for column in range(side):
-                x = left + column
-                out[row, column] = (np.uint64(source[y, x]) + np.uint64(source[y, x + one]) + bias) >> one
-        elif dxy == 2:
-            for column in range(side):
-                x = left + column
-                out[row, column] = (np.uint64(source[y, x]) + np.uint64(source[y + one, x]) + bias) >> one
-        else:
-            for column in range(side):
-                x = left + column
-                upper = np.uint64(source[y, x]) + np.uint64(source[y, x + one])
-                lower = np.uint64(source[y + one, x]) + np.uint64(source[y + one, x + one])
-                out[row, column] = (upper + lower + bias + one) >> two
+def _predict_inner(source: Plane, top: Any, left: Any, side: Any, dxy: int, bias: Any, out: Plane, y: Any, x: Any) -> None:
+    """One block whose pixels and their neighbours all exist, from `source` at (top, left) to `out` at (y, x)."""
+    four, none = bias + np.uint64(1), np.uint64(0)
+    if side == 16:
+        for row in range(np.uint64(16)):
+            if dxy == 0:
+                copy_row_16(source, top + row, left, none, out, y + row, x)
+            elif dxy == 1:
+                mean_right_16(source, top + row, left, bias, out, y + row, x)
+            elif dxy == 2:
+                mean_down_16(source, top + row, left, bias, out, y + row, x)
+            else:
+                mean_square_16(source, top + row, left, four, out, y + row, x)
+    else:
+        for row in range(np.uint64(8)):
+            if dxy == 0:
+                copy_row_8(source, top + row, left, none, out, y + row, x)
+            elif dxy == 1:
+                mean_right_8(source, top + row, left, bias, out, y + row, x)
+            elif dxy == 2:
+                mean_down_8(source, top + row, left, bias, out, y + row, x)
+            else:
+                mean_square_8(source, top + row, left, four, out, y + row, x)
 
 
 @native
-def _predict_edge(source: Plane, top: int, left: int, dxy: int, bias: int, out: Plane) -> None:
-    """The same with the picture's edges repeated outwards."""
+def _repeat_edges(source: Plane, top: int, left: int, side: int, out: Plane) -> None:
+    """Copies (side + 1) x (side + 1) pixels from (top, left) on, the picture's edges repeated outwards."""
     height, width = source.shape
-    for row in range(out.shape[0]):
-        upper = min(max(top + row, 0), height - 1)
-        lower = min(max(top + row + (dxy >> 1), 0), height - 1)
-        for column in range(out.shape[1]):
-            first = min(max(left + column, 0), width - 1)
-            second = min(max(left + column + (dxy & 1), 0), width - 1)
-            total = np.int64(source[upper, first]) + source[upper, second]
-            total += np.int64(source[lower, first]) + source[lower, second]
-            # Without a half step in a direction both its pixels are the same one, and the sum has a factor of 2.
-            if dxy == 3:
-                out[row, column] = (total + bias + 1) >> 2
-            elif dxy == 0:
-                out[row, column] = total >> 2
-            else:
-                out[row, column] = ((total >> 1) + bias) >> 1
+    for row in range(side + 1):
+        line = min(max(top + row, 0), height - 1)
+        for column in range(side + 1):
+            out[row, column] = source[line, min(max(left + column, 0), width - 1)]
 
 
 @native
 def _predict_plane(blocks: NDArray[np.int64], source: Plane, decoded: Plane, bias: int, out: Plane) -> None:
-    """`out` holds a copy of `source` on entry, so that still blocks need no work."""
     height, width = source.shape
+    edge, none, rounding = np.empty((17, 17), np.uint8), np.uint64(0), np.uint64(bias)
     for index in range(blocks.shape[0]):
-        top, left, side, x, y, is_intra = blocks[index]
+        top, left, side = blocks[index, 0], blocks[index, 1], blocks[index, 2]
+        x, y, is_intra = blocks[index, 3], blocks[index, 4], blocks[index, 5]
+        to_y, to_x, size = np.uint64(top), np.uint64(left), np.uint64(side)
         if is_intra:
-            out[top : top + side, left : left + side] = decoded[top : top + side, left : left + side]
-        elif x != 0 or y != 0:
-            target = out[top : top + side, left : left + side]
-            dxy = (x & 1) + 2 * (y & 1)
-            top, left = top + (y >> 1), left + (x >> 1)
-            if top < 0 or left < 0 or top + side >= height or left + side >= width:
-                _predict_edge(source, top, left, dxy, bias, target)
-            else:
-                _predict_inner(source, np.uint64(top), np.uint64(left), np.uint64(side), dxy, np.uint64(bias), target)
+            _predict_inner(decoded, to_y, to_x, size, 0, rounding, out, to_y, to_x)
+            continue
+        dxy = (x & 1) + 2 * (y & 1)
+        top, left = top + (y >> 1), left + (x >> 1)
+        if top < 0 or left < 0 or top + side >= height or left + side >= width:
+            _repeat_edges(source, top, left, side, edge)
+            _predict_inner(edge, none, none, size, dxy, rounding, out, to_y, to_x)
+        else:
+            _predict_inner(source, np.uint64(top), np.uint64(left), size, dxy, rounding, out, to_y, to_x)
 
 
 @native
@@ -130,9 +129,8 @@ def predict(vectors: NDArray[Any], reference: Picture, decoded: Picture, roundin
     """
     height, width = decoded.y.shape
     luma, chroma = _list_blocks(vectors, height // 16, width // 16, _SIXTEENTHS)
-    predicted = []
-    for blocks, name in ((luma, "y"), (chroma, "u"), (chroma, "v")):
-        source = getattr(reference, name)
-        predicted.append(source.copy())
-        _predict_plane(blocks, source, getattr(decoded, name), 1 - rounding, predicted[-1])
-    return Picture(predicted[0], predicted[1], predicted[2], decoded.rule)
+    y, u, v = (np.empty(plane.shape, np.uint8) for plane in (decoded.y, decoded.u, decoded.v))
+    _predict_plane(luma, reference.y, decoded.y, 1 - rounding, y)
+    _predict_plane(chroma, reference.u, decoded.u, 1 - rounding, u)
+    _predict_plane(chroma, reference.v, decoded.v, 1 - rounding, v)
+    return Picture(y, u, v, decoded.rule)
