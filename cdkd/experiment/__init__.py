@@ -11,7 +11,7 @@ from typing import Literal
 from cdkd.experiment.paths import has_teacher, teacher_folder
 from cdkd.settings import Experiment
 
-__all__ = ["Outcome", "ensure_teacher", "has_teacher", "prepare_data", "run", "teacher_folder"]
+__all__ = ["Outcome", "ensure_teacher", "has_teacher", "prepare_data", "run", "teacher_folder", "teacher_outcome"]
 
 Log = Callable[[dict[str, float], int], None]
 Progress = Callable[[float], None]
@@ -46,6 +46,17 @@ def ensure_teacher(experiment: Experiment, log: Log, progress: Progress = lambda
     from cdkd.experiment.teacher import ensure_teacher as ensure
 
     return ensure(experiment, log, progress)
+
+
+def teacher_outcome(checkpoint: Path) -> Outcome:
+    """What the training of a teacher left behind: its accuracies, its cost, what it was trained and tested on.
+
+    Raises:
+        CdkdError: the checkpoint is missing or foreign.
+    """
+    from cdkd.experiment.teacher_record import teacher_outcome as read
+
+    return read(checkpoint)
 
 
 def run(experiment: Experiment, folder: Path, log: Log, progress: Progress = lambda share: None) -> Outcome:

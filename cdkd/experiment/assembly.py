@@ -1,7 +1,7 @@
 """One student's configuration becomes objects: data set, teacher, network with its initial weights."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 import torch
@@ -19,6 +19,7 @@ from cdkd.experiment.inputs import ClipInputs, choose_device
 from cdkd.experiment.objectives import StudentObjective
 from cdkd.experiment.teacher import ensure_teacher, load_teacher
 from cdkd.experiment.teacher_geometry import teacher_channels
+from cdkd.experiment.teacher_record import teacher_facts
 from cdkd.models.outputs import StudentOutput
 from cdkd.models.starting_weights import start_from
 from cdkd.models.student import build_student
@@ -43,6 +44,8 @@ class StudentRun:
     teacher: FrozenTeacher | None
     objective: nn.Module
     """`StudentObjective`, wrapped where several processes train."""
+    teacher_facts: dict[str, str] = field(default_factory=dict)
+    """What the teacher reached on the run's own test, and its cost, where that is known."""
 
     @property
     def processes(self) -> Processes:
@@ -92,10 +95,12 @@ def assemble(
     torch.set_num_threads(experiment.runtime.num_threads)
     device = choose_device(experiment.runtime.device)
     dataset = open_dataset(experiment.data)
-    teacher = None
+    inputs = ClipInputs(experiment, dataset, device, processes)
+    teacher, known = None, {}
     if experiment.uses_teacher:
         path = ensure_teacher(experiment, log, lambda share: None, processes)
         teacher = load_teacher(experiment, device, path)
+        known = teacher_facts(experiment, inputs.facts, path)
         accelerate_frozen(teacher, experiment.runtime, device)
     student = build_student(
         experiment.student,
@@ -109,8 +114,7 @@ def assemble(
     accelerate(student, experiment.runtime, experiment.train, processes, device)
     objective = StudentObjective(student, experiment, processes.batch_mean)
     wrapped = processes.wrap(objective, device, may_skip=_may_skip(experiment.student))
-    inputs = ClipInputs(experiment, dataset, device, processes)
-    return StudentRun(experiment, dataset, inputs, student, teacher, wrapped)
+    return StudentRun(experiment, dataset, inputs, student, teacher, wrapped, known)
 
 
 def _may_skip(settings: StudentSettings) -> bool:

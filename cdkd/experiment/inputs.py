@@ -130,6 +130,7 @@ class ClipInputs:
         return {
             **self.dataset.facts,
             "split": str(data.split),
+            "num_views": str(evaluation.clips * evaluation.crops),
             "clip": f"{data.gops_per_clip} GOP x {data.frames_per_gop} P-frames, {data.motion} motion",
             "views": (
                 f"{evaluation.clips} clip{'s' * (evaluation.clips > 1)} x {evaluation.crops} "

@@ -9,6 +9,7 @@ from cdkd.experiment import Outcome
 from cdkd.experiment.inputs import ExperimentError
 from cdkd.experiment.student import run_student
 from cdkd.experiment.teacher import ensure_teacher
+from cdkd.experiment.teacher_record import teacher_outcome
 from cdkd.settings import Experiment, cell_identity, flat_settings, teacher_identity
 from cdkd.tracking.tracker import Opening, Tracker
 from cdkd.train.processes import Processes
@@ -52,7 +53,7 @@ def train_teacher(
         path = ensure_teacher(experiment, run.log, lambda share: None, processes)
         if processes.is_first:
             copy_checkpoint(path, output)
-            run.finish(Outcome("finished", {}, {CHECKPOINT: path}))
+            run.finish(teacher_outcome(path))
     return output
 
 

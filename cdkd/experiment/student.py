@@ -7,6 +7,7 @@ import pandas as pd
 
 from cdkd.experiment import Outcome
 from cdkd.experiment.assembly import StudentRun, assemble
+from cdkd.experiment.costs import cost_facts, student_cost
 from cdkd.experiment.description import student_description
 from cdkd.experiment.paths import MODEL_NAME
 from cdkd.experiment.pretraining import ensure_streams
@@ -73,7 +74,9 @@ def _accuracies(part: str, scores: Scores) -> dict[str, float]:
 
 def _facts(run: StudentRun) -> dict[str, str]:
     teacher = teacher_identity(run.experiment) if run.teacher is not None else "none"
-    return {**run.inputs.facts, "teacher": teacher, "initial_weights": run.experiment.student.weights}
+    cost = student_cost(run.experiment, run.dataset.num_classes)
+    names = {"teacher": teacher, "initial_weights": run.experiment.student.weights}
+    return {**run.inputs.facts, **cost_facts(cost), **names, **run.teacher_facts}
 
 
 def _scores_frame(scores: Scores, classes: tuple[str, ...]) -> pd.DataFrame:

@@ -15,6 +15,7 @@ from cdkd.data.sampling import ClipLayout
 from cdkd.distill.objective import Loss
 from cdkd.errors import CdkdError
 from cdkd.experiment.acceleration import accelerate
+from cdkd.experiment.costs import cost_facts, teacher_cost
 from cdkd.experiment.description import teacher_description
 from cdkd.experiment.inputs import ClipInputs, choose_device
 from cdkd.experiment.objectives import TeacherObjective
@@ -118,6 +119,10 @@ def _train(experiment: Experiment, folder: Path, log: Log, progress: Progress, p
         scores = evaluate(network, predict, held_out, inputs.evaluation, processes)
         return {"validation_top1": scores.accuracy(1), "validation_top5": scores.accuracy(5)}
 
+    def test() -> dict[str, float]:
+        scores = evaluate(network, predict, inputs.source("test", layout), inputs.evaluation, processes)
+        return {"test_top1": scores.accuracy(1), "test_top5": scores.accuracy(5)}
+
     task = Task(
         network,
         lambda epoch: inputs.training_batches(source, settings.seed, epoch, settings.train.batch_size),
@@ -128,17 +133,13 @@ def _train(experiment: Experiment, folder: Path, log: Log, progress: Progress, p
     plan = Plan(
         settings.train, settings.seed, device, folder, experiment.evaluation.every_epochs, processes=processes
     )
-    metrics: dict[str, float] = {}
-
-    def log_and_keep(values: dict[str, float], epoch: int) -> None:
-        metrics.update(values)
-        log(values, epoch)
-
-    if fit(task, plan, log_and_keep, progress) == "diverged":
+    if fit(task, plan, log, progress) == "diverged":
         raise TeacherError(
             f"the teacher's training diverged; lower teacher.train.learning_rate ({settings.train.learning_rate:g})"
         )
+    # Validated anew: a training that was interrupted after its last epoch has logged nothing when it goes on.
+    metrics = {**validate(), **test()}
     if processes.is_first:
-        description = teacher_description(experiment, dataset, inputs.facts)
-        trained = {"trained_on": part, "validation_top1": metrics["validation_top1"]}
-        save_model(folder / MODEL_NAME, network, {**description, **trained})
+        facts = {**inputs.facts, **cost_facts(teacher_cost(experiment, dataset.num_classes)), "trained_on": part}
+        description = teacher_description(experiment, dataset, facts)
+        save_model(folder / MODEL_NAME, network, {**description, **metrics})

@@ -63,6 +63,9 @@ class ExperimentModule(Protocol):
     def ensure_teacher(self, experiment: Experiment, log: Log | None, progress: ReportProgress | None) -> Path:
         """Trains the teacher that the run needs, or finds it."""
 
+    def teacher_outcome(self, checkpoint: Path) -> Outcome:
+        """What is known of a teacher that was trained."""
+
     def run(self, experiment: Experiment, folder: Path, log: Log, progress: ReportProgress | None) -> Outcome:
         """Trains and tests."""
 
@@ -137,8 +140,9 @@ def _train(
     book = Logbook(work / "metrics.jsonl", send)
     if trial.task.kind == "teacher":
         checkpoint = experiment.ensure_teacher(cell.experiment, book.log, progress)
-        book.close()
-        return _Result("finished", facts={"checkpoint": str(checkpoint)})
+        taught = experiment.teacher_outcome(checkpoint)
+        book.close(taught.metrics)
+        return _Result("finished", taught.metrics, facts={**taught.facts, "checkpoint": str(checkpoint)})
     outcome = experiment.run(cell.experiment, work, book.log, progress)
     book.close(outcome.metrics)
     ending: Ending = "diverged" if outcome.status == "diverged" else "finished"

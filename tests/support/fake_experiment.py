@@ -67,6 +67,10 @@ def ensure_teacher(experiment, log, progress=lambda share: None):
     return file
 
 
+def teacher_outcome(checkpoint):
+    return Outcome("finished", {"validation_top1": 88.0, "test_top1": 87.0}, {}, {"dataset": "fake"})
+
+
 def accuracy(experiment) -> float:
     """Best at lambda1 = 0.1, then at lambda2 = 1; a seed is worth one hundredth."""
     spatial = {0.01: 3.0, 0.1: 5.0, 1.0: 1.0}.get(experiment.distill.spatial.weight, 0.0)
