@@ -4,9 +4,6 @@ FFmpeg's own converter picks other code, with other rounding, on other processor
 pictures must be exact. The rule is 13-bit fixed point, each chroma sample used for its 2 x 2 pixels:
 
     channel = clamp((luma * (Y - black) + u * (U - 128) + v * (V - 128) + 4096) >> 13)
-
-All of it is computed in float32, which compilers turn into wide instructions: every product and sum is a multiple
-of 1 / 8192 below 2048, hence exact, whatever the order of operations.
 """
 
 from dataclasses import dataclass
@@ -17,6 +14,7 @@ from numpy.typing import NDArray
 
 from cdkd.video.memory import empty_array
 from cdkd.video.native import native
+from cdkd.video.wide_colour import difference_16, rgb_16
 
 Plane = NDArray[np.uint8]
 
@@ -74,55 +72,63 @@ def empty_images(count: int, height: int, width: int, channels: int, kind: Any) 
 
 
 @native
-def _chroma_terms(u: Plane, v: Plane, rule: ColourRule, half: Any, full: Any) -> None:
-    """One row's chroma part of red, green and blue, rounding included, at full width.
+def _chroma_terms(u: Plane, v: Plane, row: int, rule: ColourRule, pairs: Any) -> None:
+    """One row's chroma part of red, green and blue, rounding included.
 
     Args:
-        half: (3, W / 2) float32 scratch.
-        full: (3, W) float32 output.
+        row: of the half-size planes.
+        pairs: (6, ceil(W / 2)) uint32 output: each value twice, as the two halves of a number, because a loop that
+            writes every other number is not vectorised. Values in multiples of 8192, then the rests.
     """
-    scale = np.float32(1 / 8192)
-    red, green, blue = half[0], half[1], half[2]
-    for index in range(u.shape[0]):
-        part_u = (np.float32(u[index]) - np.float32(128)) * scale
-        part_v = (np.float32(v[index]) - np.float32(128)) * scale
-        red[index] = np.float32(rule.red_v) * part_v + np.float32(0.5)
-        green[index] = np.float32(rule.green_u) * part_u + np.float32(rule.green_v) * part_v + np.float32(0.5)
-        blue[index] = np.float32(rule.blue_u) * part_u + np.float32(0.5)
-    # Each value twice, as two halves of a 64-bit number: a loop that writes every other number is not vectorised.
-    bits, pairs = half.view(np.uint32), full.view(np.uint64)
+    rest = np.int32(8191)
     for channel in range(3):
-        for index in range(u.shape[0]):
-            value = np.uint64(bits[channel, index])
-            pairs[channel, index] = value | (value << np.uint64(32))
+        factor_u = np.float32(0 if channel == 0 else (rule.green_u if channel == 1 else rule.blue_u))
+        factor_v = np.float32(rule.red_v if channel == 0 else (rule.green_v if channel == 1 else 0))
+        offset = np.float32(4096) - np.float32(128) * (factor_u + factor_v)
+        for index in range(u.shape[1]):
+            # Exact in float32, as every term is a whole number below 2 to the 24th.
+            term = np.int32(factor_u * np.float32(u[row, index]) + factor_v * np.float32(v[row, index]) + offset)
+            upper, lower = np.uint32(np.uint16(term >> 13)), np.uint32(term & rest)
+            pairs[channel, index] = upper | (upper << np.uint32(16))
+            pairs[3 + channel, index] = lower | (lower << np.uint32(16))
 
 
 @native
-def _luma_terms(luma: Plane, rule: ColourRule, out: Any) -> None:
-    factor, black = np.float32(rule.luma / 8192), np.float32(rule.black)
-    for column in range(luma.shape[0]):
-        out[column] = factor * (np.float32(luma[column]) - black)
+def _level(luma: int, chroma: Any, channel: int, column: int) -> int:
+    """One pixel's channel, where fewer than sixteen lie side by side."""
+    value = (luma + 8192 * np.int64(chroma[channel, column]) + chroma[3 + channel, column]) >> 13
+    return min(max(value, 0), 255)
 
 
 @native
 def _rgb_rows(y: Plane, u: Plane, v: Plane, rule: ColourRule, out: Plane) -> None:
     height, width = y.shape
-    half, chroma = np.empty((3, u.shape[1]), np.float32), np.empty((3, 2 * u.shape[1]), np.float32)
-    luma = np.empty(width, np.float32)
+    pairs = np.empty((6, u.shape[1]), np.uint32)
+    chroma = pairs.view(np.int16)
+    black, factor, tall = np.uint64(rule.black), np.uint64(rule.luma), np.uint64(height)
     for row in range(height):
         if row % 2 == 0:
-            _chroma_terms(u[row // 2], v[row // 2], rule, half, chroma)
-        _luma_terms(y[row], rule, luma)
-        for channel in range(3):
-            target, term = out[channel, row], chroma[channel]
+            _chroma_terms(u, v, row // 2, rule, pairs)
+        if width < 16:
             for column in range(width):
-                value = np.int32(luma[column] + term[column])
-                target[column] = np.uint8(min(max(value, np.int32(0)), np.int32(255)))
+                luma = rule.luma * (np.int64(y[row, column]) - rule.black)
+                for channel in range(3):
+                    out[channel * height + row, column] = _level(luma, chroma, channel, column)
+        else:
+            for first in range(0, width, 16):
+                # The last sixteen overlap those before, if the width is no multiple.
+                column = np.uint64(min(first, width - 16))
+                rgb_16(y, np.uint64(row), chroma, column, black, factor, out, tall)
 
 
 def to_rgb(picture: Picture, out: Image) -> None:
     """Writes a picture's RGB into `out` (H, W, 3), memory as `empty_images` lays it."""
-    _rgb_rows(picture.y, picture.u, picture.v, picture.rule, out.transpose(2, 0, 1))
+    _rgb_rows(picture.y, picture.u, picture.v, picture.rule, _stacked(out))
+
+
+def _stacked(out: NDArray[Any]) -> NDArray[Any]:
+    """An (H, W, 3) image, memory as `empty_images` lays it, seen as (3 * H, W)."""
+    return out.transpose(2, 0, 1).reshape(-1, out.shape[1])
 
 
 @native
@@ -130,24 +136,27 @@ def _difference_rows(
     y1: Plane, u1: Plane, v1: Plane, y2: Plane, u2: Plane, v2: Plane, rule: ColourRule, out: NDArray[np.int16]
 ) -> None:
     height, width = y1.shape
-    half = np.empty((3, u1.shape[1]), np.float32)
-    chroma1, chroma2 = np.empty((3, 2 * u1.shape[1]), np.float32), np.empty((3, 2 * u1.shape[1]), np.float32)
-    luma1, luma2 = np.empty(width, np.float32), np.empty(width, np.float32)
+    pairs1, pairs2 = np.empty((6, u1.shape[1]), np.uint32), np.empty((6, u1.shape[1]), np.uint32)
+    chroma1, chroma2 = pairs1.view(np.int16), pairs2.view(np.int16)
+    black, factor, tall = np.uint64(rule.black), np.uint64(rule.luma), np.uint64(height)
     for row in range(height):
         if row % 2 == 0:
-            _chroma_terms(u1[row // 2], v1[row // 2], rule, half, chroma1)
-            _chroma_terms(u2[row // 2], v2[row // 2], rule, half, chroma2)
-        _luma_terms(y1[row], rule, luma1)
-        _luma_terms(y2[row], rule, luma2)
-        for channel in range(3):
-            target, term1, term2 = out[channel, row], chroma1[channel], chroma2[channel]
+            _chroma_terms(u1, v1, row // 2, rule, pairs1)
+            _chroma_terms(u2, v2, row // 2, rule, pairs2)
+        if width < 16:
             for column in range(width):
-                first, second = np.int32(luma1[column] + term1[column]), np.int32(luma2[column] + term2[column])
-                first = min(max(first, np.int32(0)), np.int32(255))
-                target[column] = np.int16(first - min(max(second, np.int32(0)), np.int32(255)))
+                luma1 = rule.luma * (np.int64(y1[row, column]) - rule.black)
+                luma2 = rule.luma * (np.int64(y2[row, column]) - rule.black)
+                for channel in range(3):
+                    level = _level(luma1, chroma1, channel, column) - _level(luma2, chroma2, channel, column)
+                    out[channel * height + row, column] = level
+        else:
+            for first in range(0, width, 16):
+                column = np.uint64(min(first, width - 16))
+                difference_16(y1, chroma1, y2, chroma2, np.uint64(row), column, black, factor, out, tall)
 
 
 def rgb_difference(decoded: Picture, predicted: Picture, out: NDArray[np.int16]) -> None:
     """Writes rgb(decoded) - rgb(predicted) into `out` (H, W, 3), exactly and unclipped."""
     planes = (decoded.y, decoded.u, decoded.v, predicted.y, predicted.u, predicted.v)
-    _difference_rows(*planes, decoded.rule, out.transpose(2, 0, 1))
+    _difference_rows(*planes, decoded.rule, _stacked(out))

@@ -19,21 +19,22 @@ from numba.extending import intrinsic
 _BYTE, _PAIR = ir.IntType(8), ir.IntType(16)
 
 
-def _pointer(context: Any, builder: Any, kind: Any, array: Any, row: Any, column: Any, lanes: ir.VectorType) -> Any:
+def pointer(context: Any, builder: Any, kind: Any, array: Any, row: Any, column: Any, lanes: ir.VectorType) -> Any:
     """Where an array's element [row, column] and its neighbours to the right lie."""
     view = context.make_array(kind)(context, builder, array)
     item = cgutils.get_item_pointer(context, builder, kind, view, [row, column], wraparound=False)
     return builder.bitcast(item, lanes.as_pointer())
 
 
-def _splat(builder: Any, value: Any, lanes: ir.VectorType) -> Any:
+def splat(builder: Any, value: Any, lanes: ir.VectorType) -> Any:
     """All lanes hold `value`."""
     first = builder.insert_element(ir.Constant(lanes, ir.Undefined), value, ir.Constant(ir.IntType(32), 0))
     order = ir.Constant(ir.VectorType(ir.IntType(32), lanes.count), [0] * lanes.count)
     return builder.shuffle_vector(first, ir.Constant(lanes, ir.Undefined), order)
 
 
-def _check(array: Any, kind: Any) -> None:
+def check_matrix(array: Any, kind: Any) -> None:
+    """While a caller is compiled: refuses an argument that is no matrix of `kind`."""
     if not isinstance(array, types.Array) or array.ndim != 2 or array.dtype != kind:
         raise NumbaTypeError(f"a matrix of {kind} is needed, not {array}")
 
@@ -42,14 +43,14 @@ def _row_adder(count: int) -> Any:
     lanes = ir.VectorType(_PAIR, count)
 
     def add_row(typing: Any, source: Any, y: Any, x: Any, value: Any, target: Any, row: Any, column: Any) -> Any:
-        _check(source, types.int16)
-        _check(target, types.int16)
+        check_matrix(source, types.int16)
+        check_matrix(target, types.int16)
 
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             kinds = signature.args
-            here = _pointer(context, builder, kinds[0], *arguments[:3], lanes)
-            there = _pointer(context, builder, kinds[4], *arguments[4:], lanes)
-            total = builder.add(builder.load(here, align=2), _splat(builder, arguments[3], lanes))
+            here = pointer(context, builder, kinds[0], *arguments[:3], lanes)
+            there = pointer(context, builder, kinds[4], *arguments[4:], lanes)
+            total = builder.add(builder.load(here, align=2), splat(builder, arguments[3], lanes))
             builder.store(total, there, align=2)
             return context.get_dummy_value()
 
@@ -65,21 +66,21 @@ def _row_averager(count: int, steps: tuple[tuple[int, int], ...]) -> Any:
     shift = {1: 0, 2: 1, 4: 2}[len(steps)]
 
     def average_row(typing: Any, source: Any, y: Any, x: Any, bias: Any, target: Any, row: Any, column: Any) -> Any:
-        _check(source, types.uint8)
-        _check(target, types.uint8)
+        check_matrix(source, types.uint8)
+        check_matrix(target, types.uint8)
 
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             kinds = signature.args
-            total = _splat(builder, builder.trunc(arguments[3], _PAIR), wide)
+            total = splat(builder, builder.trunc(arguments[3], _PAIR), wide)
             for down, right in steps:
                 place = (
                     builder.add(arguments[1], ir.Constant(ir.IntType(64), down)),
                     builder.add(arguments[2], ir.Constant(ir.IntType(64), right)),
                 )
-                pixels = builder.load(_pointer(context, builder, kinds[0], arguments[0], *place, lanes), align=1)
+                pixels = builder.load(pointer(context, builder, kinds[0], arguments[0], *place, lanes), align=1)
                 total = builder.add(total, builder.zext(pixels, wide))
             mean = builder.lshr(total, ir.Constant(wide, [shift] * count))
-            there = _pointer(context, builder, kinds[4], *arguments[4:], lanes)
+            there = pointer(context, builder, kinds[4], *arguments[4:], lanes)
             builder.store(builder.trunc(mean, lanes), there, align=1)
             return context.get_dummy_value()
 
