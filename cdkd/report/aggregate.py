@@ -3,10 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from cdkd.report.cost import Cost, cost_of
 from cdkd.report.protocol import Variant
 from cdkd.report.published import PublishedFigure
 from cdkd.report.statistics import PairedDifference, holm, mean, paired_difference, sample_deviation
 from cdkd.report.tables import RowDefinition
+from cdkd.report.teachers import TaughtBy
 from cdkd.report.tracked import Run
 from cdkd.report.videos import VideoComparison
 
@@ -40,16 +42,28 @@ class TableRow:
     """Holm's correction of the difference's p over the rows of the table."""
     videos: VideoComparison | None = None
     """The same comparison over test videos, where per-video scores were read."""
+    cost: Cost | None = None
+    """None where no run has counted it."""
+    teachers: Sequence[TaughtBy] = ()
+    """The teachers behind the means of a teacher's row, which has no runs of its own."""
 
     @property
     def finished(self) -> tuple[Run, ...]:
-        """The runs behind the means."""
+        """The row's own runs behind the means."""
         return tuple(run for run in self.runs if run.is_finished)
+
+    @property
+    def sources(self) -> tuple[Run, ...]:
+        """The runs that the figures come from; of a teacher's row those of its students."""
+        return tuple(teacher.run for teacher in self.teachers) or self.finished
 
 
 def accuracy(runs: Sequence[Run], metric: str) -> Accuracy | None:
     """Mean and deviation of a metric over runs of different seeds; None where no run has it."""
-    values = [run.metrics[metric] for run in runs if metric in run.metrics]
+    return _over_seeds([run.metrics[metric] for run in runs if metric in run.metrics])
+
+
+def _over_seeds(values: Sequence[float]) -> Accuracy | None:
     return Accuracy(mean(values), sample_deviation(values), len(values)) if values else None
 
 
@@ -74,6 +88,24 @@ def aggregate_row(
         top5=accuracy(finished, "test_top5"),
         validation=accuracy(finished, "validation_top1"),
         difference=paired_difference(top1_by_seed(runs), top1_by_seed(baseline.runs)) if baseline else None,
+        cost=next((cost for run in finished if (cost := cost_of(run.facts))), None),
+    )
+
+
+def teacher_row(
+    definition: RowDefinition, teachers: Sequence[TaughtBy], published: Sequence[PublishedFigure]
+) -> TableRow:
+    """The row of the raw-domain networks that the students learnt from; published only where no figure is known."""
+    return TableRow(
+        definition=definition,
+        published=published,
+        runs=(),
+        top1=_over_seeds([teacher.top1 for teacher in teachers]),
+        top5=_over_seeds([teacher.top5 for teacher in teachers]),
+        validation=None,
+        difference=None,
+        cost=next((cost for teacher in teachers if (cost := cost_of(teacher.run.facts, "teacher_"))), None),
+        teachers=teachers,
     )
 
 

@@ -5,12 +5,13 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from cdkd.errors import CdkdError
-from cdkd.report.aggregate import TableRow, aggregate_row, correct_for_many_rows
+from cdkd.report.aggregate import TableRow, aggregate_row, correct_for_many_rows, teacher_row
 from cdkd.report.columns import Column, columns_of
 from cdkd.report.notes import notes_below
 from cdkd.report.protocol import Selection, select, variants_of
 from cdkd.report.published import figures_of_row
 from cdkd.report.tables import TABLES, RowDefinition, TableDefinition
+from cdkd.report.teachers import teachers_of
 from cdkd.report.tracked import ReportError, Run
 from cdkd.report.videos import ScoreLoader, compare_videos, correct_by_video
 
@@ -92,10 +93,7 @@ def _build(
 ) -> Report:
     here = [run for run in runs if run.settings.get("data.name", "shapes") == dataset]
     selection = select(variants_of(table, here))
-    rows = [
-        aggregate_row(row, selection.chosen, figures_of_row(table.number, row.key))
-        for row in _rows_shown(table, selection)
-    ]
+    rows = [_row(table, row, here, selection) for row in _rows_shown(table, selection)]
     problem = ""
     if scores is not None and (over_videos or (over_videos is None and _lacks_intervals(rows))):
         try:
@@ -116,6 +114,13 @@ def _build(
         rows=corrected,
         notes=[*notes_below(table, corrected, selection), *([problem] if problem else [])],
     )
+
+
+def _row(table: TableDefinition, row: RowDefinition, runs: Sequence[Run], selection: Selection) -> TableRow:
+    published = figures_of_row(table.number, row.key)
+    if row.teacher is not None:
+        return teacher_row(row, teachers_of(row.teacher, runs, selection), published)
+    return aggregate_row(row, selection.chosen, published)
 
 
 def _lacks_intervals(rows: Sequence[TableRow]) -> bool:

@@ -48,10 +48,10 @@ def _accuracy(value: Accuracy | None) -> str:
 
 
 def _top1(row: TableRow) -> Cell:
-    if row.definition.match is None:
-        return Cell("")
     if row.top1 is not None:
         return Cell(_accuracy(row.top1))
+    if row.definition.match is None:
+        return Cell("")
     # Of several unfinished runs the cell names the states, the note below the table the runs.
     states = sorted({run.state for run in row.runs})
     return Cell(", ".join(states) if states else "no run")
@@ -81,13 +81,21 @@ def _p_value(row: TableRow) -> Cell:
     return Cell("n too small" if row.adjusted_p is None else f"{row.adjusted_p:.3f}")
 
 
+def _gflops(row: TableRow) -> Cell:
+    if row.cost is None:
+        return Cell("" if row.top1 is None else "-")
+    # Networks for small pictures cost less than what the published figures are rounded to.
+    return Cell(f"{row.cost.gflops:,.0f}" if row.cost.gflops >= 10 else f"{row.cost.gflops:.2g}")
+
+
 MEASURED: tuple[Column, ...] = (
     Column("measured", "top-1", _top1),
     Column("measured", "top-5", _top5),
     Column("measured", "difference\n[95 %]", _difference),
 )
 OVER_VIDEOS = Column("measured", "over videos\n[95 %]", _over_videos)
-P_VALUE = Column("measured", "p\n(Holm)", _p_value)
+P_VALUE = Column("measured", "Holm\np", _p_value)
+GFLOPS = Column("measured", "GFLOPs", _gflops)
 _MEASURE_NAMES = {"top1": "top-1", "top5": "top-5", "gflops": "GFLOPs"}
 
 _SHORT_NAMES = {"Kinetics-400": "K400"}
@@ -120,6 +128,9 @@ def columns_of(table: TableDefinition, rows: Sequence[TableRow]) -> tuple[Column
         measured.append(OVER_VIDEOS)
     if any(row.adjusted_p is not None for row in rows):
         measured.append(P_VALUE)
+    # Costs stand where the paper prints its own.
+    if any(row.top1 for row in rows) and any(measure == "gflops" for _, measure in table.published_columns):
+        measured.append(GFLOPS)
     return (
         Column("", "method", lambda row: Cell(row.definition.method), is_text=True),
         *(_label(key, header) for key, header in table.label_columns),
@@ -160,10 +171,14 @@ FIELDS: tuple[Field, ...] = (
     Field("over_videos_low", lambda row: row.videos and row.videos.interval.low),
     Field("over_videos_high", lambda row: row.videos and row.videos.interval.high),
     Field("mcnemar_p_by_seed", _mcnemar),
-    Field("seeds", lambda row: " ".join(str(run.seed) for run in row.finished)),
+    Field("gflops", lambda row: row.cost and row.cost.gflops),
+    Field("gmacs_per_view", lambda row: row.cost and row.cost.gmacs_per_view),
+    Field("num_views", lambda row: row.cost and row.cost.num_views),
+    Field("parameters", lambda row: row.cost and row.cost.parameters),
+    Field("seeds", lambda row: " ".join(str(source.seed) for source in row.teachers or row.finished)),
     Field("unfinished", lambda row: " ".join(f"{run.seed}:{run.state}" for run in row.runs if not run.is_finished)),
-    Field("run_ids", lambda row: " ".join(run.run_id for run in row.finished)),
-    Field("code", lambda row: " ".join(sorted({run.code for run in row.finished}))),
+    Field("run_ids", lambda row: " ".join(run.run_id for run in row.sources)),
+    Field("code", lambda row: " ".join(sorted({run.code for run in row.sources}))),
 )
 
 

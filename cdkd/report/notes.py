@@ -14,13 +14,14 @@ _LAMBDAS = {"λ1": "distill.spatial.weight", "λ2": "distill.temporal.weight", "
 
 def notes_below(table: TableDefinition, rows: Sequence[TableRow], selection: Selection) -> tuple[str, ...]:
     """Every note of a table, in the order in which a reader needs them."""
-    measured = [row for row in rows if row.top1 is not None]
+    measured = [row for row in rows if row.finished]
     notes: list[str] = []
     if measured:
         notes += _meaning(measured)
         notes += _protocol(measured, selection)
         notes += _code(measured)
         notes += _networks(selection)
+        notes += _teachers(rows)
     notes += _unfinished(rows)
     notes += _left_out(selection)
     if table.free_rows:
@@ -166,6 +167,20 @@ def _networks(selection: Selection) -> list[str]:
                 texts = [f"{key} {blocks[one][key]} and {blocks[other][key]}" for key in keys]
                 notes.append(f"Warning: {one.upper()} and {other.upper()} rows differ in {_shortened(texts)}.")
     return notes
+
+
+def _teachers(rows: Sequence[TableRow]) -> list[str]:
+    texts = []
+    for row in rows:
+        if row.teachers:
+            settings = row.teachers[0].run.settings
+            source = settings.get("teacher.checkpoint") or f"{settings.get('teacher.train.epochs')} epochs"
+            seeds = _seeds([teacher.seed for teacher in row.teachers])
+            texts.append(f"{row.definition.method}: backbone {settings.get('teacher.backbone')}, {source}, {seeds}")
+    if not texts:
+        return []
+    listed = "; ".join(texts)
+    return [f"Measured with modality RD: the teachers, on the same videos and views (n counts them): {listed}."]
 
 
 def _unfinished(rows: Sequence[TableRow]) -> list[str]:

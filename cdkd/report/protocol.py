@@ -17,7 +17,7 @@ _IRRELEVANT = ("seed", "runtime.", "data.root", "data.cache")
 # What the runs found out and every row must share; the other facts describe a run without changing it.
 _SHARED_FACTS = ("dataset_version", "dataset_hash", "split", "views", "num_test_videos")
 # Between two networks (blocks) only the data and the test-time protocol must agree; their recipes may differ.
-_SHARED_BY_BLOCKS = ("data.", "evaluation.", "facts.")
+SHARED_BY_BLOCKS = ("data.", "evaluation.", "facts.")
 _VALIDATION = "validation_top1"
 
 
@@ -75,16 +75,24 @@ def is_read(key: str, axes: Axes) -> bool:
 
 
 def protocol_of(settings: Mapping[str, Any], own_settings: frozenset[str]) -> dict[str, Any]:
-    """A run's settings without the table's own axes, the seed, and the settings of whatever is switched off."""
+    """A run's settings without the table's own axes, the seed, and the settings of whatever is switched off.
+
+    Lists become tuples.
+    """
     axes = axes_of(settings)
     return {
-        key: value
+        key: tuple(value) if isinstance(value, list) else value
         for key, value in settings.items()
         if is_read(key, axes)
         and key not in own_settings
         and not key.startswith(_IRRELEVANT)
         and not key.endswith(".enabled")
     }
+
+
+def shared_facts(run: Run) -> dict[str, str]:
+    """What a run found out and shares with every row of its table, by dotted key."""
+    return {f"facts.{name}": run.facts[name] for name in _SHARED_FACTS if name in run.facts}
 
 
 def runs_where(runs: Sequence[Run], wanted: Mapping[str, Any]) -> tuple[Run, ...]:
@@ -124,10 +132,8 @@ def variants_of(table: TableDefinition, runs: Iterable[Run]) -> list[Variant]:
         if row is None:
             continue
         rows[row.key] = row
-        settings = frozenset(
-            (key, _hashable(value)) for key, value in protocol_of(run.settings, table.own_settings).items()
-        )
-        facts = frozenset((f"facts.{name}", run.facts[name]) for name in _SHARED_FACTS if name in run.facts)
+        settings = frozenset(protocol_of(run.settings, table.own_settings).items())
+        facts = frozenset(shared_facts(run).items())
         groups[row.key, settings][facts].append(run)
     variants = []
     for (key, settings), by_facts in groups.items():
@@ -135,10 +141,6 @@ def variants_of(table: TableDefinition, runs: Iterable[Run]) -> list[Variant]:
         for facts, members in (by_facts or {frozenset(): []}).items():
             variants.append(Variant(rows[key], dict(settings | facts), _one_per_seed([*members, *without_facts])))
     return variants
-
-
-def _hashable(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
 
 
 def _one_per_seed(runs: Sequence[Run]) -> tuple[Run, ...]:
@@ -172,7 +174,7 @@ def _kinds(variants: Sequence[Variant]) -> list[_Kind]:
 
 def _conflicts(one: _Kind, other: _Kind) -> set[str]:
     keys = {key for key, _ in one.settings - other.settings} & {key for key, _ in other.settings - one.settings}
-    return keys if one.block == other.block else {key for key in keys if key.startswith(_SHARED_BY_BLOCKS)}
+    return keys if one.block == other.block else {key for key in keys if key.startswith(SHARED_BY_BLOCKS)}
 
 
 def select(variants: Sequence[Variant]) -> Selection:

@@ -16,7 +16,7 @@ from cdkd.report.columns import Column, fields_of
 from cdkd.report.tracked import ReportError
 
 TEXT_WIDTH = 120
-_GAP = "  "
+_GAP, _NARROW_GAP = "  ", " "
 
 
 @dataclass(frozen=True)
@@ -79,17 +79,18 @@ def render_text(report: Report) -> str:
     headers.reverse()
     table = [list(line) for line in headers] + bodies
     widths = [max(len(line[index]) for line in table) for index in range(len(report.columns))]
-    _widen_for_groups(widths, grid.groups)
+    gap = _GAP if _line_width(widths, _GAP) <= TEXT_WIDTH else _NARROW_GAP
+    _widen_for_groups(widths, grid.groups, gap)
 
     def aligned(texts: Sequence[str]) -> str:
         parts = [
             text.ljust(width) if column.is_text else text.rjust(width)
             for text, width, column in zip(texts, widths, report.columns, strict=True)
         ]
-        return _GAP.join(parts).rstrip()
+        return gap.join(parts).rstrip()
 
-    rule = "-" * (sum(widths) + len(_GAP) * (len(widths) - 1))
-    output = [report.title, report.subtitle, "", _group_line(widths, grid.groups)]
+    rule = "-" * _line_width(widths, gap)
+    output = [report.title, report.subtitle, "", _group_line(widths, grid.groups, gap)]
     output += [aligned(line) for line in headers]
     output.append(rule)
     for line, body in zip(grid.lines, bodies, strict=True):
@@ -104,21 +105,25 @@ def render_text(report: Report) -> str:
     return "\n".join(output) + "\n"
 
 
-def _widen_for_groups(widths: list[int], groups: Sequence[tuple[str, int]]) -> None:
+def _line_width(widths: Sequence[int], gap: str) -> int:
+    return sum(widths) + len(gap) * (len(widths) - 1)
+
+
+def _widen_for_groups(widths: list[int], groups: Sequence[tuple[str, int]], gap: str) -> None:
     start = 0
     for name, span in groups:
-        room = sum(widths[start : start + span]) + len(_GAP) * (span - 1)
+        room = _line_width(widths[start : start + span], gap)
         widths[start + span - 1] += max(0, len(name) - room)
         start += span
 
 
-def _group_line(widths: Sequence[int], groups: Sequence[tuple[str, int]]) -> str:
+def _group_line(widths: Sequence[int], groups: Sequence[tuple[str, int]], gap: str) -> str:
     parts, start = [], 0
     for name, span in groups:
-        room = sum(widths[start : start + span]) + len(_GAP) * (span - 1)
+        room = _line_width(widths[start : start + span], gap)
         parts.append(f" {name} ".center(room, "-") if name and room >= len(name) + 2 else name.center(room))
         start += span
-    return _GAP.join(parts).rstrip()
+    return gap.join(parts).rstrip()
 
 
 def render_markdown(report: Report) -> str:

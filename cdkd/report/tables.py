@@ -25,6 +25,8 @@ class RowDefinition:
     """Text of the label columns."""
     section: str = ""
     """A rule is drawn where it changes from row to row."""
+    teacher: str | None = None
+    """Architecture of the teacher whose accuracy the row shows; None: no teacher's row."""
 
     @property
     def name(self) -> str:
@@ -134,6 +136,9 @@ def free_row(table: TableDefinition, axes: Axes) -> RowDefinition | None:
     return lambda_row(axes.lambda1, axes.lambda2, axes.logits) if table.free_rows and fits else None
 
 
+# Rows of Tables 1 to 3 that the students' runs tell of, since these have learnt from them.
+_TEACHERS = {"tsm-raw": "tsm", "tdn-raw": "tdn"}
+
 # Rows of Tables 1 to 3 that this package can measure; the others are known from print only.
 _MEASURABLE: dict[str, tuple[str, str | None, dict[str, Any]]] = {
     "coviar": ("coviar", None, {"model": "coviar"}),
@@ -161,11 +166,14 @@ def _comparison_rows(table: int) -> tuple[RowDefinition, ...]:
 
 def _comparison_row(key: str, method: str, labels: Mapping[str, str], section: str) -> RowDefinition:
     block, baseline, match = _MEASURABLE.get(key, ("", None, None))
-    return RowDefinition(key, method, match, block, baseline, labels, section)
+    return RowDefinition(key, method, match, block, baseline, labels, section, _TEACHERS.get(key))
 
 
 _COMPARISON_LABELS = (("backbone", "backbone"), ("modality", "modality"), ("year", "year"))
-_COSTS = 'Published GFLOPs are multiply-adds per view times the number of views; the paper calls them "FLOPs".'
+_COSTS = (
+    'GFLOPs are 10^9 multiply-adds per view times the number of views, as in the paper, which calls them "FLOPs"; the '
+    "measured column counts the row's own network at its own input size."
+)
 
 TABLES: dict[int, TableDefinition] = {
     1: TableDefinition(

@@ -1,0 +1,77 @@
+"""The raw-domain rows: what teachers reach on the students' test, which the students' runs tell among their facts."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from cdkd.report.protocol import SHARED_BY_BLOCKS, Selection, protocol_of, shared_facts
+from cdkd.report.tracked import Run
+
+_Kind = frozenset[tuple[str, str]]
+"""The settings of a teacher without its seed."""
+_TOP1, _TOP5 = "teacher_test_top1", "teacher_test_top5"
+
+
+@dataclass(frozen=True)
+class TaughtBy:
+    """One teacher, as the youngest run that used it tells."""
+
+    seed: int
+    """The teacher's own."""
+    run: Run
+
+    @property
+    def top1(self) -> float:
+        """Test accuracy in percent."""
+        return float(self.run.facts[_TOP1])
+
+    @property
+    def top5(self) -> float:
+        """Test accuracy in percent."""
+        return float(self.run.facts[_TOP5])
+
+
+def teachers_of(arch: str, runs: Sequence[Run], selection: Selection) -> tuple[TaughtBy, ...]:
+    """The teachers of one architecture, one per seed: equal in all other settings, tested as the shown rows are.
+
+    Of several kinds the one that a shown row learnt from, then the one with most seeds, then the youngest.
+
+    Args:
+        arch: the teachers' architecture.
+        runs: of the table's data set, those too for which the table has no row.
+        selection: the shown rows.
+    """
+    shown = [variant for variant in selection.chosen.values() if variant.finished]
+    common = {key: value for variant in shown for key, value in variant.protocol.items()}
+    learnt_from = {_kind(run) for variant in shown for run in variant.finished if _TOP1 in run.facts}
+    kinds: dict[_Kind, dict[int, Run]] = defaultdict(dict)
+    for run in sorted(runs, key=lambda run: run.started):
+        tells = run.is_finished and _TOP1 in run.facts and _arch(run) == arch
+        if tells and shown and not _is_tested_otherwise(run, common):
+            kinds[_kind(run)][int(run.settings.get("teacher.seed", 0))] = run
+    if not kinds:
+        return ()
+
+    def rank(kind: _Kind) -> tuple[bool, int, datetime]:
+        return kind in learnt_from, len(kinds[kind]), max(run.started for run in kinds[kind].values())
+
+    best = kinds[max(kinds, key=rank)]
+    return tuple(TaughtBy(seed, best[seed]) for seed in sorted(best))
+
+
+def _arch(run: Run) -> str:
+    return str(run.settings.get("teacher.arch", "tsm"))
+
+
+def _kind(run: Run) -> _Kind:
+    own = run.settings.items()
+    return frozenset((key, str(value)) for key, value in own if key.startswith("teacher.") and key != "teacher.seed")
+
+
+def _is_tested_otherwise(run: Run, common: Mapping[str, Any]) -> bool:
+    own = protocol_of(run.settings, frozenset()) | shared_facts(run)
+    return any(
+        key in common and common[key] != value for key, value in own.items() if key.startswith(SHARED_BY_BLOCKS)
+    )

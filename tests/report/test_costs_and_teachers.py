@@ -1,0 +1,136 @@
+"""Costs of measured rows, and the teachers' rows of Tables 1 to 3, from the facts of students' runs."""
+
+import csv
+import io
+from collections.abc import Mapping
+
+import pytest
+from support.report_runs import BOTH, FACTS, PLAIN, SPATIAL, RunTable
+
+from cdkd.report.assemble import Report, build_reports
+from cdkd.report.render import grid_of, render_csv, render_text
+from cdkd.report.tracked import read_runs
+
+_COST = {"gmacs_per_view": "52.9", "num_views": "6", "parameters": "71000000"}
+_SMALL = {"gmacs_per_view": "0.00584", "num_views": "2", "parameters": "123456"}
+
+
+def _taught(top1: float, **changes: str) -> dict[str, str]:
+    figures = {"teacher_test_top1": str(top1), "teacher_test_top5": str(top1 + 8)}
+    return {**FACTS, **_COST, **figures, "teacher_gmacs_per_view": "32.7", "teacher_parameters": "24000000", **changes}
+
+
+def _report(table: int, runs: RunTable) -> Report:
+    return build_reports(table, read_runs(runs.frame()))[0]
+
+
+def _measured(report: Report) -> dict[str, dict[str, str]]:
+    """Texts of the measured columns, by row and header."""
+    return {
+        row.definition.key: {cell.column.header: cell.text for cell in line.cells if cell.column.group == "measured"}
+        for row, line in zip(report.rows, grid_of(report).lines, strict=True)
+    }
+
+
+def _teacher(report: Report, key: str = "tsm-raw") -> tuple[str, str]:
+    cells = _measured(report)[key]
+    return cells["top-1"], cells["top-5"]
+
+
+@pytest.mark.parametrize("table", [2, 3])
+def test_costs_stand_beside_the_published_ones(table: int) -> None:
+    runs = RunTable()
+    runs.add(PLAIN, 0, 60.0, facts={**FACTS, **_COST})
+    runs.add(BOTH, 0, 65.0, facts={**FACTS, **_SMALL})
+    runs.add({**PLAIN, "student.arch": "tdn"}, 0, 61.0)
+    report = _report(table, runs)
+    costs = {key: cells["GFLOPs"] for key, cells in _measured(report).items()}
+    # 52.9 x 6 = 317.4; 0.00584 x 2 = 0.01168; a run that counted nothing; no run; print only.
+    expected = {"tsm-none": "317", "tsm-both": "0.012", "tdn-none": "-", "tdn-both": "", "smallbignet": ""}
+    assert {key: costs[key] for key in expected} == expected
+    note = "GFLOPs are 10^9 multiply-adds per view times the number of views, as in the paper, which calls them"
+    assert note in " ".join(render_text(report).split())
+    rows = {line["row"]: line for line in csv.DictReader(io.StringIO(render_csv(report)))}
+    names = ("gmacs_per_view", "num_views", "parameters")
+    assert [rows["tsm-none"][name] for name in names] == ["52.9", "6", "71000000"]
+    assert float(rows["tsm-both"]["gflops"]) == pytest.approx(0.01168)
+    assert rows["tdn-none"]["gflops"] == ""
+
+
+def test_costs_stay_away_where_there_is_nothing_to_compare() -> None:
+    runs = RunTable()
+    runs.add(PLAIN, 0, 60.0, facts={**FACTS, **_COST})
+    for table in (1, 4, 5):
+        assert "GFLOPs" not in _measured(_report(table, runs))["tsm-none" if table < 5 else "tsm-0-0"]
+    (unmeasured,) = build_reports(2, ())
+    assert "GFLOPs" not in _measured(unmeasured)["tsm-none"]
+
+
+@pytest.mark.parametrize("table", [1, 2, 3])
+def test_teachers_stand_in_the_raw_domain_rows(table: int) -> None:
+    runs = RunTable()
+    for seed in range(3):
+        runs.add(PLAIN, seed, 60.0, facts={**FACTS, **_COST})
+        runs.add(BOTH, seed, 65.0, facts=_taught(89.0))
+    # A second teacher, used by a run for which the table has no row; its mean with 89 is 90, its deviation 1.41.
+    other = runs.add({**SPATIAL, "teacher.seed": 1}, 0, 64.0, facts=_taught(91.0))
+    report = _report(table, runs)
+    assert _teacher(report) == ("90.0 ± 1.4 (2)", "98.0 ± 1.4")
+    assert _teacher(report, "tdn-raw") == ("", "")
+    note = "TSM: backbone slim, 20 epochs, seeds 0, 1."
+    (told,) = [line for line in report.notes if line.startswith("Measured with modality RD: the teachers")]
+    assert told.endswith(note)
+    # The students' figures and notes are those of their own runs.
+    assert _measured(report)["tsm-both"]["top-1"] == "65.0 ± 0.0 (3)"
+    assert any(line.startswith("Protocol of every row: seeds 0, 1, 2,") for line in report.notes)
+    line = next(x for x in csv.DictReader(io.StringIO(render_csv(report))) if x["row"] == "tsm-raw")
+    assert (line["num_seeds"], line["seeds"], line["run_ids"]) == ("2", "0 1", f"run005 {other}")
+    if table > 1:
+        assert _measured(report)["tsm-raw"]["GFLOPs"] == "196"
+
+
+def test_a_teacher_stands_in_the_row_of_its_own_network() -> None:
+    runs = RunTable()
+    runs.add({**BOTH, "teacher.arch": "tdn"}, 0, 65.0, facts=_taught(87.5))
+    report = _report(1, runs)
+    assert (_teacher(report, "tsm-raw"), _teacher(report, "tdn-raw")) == (("", ""), ("87.5 (1)", "95.5"))
+
+
+def test_teachers_without_figures_show_nothing() -> None:
+    runs = RunTable()
+    runs.add({**BOTH, "teacher.checkpoint": "imported.safetensors"}, 0, 65.0)
+    report = _report(1, runs)
+    assert _teacher(report) == ("", "")
+    assert "no run" not in "".join(_measured(report)["tsm-raw"].values())
+    assert not any("RD" in note for note in report.notes)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "facts"),
+    [
+        ({"evaluation.clips": 2}, {"views": "2 clips x 1 crop"}),
+        ({}, {"dataset_version": "another"}),
+        ({}, {"num_test_videos": "600"}),
+        ({"data.input_size": 64}, {}),
+        ({"teacher.train.epochs": 5}, {}),
+        ({"teacher.backbone": "resnet18"}, {}),
+        ({"data.name": "ucf101", "data.root": "videos"}, {}),
+    ],
+)
+def test_teachers_tested_or_trained_otherwise_are_not_pooled(
+    overrides: Mapping[str, object], facts: Mapping[str, str]
+) -> None:
+    runs = RunTable()
+    runs.add(BOTH, 0, 65.0, facts=_taught(89.0))
+    runs.add(PLAIN, 0, 60.0)
+    for seed in (1, 2):
+        # Younger, and more of them, but no row of this table.
+        runs.add({**SPATIAL, **overrides, "teacher.seed": seed}, 0, 64.0, facts=_taught(50.0, **facts))
+    assert _teacher(_report(1, runs)) == ("89.0 (1)", "97.0")
+
+
+def test_the_youngest_run_tells_of_a_teacher_that_was_trained_again() -> None:
+    runs = RunTable()
+    runs.add(BOTH, 0, 65.0, facts=_taught(80.0))
+    runs.add(BOTH, 1, 65.0, facts=_taught(82.0))
+    assert _teacher(_report(1, runs)) == ("82.0 (1)", "90.0")
