@@ -56,6 +56,7 @@ def test_a_staged_sweep_runs_each_cell_once_and_a_second_one_runs_none(bench: Be
     (teacher,) = _runs("search", "teacher")
     parents = {run.info.run_id: run for run in _runs("search", "stage")}
     assert parents[teacher.data.tags["mlflow.parentRunId"]].data.tags["cdkd.stage"] == "teachers"
+    assert (teacher.data.metrics["test_top1"], teacher.data.tags["cdkd.facts.dataset"]) == (87.0, "fake")
 
 
 def _runs(study: str, role: str) -> list:
