@@ -77,9 +77,7 @@ class TeacherProfile:
 
     def complexity(self, size: int) -> Complexity:
         """Counted for pictures of `size` pixels."""
-        return teacher_complexity(
-            self.settings, num_classes=NUM_CLASSES, num_segments=self.num_segments, size=size
-        )
+        return teacher_complexity(self.settings, num_classes=NUM_CLASSES, num_segments=self.num_segments, size=size)
 
     def build(self) -> nn.Module:
         """The network, with random weights."""

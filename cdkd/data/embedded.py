@@ -76,9 +76,7 @@ def _write_clips(settings: ShapesSettings, folder: Path, keys: list[ClipKey]) ->
         path = folder / relative
         if not path.exists():
             frames = render_clip(settings, key)
-            encode_frames(
-                path, frames, frames_per_second=FRAMES_PER_SECOND, gop_length=GOP_LENGTH, quantiser=QUANTISER
-            )
+            encode_frames(path, frames, frames_per_second=FRAMES_PER_SECOND, gop_length=GOP_LENGTH, quantiser=QUANTISER)
         digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
         group = f"{key.part}-{key.group:04d}"
         written.append(LabelledVideo(relative, key.label, group, key.part, digest))  # type: ignore[arg-type]

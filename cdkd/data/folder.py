@@ -76,8 +76,11 @@ def _read_table(path: Path) -> Annotation:
                 raise line.error(f"split must be one of {', '.join(filter(None, _PART_NAMES))}")
             if not row["path"] or not row["label"]:
                 raise line.error("path and label must not be empty")
-            yield line, LabelledVideo(
-                _relative(line, row["path"], path.parent), labels[row["label"]], row.get("group", ""), part
+            yield (
+                line,
+                LabelledVideo(
+                    _relative(line, row["path"], path.parent), labels[row["label"]], row.get("group", ""), part
+                ),
             )
 
     return Annotation(classes, unique(videos()))

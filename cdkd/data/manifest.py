@@ -184,9 +184,7 @@ def read_manifest(folder: Path, split: int = 1) -> Manifest:
         raise DatasetError(f"{path}: data.split={split}, but it was prepared with split {', '.join(versions)} only")
     column = 4 + list(versions).index(str(split))
     try:
-        videos = tuple(
-            LabelledVideo(row[0], int(row[1]), row[2], cast(Part, row[column]), row[3]) for row in rows
-        )
+        videos = tuple(LabelledVideo(row[0], int(row[1]), row[2], cast(Part, row[column]), row[3]) for row in rows)
     except (IndexError, ValueError) as error:
         raise DatasetError(f"{path}: a row is damaged ({error}); {_remedy(folder)}") from error
     root = folder if header["root"] == "." else Path(header["root"])

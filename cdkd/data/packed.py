@@ -1,9 +1,9 @@
 """Opens the packed cache of a data set: clips as they come out of the decoder, read without one.
 
-    packed/p6-s1-t1-accumulated/       frames per GOP, the student's and the teacher's window, form of motion
-        packed.json                    what it holds; written last, so that half a cache never looks finished
-        entries.npy                    one row per GOP: shard, offset, size and form; memory-mapped
-        shard-00000-0123456789ab.bin   the records of some videos, one after the other
+packed/p6-s1-t1-accumulated/       frames per GOP, the student's and the teacher's window, form of motion
+    packed.json                    what it holds; written last, so that half a cache never looks finished
+    entries.npy                    one row per GOP: shard, offset, size and form; memory-mapped
+    shard-00000-0123456789ab.bin   the records of some videos, one after the other
 """
 
 import json

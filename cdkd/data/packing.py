@@ -169,9 +169,7 @@ def _plan(job: PackJob, folder: Path) -> tuple[list[_Shard], dict[str, str]]:
     lengths: list[tuple[int, ...]] = []
 
     def close() -> None:
-        shard = _Shard(
-            folder, len(shards), job.root, tuple(videos), tuple(lengths), job.layout, job.accumulated
-        )
+        shard = _Shard(folder, len(shards), job.root, tuple(videos), tuple(lengths), job.layout, job.accumulated)
         shards.append(shard)
         videos.clear()
         lengths.clear()

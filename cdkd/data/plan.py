@@ -51,9 +51,7 @@ class Plan:
         rows = {video.path: video for video in annotation.videos}
         fallback = {video.path: video for other in self.annotations.values() for video in other.videos}
         videos = [
-            replace(
-                rows.get(path) or replace(fallback[path], part="unused"), path=self.targets[path], digest=digest
-            )
+            replace(rows.get(path) or replace(fallback[path], part="unused"), path=self.targets[path], digest=digest)
             for path, digest in result.done.items()
         ]
         return make_manifest(self.spec.name, output, annotation.classes, videos, self._facts(result))

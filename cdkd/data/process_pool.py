@@ -33,9 +33,7 @@ def end_with_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def map_in_processes(
-    function: Callable[[Item], Result], items: Sequence[Item], num_workers: int
-) -> Iterator[Result]:
+def map_in_processes(function: Callable[[Item], Result], items: Sequence[Item], num_workers: int) -> Iterator[Result]:
     """`function` of every item, in order; in this process where one worker, or one item, is all there is.
 
     Args:

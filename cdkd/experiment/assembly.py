@@ -81,9 +81,7 @@ class StudentRun:
         return evaluate(self.student, self.predict, source, self.inputs.evaluation, self.processes)
 
 
-def assemble(
-    experiment: Experiment, log: Log, processes: Processes = ALONE, weights: str | None = None
-) -> StudentRun:
+def assemble(experiment: Experiment, log: Log, processes: Processes = ALONE, weights: str | None = None) -> StudentRun:
     """Configuration becomes objects: data set, teacher where a loss needs one, student with its initial weights.
 
     Args:

@@ -130,6 +130,7 @@ def _onnx(program: torch.export.ExportedProgram, folder: Path, check: dict[str, 
     return file, torch.from_numpy(logits)
 
 
-_FORMATS: dict[
-    str, Callable[[torch.export.ExportedProgram, Path, dict[str, Tensor]], tuple[Path, Tensor]]
-] = {"onnx": _onnx, "program": _program}
+_FORMATS: dict[str, Callable[[torch.export.ExportedProgram, Path, dict[str, Tensor]], tuple[Path, Tensor]]] = {
+    "onnx": _onnx,
+    "program": _program,
+}

@@ -48,9 +48,7 @@ def resolve_evaluation(experiment: Experiment) -> EvaluationSettings:
             f"evaluation.resize={resize}: smaller than the crops of data.input_size={data.input_size}; "
             f"choose at least that, or 0"
         )
-    return EvaluationSettings.model_validate(
-        {**wanted.model_dump(), "clips": clips, "crops": crops, "resize": resize}
-    )
+    return EvaluationSettings.model_validate({**wanted.model_dump(), "clips": clips, "crops": crops, "resize": resize})
 
 
 @dataclass(frozen=True)

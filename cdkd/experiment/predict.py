@@ -179,9 +179,7 @@ class Predictor:
         with torch.inference_mode(), _finished(self.device):
             moved = batch.to(self.device)
             for crop in range(settings.crops):
-                boxes = view_boxes(
-                    len(batch.labels), size, settings.resize, settings.input_size, crop, settings.crops
-                )
+                boxes = view_boxes(len(batch.labels), size, settings.resize, settings.input_size, crop, settings.crops)
                 pictures = prepare_inputs(moved, boxes, settings.input_size)
                 student_inputs = (pictures.iframes, pictures.motion, pictures.residual)
                 output = self.network(*(student_inputs if self.is_student else (pictures.frames,)))

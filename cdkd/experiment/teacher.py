@@ -130,9 +130,7 @@ def _train(experiment: Experiment, folder: Path, log: Log, progress: Progress, p
         validate,
         without_exchange=processes.without_exchange(objective),
     )
-    plan = Plan(
-        settings.train, settings.seed, device, folder, experiment.evaluation.every_epochs, processes=processes
-    )
+    plan = Plan(settings.train, settings.seed, device, folder, experiment.evaluation.every_epochs, processes=processes)
     if fit(task, plan, log, progress) == "diverged":
         raise TeacherError(
             f"the teacher's training diverged; lower teacher.train.learning_rate ({settings.train.learning_rate:g})"

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 class ConvLSTM(nn.Module):
     """One layer, 3x3 convolutions, no peepholes; starts from zero state.
 
-        i, f, o = sigmoid(W_x * x_t + W_h * h_(t-1) + b);  g = tanh(...)
-        c_t = f c_(t-1) + i g;  h_t = o tanh(c_t)
+    i, f, o = sigmoid(W_x * x_t + W_h * h_(t-1) + b);  g = tanh(...)
+    c_t = f c_(t-1) + i g;  h_t = o tanh(c_t)
     """
 
     def __init__(self, in_channels: int, hidden_channels: int) -> None:

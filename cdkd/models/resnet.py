@@ -12,9 +12,7 @@ from cdkd.models.recompute import recomputed
 class BackboneConv2d(nn.Conv2d):
     """A bias-free convolution, initialised N(0, sqrt(2 / (k * k * out_channels))) as ResNet, TSM and TDN are."""
 
-    def __init__(
-        self, in_channels: int, out_channels: int, kernel_size: int, stride: int = 1, groups: int = 1
-    ) -> None:
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, stride: int = 1, groups: int = 1) -> None:
         super().__init__(
             in_channels, out_channels, kernel_size, stride, padding=kernel_size // 2, groups=groups, bias=False
         )

@@ -73,13 +73,9 @@ class ThreeStreams(nn.Module):
         def encoder(backbone: str, num_channels: int) -> TSMEncoder | TDNEncoder:
             if temporal == "tdn":
                 return TDNEncoder(backbone, num_frames, num_channels, input_norm=True)
-            return TSMEncoder(
-                backbone, num_frames, shift_div, num_channels, input_norm=True, shift=temporal == "tsm"
-            )
+            return TSMEncoder(backbone, num_frames, shift_div, num_channels, input_norm=True, shift=temporal == "tsm")
 
-        self.iframe = TSMEncoder(
-            streams.iframe, num_gops, shift_div, IFRAME.num_channels, shift=temporal != "none"
-        )
+        self.iframe = TSMEncoder(streams.iframe, num_gops, shift_div, IFRAME.num_channels, shift=temporal != "none")
         self.motion = encoder(streams.motion, MOTION.num_channels)
         self.residual = encoder(streams.residual, RESIDUAL.num_channels)
         self.window = self.motion.window

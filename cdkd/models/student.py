@@ -59,9 +59,7 @@ class Student(nn.Module):
             )
             self.gate = AttentionGate(widths["motion"] + widths["residual"], settings.gate)
         sources = {**widths, "decoded": teacher_channels}
-        self.head = FusionHead(
-            {name: sources[name] for name in _SOURCES[settings.head]}, num_classes, settings.dropout
-        )
+        self.head = FusionHead({name: sources[name] for name in _SOURCES[settings.head]}, num_classes, settings.dropout)
 
     @property
     def window(self) -> int:
@@ -99,9 +97,7 @@ class Student(nn.Module):
 class CoviarStudent(nn.Module):
     """The CoViAR baseline: no temporal module, a classifier per stream, mean over segments, late fusion 2:1:1."""
 
-    def __init__(
-        self, settings: StudentSettings, *, num_classes: int, num_gops: int, frames_per_gop: int
-    ) -> None:
+    def __init__(self, settings: StudentSettings, *, num_classes: int, num_gops: int, frames_per_gop: int) -> None:
         super().__init__()
         num_frames = num_gops * frames_per_gop
         self.streams = ThreeStreams(stream_set(settings.streams), "none", num_gops, num_frames, settings.shift_div)
@@ -148,6 +144,4 @@ def build_student(
         raise ModelError(
             "student.model: coviar has no pseudo-decoder; set student.decoder to false and student.head to streams"
         )
-    return CoviarStudent(
-        settings, num_classes=num_classes, num_gops=num_gops, frames_per_gop=frames_per_gop
-    )
+    return CoviarStudent(settings, num_classes=num_classes, num_gops=num_gops, frames_per_gop=frames_per_gop)

@@ -140,8 +140,7 @@ class VideoTeacher(nn.Module):
         self.fc = nn.Linear(self.num_features, num_classes)
         scale = [ours / theirs for ours, theirs in zip(FRAME.std, self.model.std, strict=True)]
         offset = [
-            (ours - theirs) / std
-            for ours, theirs, std in zip(FRAME.mean, self.model.mean, self.model.std, strict=True)
+            (ours - theirs) / std for ours, theirs, std in zip(FRAME.mean, self.model.mean, self.model.std, strict=True)
         ]
         self.register_buffer("scale", torch.tensor(scale).view(3, 1, 1), persistent=False)
         self.register_buffer("offset", torch.tensor(offset).view(3, 1, 1), persistent=False)

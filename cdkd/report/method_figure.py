@@ -1,4 +1,4 @@
-"""Draws the method: two networks, and the knowledge that passes between them (`python -m cdkd.report.method_figure`)."""
+"""Draws the method: two networks and the knowledge that passes between them (`python -m cdkd.report.method_figure`)."""
 
 import io
 import sys

@@ -185,7 +185,7 @@ _LATEX = {
 
 
 def latex_text(text: str) -> str:
-    """Text that LaTeX prints as it stands; λ1 gets its index, quotation marks their sides, a signed number its minus."""
+    """Text that LaTeX prints as it stands; λ1 gets its index, quotation marks their sides, a number its minus."""
     text = re.sub(r"λ([123])", "\0\\1", text)
     text = re.sub(r'"([^"]*)"', r"``\1''", text)
     text = "".join(_LATEX.get(letter, letter) for letter in text)

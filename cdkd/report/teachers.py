@@ -72,6 +72,4 @@ def _kind(run: Run) -> _Kind:
 
 def _is_tested_otherwise(run: Run, common: Mapping[str, Any]) -> bool:
     own = protocol_of(run.settings, frozenset()) | shared_facts(run)
-    return any(
-        key in common and common[key] != value for key, value in own.items() if key.startswith(SHARED_BY_BLOCKS)
-    )
+    return any(key in common and common[key] != value for key, value in own.items() if key.startswith(SHARED_BY_BLOCKS))

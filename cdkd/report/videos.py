@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ScoreLoader = Callable[[str], "pd.DataFrame"]
-"""Run id -> one line per test video: video, label, and a score per class (score_0, score_1, ... or one column scores)."""
+"""Run id -> a line per test video: video, label, and a score per class (score_0, score_1, ... or one column scores)."""
 
 
 @dataclass(frozen=True)

@@ -132,9 +132,7 @@ class _Result:
     facts: Mapping[str, str] = field(default_factory=dict)
 
 
-def _train(
-    work: Path, trial: Trial, cell: Cell, send: Send, module: str, progress: ProgressWriter
-) -> _Result:
+def _train(work: Path, trial: Trial, cell: Cell, send: Send, module: str, progress: ProgressWriter) -> _Result:
     work.mkdir(parents=True, exist_ok=True)
     experiment = load_experiment(module)
     book = Logbook(work / "metrics.jsonl", send)

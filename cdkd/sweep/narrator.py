@@ -64,9 +64,7 @@ class Narrator:
         """How these trials stand."""
         cells = [trial for trial in trials if trial.task.kind == "cell"]
         running = [
-            Running(
-                self.label(trial), read_progress(self._folder.progress(trial.number)), duration_seconds(trial)
-            )
+            Running(self.label(trial), read_progress(self._folder.progress(trial.number)), duration_seconds(trial))
             for trial in trials
             if trial.state == "running"
         ]

@@ -36,9 +36,7 @@ def clips(tmp_path: Path) -> Path:
     return tmp_path / "clips"
 
 
-@pytest.mark.parametrize(
-    ("name", "total"), [("ucf101", 13_320), ("hmdb51", 6_766), ("ssv2", 220_847)]
-)
+@pytest.mark.parametrize(("name", "total"), [("ucf101", 13_320), ("hmdb51", 6_766), ("ssv2", 220_847)])
 def test_every_split_counts_all_videos(name: str, total: int) -> None:
     spec = dataset_spec(name)
     assert sorted(spec.counts) == list(spec.splits)

@@ -36,9 +36,7 @@ def test_folder_in_another_letter_case_is_the_same_class(tmp_path: Path) -> None
     lists = ucf101_tree(tmp_path) / "ucfTrainTestlist"
     (lists / "trainlist01.txt").write_text("HandStandPushups/v_HandStandPushups_g08_c01.avi 2\n")
     video = read_ucf101(tmp_path, 1).videos[1]
-    assert video == LabelledVideo(
-        "HandstandPushups/v_HandStandPushups_g08_c01.avi", 1, "HandstandPushups_g08", "train"
-    )
+    assert video == LabelledVideo("HandstandPushups/v_HandStandPushups_g08_c01.avi", 1, "HandstandPushups_g08", "train")
 
 
 @pytest.mark.parametrize(

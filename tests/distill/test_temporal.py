@@ -61,7 +61,7 @@ def test_the_loss_equals_a_slow_version(form: str) -> None:
 def test_identical_graphs_cost_nothing_and_the_plain_graph_is_optional() -> None:
     assert temporal_loss(VERTICES, VERTICES.clone(), "literal").total.item() == 0
     assert list(temporal_loss(VERTICES, VERTICES).by_graph) == ["gaussian", "laplacian", "quadratic"]
-    assert list(temporal_loss(VERTICES, VERTICES, plain_graph=True).by_graph)[0] == "plain"
+    assert next(iter(temporal_loss(VERTICES, VERTICES, plain_graph=True).by_graph)) == "plain"
 
 
 def test_a_teacher_that_does_not_move_gives_a_finite_loss() -> None:

@@ -45,9 +45,7 @@ def test_both_formats_agree_with_the_network(checkpoint: Path, tmp_path: Path) -
     torch.testing.assert_close(torch.from_numpy(logits), program(**inputs), rtol=1e-3, atol=1e-4)
 
 
-def test_a_missing_package_names_the_extra(
-    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_missing_package_names_the_extra(checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(export, "find_spec", lambda name: None)
     with pytest.raises(ExportError, match=r"needs onnx and onnxscript and onnxruntime: pip install 'cdkd\[export\]'"):
         export_model(checkpoint, tmp_path, ("onnx",))

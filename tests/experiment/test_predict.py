@@ -132,7 +132,8 @@ def test_checkpoints_load_with_one_call_and_faulty_ones_are_named(outcome: Outco
 
 
 def test_a_name_that_is_no_model_is_explained() -> None:
-    with pytest.raises(ModelReferenceError, match="gestures: no such file; give a checkpoint"), checkpoint_file(
-        "gestures"
+    with (
+        pytest.raises(ModelReferenceError, match="gestures: no such file; give a checkpoint"),
+        checkpoint_file("gestures"),
     ):
         pass

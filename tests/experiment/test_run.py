@@ -61,7 +61,7 @@ def test_rows_without_distillation_need_no_teacher(tmp_path: Path) -> None:
 
 
 def test_a_missing_teacher_checkpoint_is_named(tmp_path: Path) -> None:
-    with pytest.raises(TeacherError, match="no.safetensors does not exist"):
+    with pytest.raises(TeacherError, match=r"no\.safetensors does not exist"):
         run(tiny(teacher__checkpoint=str(tmp_path / "no.safetensors")), tmp_path, silent)
 
 

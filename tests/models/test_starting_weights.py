@@ -17,9 +17,7 @@ from cdkd.settings import StudentSettings
 
 
 def _student(**settings):
-    return build_student(
-        StudentSettings(**settings), num_classes=5, num_gops=1, frames_per_gop=2, teacher_channels=24
-    )
+    return build_student(StudentSettings(**settings), num_classes=5, num_gops=1, frames_per_gop=2, teacher_channels=24)
 
 
 def test_a_stem_by_hand():

@@ -90,7 +90,7 @@ def test_where_and_its_mistakes(store: str) -> None:
     assert "No run has been tracked for this table" in nothing.output
     wrong = _run("--table", "4", "--where", "train.epochs", "--tracking-uri", store)
     assert wrong.exit_code == 2 and "expected dotted.key=value" in wrong.output
-    with pytest.raises(CdkdError, match="did you mean 'train.epochs'"):
+    with pytest.raises(CdkdError, match=r"did you mean 'train\.epochs'"):
         _run("--where", "train.epoch=1", "--tracking-uri", store)
 
 

@@ -74,9 +74,7 @@ def test_an_impossible_combination_is_named(tmp_path: Path) -> None:
 
 
 def test_a_stage_without_cells_is_an_error(tmp_path: Path) -> None:
-    study = study_of(
-        tmp_path, "  - name: a\n    axes: {train.epochs: [1]}\n    exclude: [{train.epochs: 1}]\n"
-    )
+    study = study_of(tmp_path, "  - name: a\n    axes: {train.epochs: [1]}\n    exclude: [{train.epochs: 1}]\n")
     with pytest.raises(ConfigError, match=r"s\.yaml:3: stage 'a' has no cells: every combination is excluded$"):
         expand(study, study.stages[0])
 

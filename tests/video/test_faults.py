@@ -134,7 +134,7 @@ def test_size_change_in_the_middle(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["a b#c[1]%20.mp4", "Größe – 视频 🎬.mp4", "http:x.mp4", "-i.mp4", "50%d.mp4", "it's \"quoted\".mp4"]
+    "name", ["a b#c[1]%20.mp4", "Größe – 视频 🎬.mp4", "http:x.mp4", "-i.mp4", "50%d.mp4", 'it\'s "quoted".mp4']
 )
 def test_odd_names(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

@@ -109,9 +109,7 @@ def predict_slowly(vectors: Any, before: list[Any], frame: list[Any], rounding: 
         # |sum| / 8 with the sixteenths rounded by the table, sign put back afterwards.
         chroma = [int(np.sign(t)) * (2 * (abs(t) // 16) + table[abs(t) % 16]) for t in totals]
         for plane in (1, 2):
-            _predict_block_slowly(
-                before[plane], out[plane], 8 * column, 8 * row, 8, (chroma[0], chroma[1]), rounding
-            )
+            _predict_block_slowly(before[plane], out[plane], 8 * column, 8 * row, 8, (chroma[0], chroma[1]), rounding)
     return out
 
 
