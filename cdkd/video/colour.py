@@ -54,16 +54,15 @@ class Picture:
 
 def picture_of(frame: Any) -> Picture:
     """The planes of a decoded 4:2:0 frame of FFmpeg, without copying."""
-    planes = []
-    for plane in frame.planes:
-        rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
-        planes.append(rows[: plane.height, : plane.width])
+    planes = [
+        np.ndarray((plane.height, plane.width), np.uint8, plane, strides=(plane.line_size, 1)) for plane in frame.planes
+    ]
     is_full = frame.color_range == _RANGE_FULL or frame.format.name == "yuvj420p"
     if frame.colorspace == _SPACE_709:
         rule = FULL_709 if is_full else STUDIO_709
     else:
         rule = FULL_601 if is_full else STUDIO_601
-    return Picture(planes[0], planes[1], planes[2], rule)
+    return Picture(*planes, rule)
 
 
 def empty_images(count: int, height: int, width: int, channels: int, kind: Any) -> NDArray[Any]:

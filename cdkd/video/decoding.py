@@ -43,7 +43,7 @@ class DecodedFrame:
         """The same frame as predicted from the GOP's I-frame by vectors alone; None if not asked for."""
         return None if self._chain is None else picture_of(self._chain)
 
-    @property
+    @cached_property
     def vectors(self) -> NDArray[Any]:
         """(N,) `VECTOR_TYPE`."""
         # `frame.side_data` would tie both into a cycle that keeps the picture until a garbage collection.

@@ -32,7 +32,7 @@ class Pool:
         try:
             return self._waiting[size].pop()
         except IndexError:
-            return np.empty(max(size, (1<<22)) if size>1<<20 else size, np.uint8)[:size]
+            return np.empty(size, np.uint8)
 
     def give_back(self, memory: NDArray[np.uint8]) -> None:
         """Keeps `memory`; where that would be too much, what has waited until now is let go."""

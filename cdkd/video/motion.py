@@ -19,6 +19,8 @@ from cdkd.video.wide import add_row_8, add_row_16
 Field = NDArray[np.int16]
 Mask = NDArray[np.bool_]
 
+_UNIT_BITS = MOTION_UNITS_PER_PIXEL.bit_length() - 1
+
 VECTOR_TYPE = np.dtype(
     [
         ("source", np.int32),
@@ -39,24 +41,29 @@ VECTOR_TYPE = np.dtype(
 
 
 @native
-def _list_cells(vectors: Any, intra: Mask) -> NDArray[np.int64]:
+def _list_cells(vectors: Any, intra: Mask) -> NDArray[np.int16]:
     """(rows, columns, 2) motion in quarter pixels, x and y, of each cell of 8 x 8 pixels; marks the intra ones."""
     height, width = intra.shape
-    # Blocks are 8 or 16 pixels wide and high, on a grid of 8.
+    # Blocks are 8 or 16 pixels wide and high, on a grid of 8. Shifts, because a division would round twice.
     rows, columns = (height + 7) // 8, (width + 7) // 8
-    cells = np.zeros((rows + 1, columns + 1, 2), np.int64)
+    cells = np.zeros((rows + 1, columns + 1, 2), np.int16)
     is_bare = np.ones((rows + 1, columns + 1), np.bool_)
     for index in range(vectors.shape[0]):
         vector = vectors[index]
         side_y, side_x, scale = np.int64(vector.h), np.int64(vector.w), np.int64(vector.motion_scale)
-        top, left = (np.int64(vector.dst_y) - side_y // 2) // 8, (np.int64(vector.dst_x) - side_x // 2) // 8
-        x = -np.int64(vector.motion_x) * MOTION_UNITS_PER_PIXEL // scale
-        y = -np.int64(vector.motion_y) * MOTION_UNITS_PER_PIXEL // scale
-        for row in range(top, min(top + side_y // 8, rows)):
-            for column in range(left, min(left + side_x // 8, columns)):
+        top, left = (np.int64(vector.dst_y) - (side_y >> 1)) >> 3, (np.int64(vector.dst_x) - (side_x >> 1)) >> 3
+        x, y = -np.int64(vector.motion_x) * MOTION_UNITS_PER_PIXEL, -np.int64(vector.motion_y) * MOTION_UNITS_PER_PIXEL
+        # Codecs use scales of 2 and 4, which need no division either.
+        if scale == 2:
+            x, y = x >> 1, y >> 1
+        elif scale == 4:
+            x, y = x >> 2, y >> 2
+        else:
+            x, y = x // scale, y // scale
+        for row in range(top, min(top + (side_y >> 3), rows)):
+            for column in range(left, min(left + (side_x >> 3), columns)):
                 cells[row, column, 0], cells[row, column, 1] = x, y
                 is_bare[row, column] = False
-    intra[:] = False
     for row in range(rows):
         for column in range(columns):
             if is_bare[row, column]:
@@ -65,22 +72,22 @@ def _list_cells(vectors: Any, intra: Mask) -> NDArray[np.int64]:
 
 
 @native
-def _list_runs(cells: NDArray[np.int64], width: int, runs: NDArray[np.int64]) -> int:
+def _list_runs(cells: NDArray[np.int16], width: int, runs: NDArray[np.int64]) -> int:
     """One row of cells as runs of equal motion: left, right, shift in whole pixels (x, y), motion (x, y), is inner.
 
     Inner: all sources lie between the field's left and right edge. Returns the number of runs.
     """
-    units, count = MOTION_UNITS_PER_PIXEL, 0
+    half, count = MOTION_UNITS_PER_PIXEL // 2, 0
     for column in range(cells.shape[0]):
-        x, y = cells[column, 0], cells[column, 1]
-        left, right, shift = 8 * column, 8 * column + 8, (units // 2 - x) // units
+        x, y = np.int64(cells[column, 0]), np.int64(cells[column, 1])
+        left, right, shift = 8 * column, 8 * column + 8, (half - x) >> _UNIT_BITS
         is_inner = right <= width and left + shift >= 0 and right + shift <= width
         last = max(count - 1, 0)
         if count and runs[last, 4] == x and runs[last, 5] == y and runs[last, 6] == is_inner:
             runs[last, 1] = min(right, width)
             continue
         runs[count, 0], runs[count, 1] = left, min(right, width)
-        runs[count, 2], runs[count, 3] = shift, (units // 2 - y) // units
+        runs[count, 2], runs[count, 3] = shift, (half - y) >> _UNIT_BITS
         runs[count, 4], runs[count, 5], runs[count, 6] = x, y, is_inner
         count += 1
     return count
@@ -133,4 +140,5 @@ def chain_blocks(vectors: NDArray[Any], before: Field, out: Field, intra: Mask) 
         out: (2, H, W) a_t; must not share memory with `before`.
         intra: (H, W) output, true where no block has a vector.
     """
+    intra.fill(False)
     _chain(vectors, before, out, intra)

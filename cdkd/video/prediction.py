@@ -64,12 +64,12 @@ def _repeat_edges(source: Plane, top: int, left: int, side: int, out: Plane) -> 
 
 
 @native
-def _predict_plane(blocks: NDArray[np.int64], source: Plane, decoded: Plane, bias: int, out: Plane) -> None:
+def _predict_plane(blocks: NDArray[np.int16], source: Plane, decoded: Plane, bias: int, out: Plane) -> None:
     height, width = source.shape
     edge, none, rounding = np.empty((17, 17), np.uint8), np.uint64(0), np.uint64(bias)
     for index in range(blocks.shape[0]):
-        top, left, side = blocks[index, 0], blocks[index, 1], blocks[index, 2]
-        x, y, is_intra = blocks[index, 3], blocks[index, 4], blocks[index, 5]
+        top, left, side = np.int64(blocks[index, 0]), np.int64(blocks[index, 1]), np.int64(blocks[index, 2])
+        x, y, is_intra = np.int64(blocks[index, 3]), np.int64(blocks[index, 4]), blocks[index, 5]
         to_y, to_x, size = np.uint64(top), np.uint64(left), np.uint64(side)
         if is_intra:
             _predict_inner(decoded, to_y, to_x, size, 0, rounding, out, to_y, to_x)
@@ -86,16 +86,16 @@ def _predict_plane(blocks: NDArray[np.int64], source: Plane, decoded: Plane, bia
 @native
 def _list_blocks(
     vectors: Any, rows: int, columns: int, sixteenths: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
     """Blocks of luma and of chroma: top, left, side, x and y in half pixels, whether intra."""
     num_vectors = vectors.shape[0]
-    luma = np.zeros((num_vectors + rows * columns, 6), np.int64)
-    chroma = np.zeros((rows * columns, 6), np.int64)
+    luma = np.empty((num_vectors + rows * columns, 6), np.int16)
+    chroma = np.zeros((rows * columns, 6), np.int16)
     for index in range(num_vectors):
         vector, block = vectors[index], luma[index]
         side, x, y = np.int64(vector.w), np.int64(vector.motion_x), np.int64(vector.motion_y)
         top, left = np.int64(vector.dst_y) - side // 2, np.int64(vector.dst_x) - side // 2
-        block[0], block[1], block[2], block[3], block[4] = top, left, side, x, y
+        block[0], block[1], block[2], block[3], block[4], block[5] = top, left, side, x, y, 0
         share = 4 if side == 16 else 1
         whole = chroma[(top // 16) * columns + left // 16]
         whole[2] = 8
@@ -110,7 +110,8 @@ def _list_blocks(
             block[axis] = sixteenths[block[axis] & 15] + ((block[axis] >> 3) & ~1)
         if block[5]:
             whole = luma[count]
-            whole[0], whole[1], whole[2], whole[5] = 2 * block[0], 2 * block[1], 16, 1
+            whole[0], whole[1], whole[2], whole[3] = 2 * block[0], 2 * block[1], 16, 0
+            whole[4], whole[5] = 0, 1
             count += 1
     return luma[:count], chroma
 

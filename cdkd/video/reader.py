@@ -141,15 +141,16 @@ class VideoReader:
         with_chain = with_residual and accumulated and not (is_h264 or is_exact)
         key_time = self._index.key_times[gop]
         frames = self._decoder.decode(gop, key_time, last + 1, with_chain)
+        motion_slots, frame_slots = _slots(result.positions), _slots(result.frame_positions)
         fields = _Fields(self.info.height, self.info.width, accumulated)
         chain: Picture | None = None
         for position, frame in enumerate(frames):
-            for slot in _slots(result.frame_positions, position):
+            for slot in frame_slots.get(position, ()):
                 to_rgb(frame.picture, result.frames[slot])
             if position == 0:
                 to_rgb(frame.picture, result.iframe)
                 before = frame
-            slots = _slots(result.positions, position)
+            slots = motion_slots.get(position, [])
             if slots and frame.letter != "P":
                 reason = f"frame {position} of GOP {gop} is of type {frame.letter}, which has no motion"
                 raise VideoError(self.path, f"{reason}; re-encode it with `cdkd data prepare`")
@@ -207,8 +208,12 @@ def _rgb(picture: Picture) -> NDArray[np.uint8]:
     return image
 
 
-def _slots(wanted: tuple[int, ...], position: int) -> list[int]:
-    return [slot for slot, other in enumerate(wanted) if other == position]
+def _slots(wanted: tuple[int, ...]) -> dict[int, list[int]]:
+    """Where in the result each wanted position goes."""
+    slots: dict[int, list[int]] = {}
+    for slot, position in enumerate(wanted):
+        slots.setdefault(position, []).append(slot)
+    return slots
 
 
 def _empty_read(
