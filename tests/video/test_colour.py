@@ -39,7 +39,7 @@ def rgb_by_integers(picture: Picture) -> np.ndarray:
 
 
 @pytest.mark.parametrize("rule", [STUDIO_601, FULL_601, STUDIO_709, FULL_709])
-@pytest.mark.parametrize("size", [(6, 10), (5, 9), (34, 70)])
+@pytest.mark.parametrize("size", [(6, 10), (5, 9), (4, 16), (3, 17), (34, 70)])
 def test_rgb_follows_the_integer_rule(rule: ColourRule, size: tuple[int, int]) -> None:
     picture = random_picture(1, rule, *size)
     out = empty_images(1, *size, 3, np.uint8)[0]
@@ -75,9 +75,10 @@ def test_black_white_and_red() -> None:
     assert tuple(int(x) for x in out[1, 0]) == (254, 0, 0)
 
 
-def test_difference_is_that_of_the_two_images() -> None:
-    first, second = random_picture(2), random_picture(3)
-    out = empty_images(1, HEIGHT, WIDTH, 3, np.int16)[0]
+@pytest.mark.parametrize("size", [(HEIGHT, WIDTH), (4, 16), (7, 45)])
+def test_difference_is_that_of_the_two_images(size: tuple[int, int]) -> None:
+    first, second = (random_picture(seed, STUDIO_601, *size) for seed in (2, 3))
+    out = empty_images(1, *size, 3, np.int16)[0]
     rgb_difference(first, second, out)
     np.testing.assert_array_equal(out, rgb_by_integers(first) - rgb_by_integers(second))
     assert out.min() < -128

@@ -175,6 +175,33 @@ def test_iterating_reads_what_single_reads_do(tmp_path: Path) -> None:
                 np.testing.assert_array_equal(getattr(again, name), getattr(reads[gop], name))
 
 
+def test_what_is_held_stays_while_more_is_read(tmp_path: Path) -> None:
+    path = clip(tmp_path / "a.mp4", moving_texture(24, 48, 80))
+    names = ("iframe", "motion", "residual", "intra", "frames")
+    with VideoReader(path) as video:
+        held = video.read_gop(0, range(1, 12), (3,))
+        copies = {name: getattr(held, name).copy() for name in names}
+        for gop in (1, 0, 1):
+            video.read_gop(gop, range(1, 12), (3,))
+    for name in names:
+        np.testing.assert_array_equal(getattr(held, name), copies[name])
+
+
+def test_a_mirrored_video_moves_the_other_way(tmp_path: Path) -> None:
+    # An encoder searches from left to right, so its vectors differ here and there; what moves is the same.
+    frames = moving_texture(12, 80, 112, (3, -2))
+    mirror = [np.ascontiguousarray(frame[:, ::-1]) for frame in frames]
+    reads = [
+        read_gop(clip(tmp_path / f"{name}.mp4", pictures, quantiser=1), 0, range(1, 12))
+        for name, pictures in (("a", frames), ("b", mirror))
+    ]
+    inner = np.s_[32:48, 40:72]
+    for index in range(11):
+        straight, turned = reads[0].motion[index][inner], reads[1].motion[index][:, ::-1][inner] * (-1, 1)
+        assert np.median(straight, (0, 1)).tolist() == np.median(turned, (0, 1)).tolist()
+        assert np.median(straight[..., 0]) == -12 * (index + 1)
+
+
 def test_without_residual(tmp_path: Path) -> None:
     path = clip(tmp_path / "a.mp4", moving_texture(5, 48, 80))
     with VideoReader(path) as video:
@@ -257,8 +284,11 @@ def test_nothing_is_decoded_after_the_last_wanted_frame(tmp_path: Path) -> None:
     path.write_bytes(data)
     os.utime(path, ns=(1, 1))
     np.testing.assert_array_equal(read_gop(path, 0, (4,), (5,)).motion, good.motion)
-    with pytest.raises(VideoError, match="frame 6 of GOP 0 is damaged"):
-        read_gop(path, 0, (7,))
+    with VideoReader(path) as video:
+        with pytest.raises(VideoError, match="frame 6 of GOP 0 is damaged"):
+            video.read_gop(0, (7,))
+        # Damage is forgotten: the same decoders go on.
+        np.testing.assert_array_equal(video.read_gop(0, (4,)).residual, good.residual)
 
 
 @pytest.mark.parametrize(
