@@ -54,15 +54,15 @@ class Picture:
 
 def picture_of(frame: Any) -> Picture:
     """The planes of a decoded 4:2:0 frame of FFmpeg, without copying."""
-    planes = [
+    y, u, v = (
         np.ndarray((plane.height, plane.width), np.uint8, plane, strides=(plane.line_size, 1)) for plane in frame.planes
-    ]
+    )
     is_full = frame.color_range == _RANGE_FULL or frame.format.name == "yuvj420p"
     if frame.colorspace == _SPACE_709:
         rule = FULL_709 if is_full else STUDIO_709
     else:
         rule = FULL_601 if is_full else STUDIO_601
-    return Picture(*planes, rule)
+    return Picture(y, u, v, rule)
 
 
 def empty_images(count: int, height: int, width: int, channels: int, kind: Any) -> NDArray[Any]:
@@ -93,7 +93,7 @@ def _chroma_terms(u: Plane, v: Plane, row: int, rule: ColourRule, pairs: Any) ->
 
 
 @native
-def _level(luma: int, chroma: Any, channel: int, column: int) -> int:
+def _level(luma: Any, chroma: Any, channel: int, column: int) -> Any:
     """One pixel's channel, where fewer than sixteen lie side by side."""
     value = (luma + 8192 * np.int64(chroma[channel, column]) + chroma[3 + channel, column]) >> 13
     return min(max(value, 0), 255)
@@ -116,8 +116,8 @@ def _rgb_rows(y: Plane, u: Plane, v: Plane, rule: ColourRule, out: Plane) -> Non
         else:
             for first in range(0, width, 16):
                 # The last sixteen overlap those before, if the width is no multiple.
-                column = np.uint64(min(first, width - 16))
-                rgb_16(y, np.uint64(row), chroma, column, black, factor, out, tall)
+                place = np.uint64(min(first, width - 16))
+                rgb_16(y, np.uint64(row), chroma, place, black, factor, out, tall)
 
 
 def to_rgb(picture: Picture, out: Image) -> None:
@@ -127,7 +127,11 @@ def to_rgb(picture: Picture, out: Image) -> None:
 
 def _stacked(out: NDArray[Any]) -> NDArray[Any]:
     """An (H, W, 3) image, memory as `empty_images` lays it, seen as (3 * H, W)."""
-    return out.transpose(2, 0, 1).reshape(-1, out.shape[1])
+    channels = out.transpose(2, 0, 1)
+    if not channels.flags.c_contiguous:
+        # Reshaping would make a copy, and what is written to that would be lost.
+        raise ValueError(f"the memory of an image has to lie channel by channel; its strides are {out.strides}")
+    return channels.reshape(-1, out.shape[1])
 
 
 @native
@@ -151,8 +155,8 @@ def _difference_rows(
                     out[channel * height + row, column] = level
         else:
             for first in range(0, width, 16):
-                column = np.uint64(min(first, width - 16))
-                difference_16(y1, chroma1, y2, chroma2, np.uint64(row), column, black, factor, out, tall)
+                place = np.uint64(min(first, width - 16))
+                difference_16(y1, chroma1, y2, chroma2, np.uint64(row), place, black, factor, out, tall)
 
 
 def rgb_difference(decoded: Picture, predicted: Picture, out: NDArray[np.int16]) -> None:

@@ -62,4 +62,5 @@ def empty_array(shape: tuple[int, ...], kind: Any, pool: Pool = _POOL) -> NDArra
     size = math.prod(shape) * np.dtype(kind).itemsize
     if size == 0:
         return np.empty(shape, kind)
-    return np.asarray(_Lease(pool, size)).view(kind).reshape(shape)
+    array: NDArray[Any] = np.asarray(_Lease(pool, size)).view(kind).reshape(shape)
+    return array

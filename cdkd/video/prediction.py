@@ -28,7 +28,9 @@ _SIXTEENTHS = np.array([0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2], np.int6
 
 
 @native
-def _predict_inner(source: Plane, top: Any, left: Any, side: Any, dxy: int, bias: Any, out: Plane, y: Any, x: Any) -> None:
+def _predict_inner(
+    source: Plane, top: Any, left: Any, side: Any, dxy: Any, bias: Any, out: Plane, y: Any, x: Any
+) -> None:
     """One block whose pixels and their neighbours all exist, from `source` at (top, left) to `out` at (y, x)."""
     four, none = bias + np.uint64(1), np.uint64(0)
     if side == 16:
@@ -54,7 +56,7 @@ def _predict_inner(source: Plane, top: Any, left: Any, side: Any, dxy: int, bias
 
 
 @native
-def _repeat_edges(source: Plane, top: int, left: int, side: int, out: Plane) -> None:
+def _repeat_edges(source: Plane, top: Any, left: Any, side: Any, out: Plane) -> None:
     """Copies (side + 1) x (side + 1) pixels from (top, left) on, the picture's edges repeated outwards."""
     height, width = source.shape
     for row in range(side + 1):

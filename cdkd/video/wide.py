@@ -10,7 +10,7 @@ that neighbours lie next to each other in memory.
 from collections.abc import Callable
 from typing import Any
 
-from llvmlite import ir
+from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 from numba.core import cgutils
 from numba.core.errors import NumbaTypeError
@@ -22,7 +22,8 @@ _BYTE, _PAIR = ir.IntType(8), ir.IntType(16)
 def pointer(context: Any, builder: Any, kind: Any, array: Any, row: Any, column: Any, lanes: ir.VectorType) -> Any:
     """Where an array's element [row, column] and its neighbours to the right lie."""
     view = context.make_array(kind)(context, builder, array)
-    item = cgutils.get_item_pointer(context, builder, kind, view, [row, column], wraparound=False)
+    get_item_pointer: Any = cgutils.get_item_pointer
+    item = get_item_pointer(context, builder, kind, view, [row, column], wraparound=False)
     return builder.bitcast(item, lanes.as_pointer())
 
 
@@ -48,8 +49,8 @@ def _row_adder(count: int) -> Any:
 
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             kinds = signature.args
-            here = pointer(context, builder, kinds[0], *arguments[:3], lanes)
-            there = pointer(context, builder, kinds[4], *arguments[4:], lanes)
+            here = pointer(context, builder, kinds[0], arguments[0], arguments[1], arguments[2], lanes)
+            there = pointer(context, builder, kinds[4], arguments[4], arguments[5], arguments[6], lanes)
             total = builder.add(builder.load(here, align=2), splat(builder, arguments[3], lanes))
             builder.store(total, there, align=2)
             return context.get_dummy_value()
@@ -73,14 +74,13 @@ def _row_averager(count: int, steps: tuple[tuple[int, int], ...]) -> Any:
             kinds = signature.args
             total = splat(builder, builder.trunc(arguments[3], _PAIR), wide)
             for down, right in steps:
-                place = (
-                    builder.add(arguments[1], ir.Constant(ir.IntType(64), down)),
-                    builder.add(arguments[2], ir.Constant(ir.IntType(64), right)),
-                )
-                pixels = builder.load(pointer(context, builder, kinds[0], arguments[0], *place, lanes), align=1)
+                row_from = builder.add(arguments[1], ir.Constant(ir.IntType(64), down))
+                column_from = builder.add(arguments[2], ir.Constant(ir.IntType(64), right))
+                here = pointer(context, builder, kinds[0], arguments[0], row_from, column_from, lanes)
+                pixels = builder.load(here, align=1)
                 total = builder.add(total, builder.zext(pixels, wide))
             mean = builder.lshr(total, ir.Constant(wide, [shift] * count))
-            there = pointer(context, builder, kinds[4], *arguments[4:], lanes)
+            there = pointer(context, builder, kinds[4], arguments[4], arguments[5], arguments[6], lanes)
             builder.store(builder.trunc(mean, lanes), there, align=1)
             return context.get_dummy_value()
 

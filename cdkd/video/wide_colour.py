@@ -8,9 +8,10 @@ than 16 bits, but not its upper part, in multiples of 8192, nor the rest below, 
 Nothing is checked here: the caller sees to it that all pixels exist and lie next to each other in memory.
 """
 
+from collections.abc import Callable
 from typing import Any
 
-from llvmlite import ir
+from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 from numba.extending import intrinsic
 
@@ -58,8 +59,7 @@ def _three_levels(context: Any, builder: Any, kinds: Any, values: Any, column: A
     return levels
 
 
-@intrinsic  # type: ignore[misc]
-def rgb_16(
+def _rgb_16(
     typing: Any, luma: Any, row: Any, chroma: Any, column: Any, black: Any, factor: Any, out: Any, height: Any
 ) -> Any:
     """Writes red, green, blue at [row, column] and to its right.
@@ -91,8 +91,7 @@ def rgb_16(
     return types.void(luma, types.uint64, chroma, types.uint64, *numbers, out, types.uint64), generate
 
 
-@intrinsic  # type: ignore[misc]
-def difference_16(
+def _difference_16(
     typing: Any, luma1: Any, chroma1: Any, luma2: Any, chroma2: Any, row: Any, column: Any, black: Any, factor: Any,
     out: Any, height: Any,
 ) -> Any:  # fmt: skip
@@ -116,3 +115,8 @@ def difference_16(
 
     arrays = (luma1, chroma1, luma2, chroma2)
     return types.void(*arrays, *_PLACE, types.uint64, types.uint64, out, types.uint64), generate
+
+
+# Plain callables to who checks types: the first argument, numba's own, is not passed by callers.
+rgb_16: Callable[..., None] = intrinsic(_rgb_16)
+difference_16: Callable[..., None] = intrinsic(_difference_16)

@@ -83,3 +83,8 @@ def test_difference_is_that_of_the_two_images(size: tuple[int, int]) -> None:
     np.testing.assert_array_equal(out, rgb_by_integers(first) - rgb_by_integers(second))
     assert out.min() < -128
     assert out.max() > 128
+
+
+def test_memory_in_another_order_is_refused() -> None:
+    with pytest.raises(ValueError, match="channel by channel"):
+        to_rgb(random_picture(4), np.empty((HEIGHT, WIDTH, 3), np.uint8))
