@@ -1,6 +1,7 @@
 """What is installed is what the tree holds: packages, studies, data files, the start-up time's imports."""
 
 import configparser
+import os
 import subprocess
 import sys
 import zipfile
@@ -34,6 +35,16 @@ def test_a_wheel_carries_studies_published_figures_and_types(wheel: zipfile.ZipF
     assert len(studies) >= 3
     assert studies | {"cdkd/py.typed", "cdkd/report/published.csv"} <= names
     assert not any(name.startswith("tests/") for name in names)
+
+
+def test_an_installed_wheel_finds_its_studies_from_any_folder(wheel: zipfile.ZipFile, tmp_path: Path) -> None:
+    wheel.extractall(tmp_path / "installed")
+    (tmp_path / "elsewhere").mkdir()
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "installed")}
+    command = [sys.executable, "-m", "cdkd.cli", "plan", "ablation"]
+    done = subprocess.run(command, cwd=tmp_path / "elsewhere", env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "10 cells: 10 waiting" in done.stdout
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["plan", "--help"]])

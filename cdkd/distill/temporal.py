@@ -12,6 +12,8 @@ from cdkd.distill.precision import at_least_single
 
 TemporalForm = Literal["scaled", "literal"]
 
+# Where the teacher sees nothing move, its largest edge says nothing either and must not blow the loss up.
+_SMALLEST_SCALE = 1e-3
 _ROOT_EPSILON = 1e-6  # the gradient of a square root is infinite at 0
 
 
@@ -94,7 +96,7 @@ def temporal_loss(
         ours, theirs = edges(mapping(student)), edges(mapping(teacher))
         largest[name] = batch_mean(theirs.amax(dim=(1, 2)))
         if form == "scaled":
-            scale = largest[name].clamp(min=torch.finfo(theirs.dtype).tiny)
+            scale = largest[name].clamp(min=_SMALLEST_SCALE)
             by_graph[name] = ((ours - theirs) / scale).square().mean()
         else:
             by_graph[name] = (ours - theirs).square().sum(dim=(1, 2)).mean()

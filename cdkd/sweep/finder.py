@@ -26,8 +26,6 @@ def find_study(name: str) -> Path:
 
 def shipped_folders() -> list[Path]:
     """Where the studies that come with cdkd lie; in a checkout that is the folder `sweeps` beside the package."""
-    try:
-        package = resources.files("cdkd.sweep.studies")
-    except ModuleNotFoundError:
-        package = resources.files("cdkd") / ".." / "sweeps"
-    return [folder] if (folder := Path(str(package)).resolve()).is_dir() else []
+    package = Path(str(resources.files("cdkd.sweep")))
+    folders = (package / "studies", package.parent.parent / "sweeps")
+    return [folder for folder in folders if folder.is_dir()][:1]

@@ -79,3 +79,10 @@ def test_gradients(form: str) -> None:
     student = torch.randn(2, 3, 4, generator=draw, dtype=torch.float64).requires_grad_()
     teacher = torch.randn(2, 3, 4, generator=draw, dtype=torch.float64)
     assert torch.autograd.gradcheck(lambda s: temporal_loss(s, teacher, form).total, (student,))  # type: ignore[arg-type]
+
+
+def test_a_teacher_that_hardly_moves_does_not_blow_the_scaled_loss_up() -> None:
+    draw = torch.Generator().manual_seed(0)
+    student, still = torch.randn(2, 3, 4, generator=draw), torch.ones(2, 3, 4)
+    hardly = still + 1e-6 * torch.randn(2, 3, 4, generator=draw)
+    assert temporal_loss(student, hardly).total.item() == pytest.approx(temporal_loss(student, still).total.item())
