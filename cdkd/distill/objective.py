@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from cdkd.distill.logits import logits_loss
-from cdkd.distill.spatial import log_gate_statistics, spatial_loss
+from cdkd.distill.spatial import gate_statistics, spatial_loss
 from cdkd.distill.temporal import temporal_loss
 from cdkd.models.outputs import StudentOutput, TeacherOutput
 from cdkd.settings import DistillSettings
@@ -51,7 +51,7 @@ def objective(
     total = cross_entropy
     terms: dict[str, Tensor | float] = {"cross_entropy": cross_entropy.detach()}
     if student.gate is not None:
-        terms.update(log_gate_statistics(student.gate))
+        terms.update(gate_statistics(student.gate))
     if settings.spatial.enabled and settings.spatial.weight > 0:
         decoded, known, gate = _matched(student, teacher)
         spatial = spatial_loss(decoded, known.maps, gate.detach() if detach_gate else gate, settings.spatial.form)

@@ -54,7 +54,9 @@ def _literal(student: Tensor, teacher: Tensor) -> Tensor:
 _DISTANCES = {"normalised": _normalised, "mean": _mean, "literal": _literal}
 
 
-def log_gate_statistics(gate: Tensor) -> dict[str, float]:
-    """Mean and standard deviation of log alpha over a batch's (B, T) weights."""
-    log = torch.log(gate.detach().float().clamp(min=1e-12))
-    return {"gate_log_mean": log.mean().item(), "gate_log_std": log.std(correction=0).item()}
+def gate_statistics(gate: Tensor) -> dict[str, Tensor]:
+    """What is logged of a batch's gate (B, T): mean alpha of each time stamp, mean and deviation of log alpha."""
+    alpha = gate.detach().float()
+    log = torch.log(alpha.clamp(min=1e-12))
+    by_stamp = {f"gate_{t + 1}": mean for t, mean in enumerate(alpha.mean(dim=0))}
+    return {"gate_log_mean": log.mean(), "gate_log_std": log.std(correction=0), **by_stamp}

@@ -25,7 +25,23 @@ def _pool(maps: Tensor) -> Tensor:
     return maps.mean(dim=(3, 4))
 
 
-class Student(nn.Module):
+class StreamStudent(nn.Module):
+    """What every student has: three streams, and what they ask of their input."""
+
+    streams: ThreeStreams
+
+    @property
+    def window(self) -> int:
+        """W: frames per P-frame position that motion and residual must bring (TDN 5, others 1)."""
+        return self.streams.window
+
+    @property
+    def map_stride(self) -> int:
+        """Input pixels per position of the streams' and the decoded maps."""
+        return self.streams.map_stride
+
+
+class Student(StreamStudent):
     """The paper's student, or without decoder its baseline.
 
     The classifier reads the means over time of the pooled streams and of the pooled h_hat. With the softmax gate
@@ -61,16 +77,6 @@ class Student(nn.Module):
         sources = {**widths, "decoded": teacher_channels}
         self.head = FusionHead({name: sources[name] for name in _SOURCES[settings.head]}, num_classes, settings.dropout)
 
-    @property
-    def window(self) -> int:
-        """W: frames per P-frame position that motion and residual must bring (TSM 1, TDN 5)."""
-        return self.streams.window
-
-    @property
-    def map_stride(self) -> int:
-        """Input pixels per position of the decoded maps."""
-        return self.streams.map_stride
-
     def forward(self, iframes: Tensor, motion: Tensor, residual: Tensor) -> StudentOutput:
         """Normalised iframes (B, G, 3, H, W), motion (B, T, W, 2, H, W), residual (B, T, W, 3, H, W).
 
@@ -94,7 +100,7 @@ class Student(nn.Module):
         return pooled.mean(dim=1)
 
 
-class CoviarStudent(nn.Module):
+class CoviarStudent(StreamStudent):
     """The CoViAR baseline: no temporal module, a classifier per stream, mean over segments, late fusion 2:1:1."""
 
     def __init__(self, settings: StudentSettings, *, num_classes: int, num_gops: int, frames_per_gop: int) -> None:
@@ -102,16 +108,6 @@ class CoviarStudent(nn.Module):
         num_frames = num_gops * frames_per_gop
         self.streams = ThreeStreams(stream_set(settings.streams), "none", num_gops, num_frames, settings.shift_div)
         self.head = LateFusion(self.streams.widths, _COVIAR_WEIGHTS, num_classes, settings.dropout)
-
-    @property
-    def window(self) -> int:
-        """W: frames per P-frame position; always 1."""
-        return self.streams.window
-
-    @property
-    def map_stride(self) -> int:
-        """Input pixels per position of the streams' maps."""
-        return self.streams.map_stride
 
     def forward(self, iframes: Tensor, motion: Tensor, residual: Tensor) -> StudentOutput:
         """Normalised iframes (B, G, 3, H, W), motion (B, T, 1, 2, H, W), residual (B, T, 1, 3, H, W).

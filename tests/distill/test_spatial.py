@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from cdkd.distill.spatial import NORMALISED_SCALE, log_gate_statistics, spatial_loss
+from cdkd.distill.spatial import NORMALISED_SCALE, gate_statistics, spatial_loss
 
 # B = 1, T = 2, C = 2, H = 1, W = 3
 STUDENT = torch.tensor([[[[[3.0, 0.0, 1.0]], [[4.0, 2.0, 0.0]]], [[[1.0, 1.0, 1.0]], [[0.0, 0.0, 0.0]]]]])
@@ -52,5 +52,11 @@ def test_shapes_that_do_not_match_are_refused() -> None:
 
 
 def test_gate_statistics() -> None:
-    found = log_gate_statistics(torch.tensor([[1.0, torch.e], [torch.e**2, torch.e**3]]))
-    assert found == pytest.approx({"gate_log_mean": 1.5, "gate_log_std": 1.25**0.5})
+    found = gate_statistics(torch.tensor([[1.0, torch.e], [torch.e**2, torch.e**3]]))
+    expected = {
+        "gate_log_mean": 1.5,
+        "gate_log_std": 1.25**0.5,
+        "gate_1": (1 + torch.e**2) / 2,
+        "gate_2": (torch.e + torch.e**3) / 2,
+    }
+    assert {name: value.item() for name, value in found.items()} == pytest.approx(expected)
