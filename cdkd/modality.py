@@ -35,5 +35,3 @@ FRAME = Modality(3, 255.0, None, _IMAGENET_MEAN, _IMAGENET_STD)
 # Clipping at 20 pixels and at 128 grey levels is what CoViAR and its successors do.
 MOTION = Modality(2, float(MOTION_UNITS_PER_PIXEL), 20.0, (0.0, 0.0), (4.0, 4.0), is_displacement=True)
 RESIDUAL = Modality(3, 1.0, 128.0, (0.0, 0.0, 0.0), (32.0, 32.0, 32.0))
-
-MODALITIES: dict[str, Modality] = {"iframe": IFRAME, "motion": MOTION, "residual": RESIDUAL, "frame": FRAME}

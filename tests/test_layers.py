@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).parent.parent / "cdkd"
 
 # Lower layers never import higher ones; rooms of one layer do not import each other.
 LAYERS = [
-    {"errors", "modality", "seeding", "config", "settings"},
+    {"callbacks", "errors", "modality", "seeding", "config", "settings"},
     {"video", "models", "tracking"},
     {"data", "distill"},
     {"train"},
@@ -19,7 +19,18 @@ LAYERS = [
 ]
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
 OWNERS = {"optuna": {"sweep"}, "mlflow": {"tracking"}, "click": {"cli"}}
-TORCH_FREE = {"config", "settings", "modality", "errors", "seeding", "video", "tracking", "sweep", "report"}
+TORCH_FREE = {
+    "callbacks",
+    "config",
+    "settings",
+    "modality",
+    "errors",
+    "seeding",
+    "video",
+    "tracking",
+    "sweep",
+    "report",
+}
 
 
 def imports(path: Path) -> set[str]:

@@ -91,8 +91,20 @@ def _resample(pictures: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     return out.view(batch, num, channels, rows.shape[1], columns.shape[1])
 
 
-def _normalise(pictures: Tensor, modality: Modality) -> Tensor:
-    """Stored integers -> network input, in place; channels are axis -3."""
+@dataclass(frozen=True)
+class _Geometry:
+    """The draws of B clips as linear maps: rows (B, H', H), columns (B, W', W); factors of vectors (B, 2), x, y."""
+
+    rows: Tensor
+    columns: Tensor
+    displacement: Tensor
+
+
+def _to_input(pictures: Tensor, modality: Modality, geometry: _Geometry) -> Tensor:
+    """Stored integers (B, N, C, H, W) -> network input (B, N, C, H', W')."""
+    pictures = _resample(pictures, geometry.rows, geometry.columns)
+    if modality.is_displacement:
+        pictures = pictures.mul_(geometry.displacement[:, None, :, None, None])
     pictures = pictures.div_(modality.scale)
     if modality.limit is not None:
         pictures = pictures.clamp_(-modality.limit, modality.limit)
@@ -118,12 +130,12 @@ def prepare_inputs(batch: ClipBatch, boxes: Boxes, input_size: int) -> NetworkIn
     rows = resampling_matrix(boxes.top, boxes.height, torch.zeros_like(boxes.flip), height, input_size).to(device)
     sign = 1 - 2 * boxes.flip.double()
     scale = torch.stack([sign * input_size / boxes.width, input_size / boxes.height], dim=1).float().to(device)
-    motion = _resample(batch.motion, rows, columns).mul_(scale[:, None, :, None, None])
+    geometry = _Geometry(rows, columns, scale)
     return NetworkInputs(
-        iframes=_normalise(_resample(batch.iframes, rows, columns), IFRAME),
-        motion=_gather(_normalise(motion, MOTION), batch.motion_windows),
-        residual=_gather(_normalise(_resample(batch.residual, rows, columns), RESIDUAL), batch.motion_windows),
-        frames=_gather(_normalise(_resample(batch.frames, rows, columns), FRAME), batch.frame_windows),
+        iframes=_to_input(batch.iframes, IFRAME, geometry),
+        motion=_gather(_to_input(batch.motion, MOTION, geometry), batch.motion_windows),
+        residual=_gather(_to_input(batch.residual, RESIDUAL, geometry), batch.motion_windows),
+        frames=_gather(_to_input(batch.frames, FRAME, geometry), batch.frame_windows),
     )
 
 

@@ -3,18 +3,15 @@
 Importing this package imports no torch; calling its functions does.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from cdkd.callbacks import Log, Progress
 from cdkd.experiment.paths import has_teacher, teacher_folder
 from cdkd.settings import Experiment
 
 __all__ = ["Outcome", "ensure_teacher", "has_teacher", "prepare_data", "run", "teacher_folder", "teacher_outcome"]
-
-Log = Callable[[dict[str, float], int], None]
-Progress = Callable[[float], None]
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,12 @@
 """One student's configuration becomes objects: data set, teacher, network with its initial weights."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
+from cdkd.callbacks import Log
 from cdkd.data.clips import ClipBatch
 from cdkd.data.dataset import OpenDataset, open_dataset
 from cdkd.data.loaders import ClipSource
@@ -29,8 +29,6 @@ from cdkd.train.evaluate import evaluate
 from cdkd.train.initial import initialise
 from cdkd.train.metrics import Scores
 from cdkd.train.processes import ALONE, Processes
-
-Log = Callable[[dict[str, float], int], None]
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """Streams of a student that start from the data set's own pre-training part, trained once and kept."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 from filelock import FileLock
@@ -13,8 +12,6 @@ from cdkd.models.checkpoints import save_model
 from cdkd.settings import Experiment
 from cdkd.train.engine import Plan, Task, fit
 from cdkd.train.processes import ALONE, Processes
-
-Progress = Callable[[float], None]
 
 
 class PretrainingError(CdkdError):

@@ -1,10 +1,11 @@
 """One teacher or one student outside of any sweep: trained, tracked, its checkpoint put where it is wanted."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from cdkd.callbacks import Log
 from cdkd.experiment import Outcome
 from cdkd.experiment.inputs import ExperimentError
 from cdkd.experiment.student import run_student
@@ -14,7 +15,6 @@ from cdkd.settings import Experiment, cell_identity, flat_settings, teacher_iden
 from cdkd.tracking.tracker import Opening, Tracker
 from cdkd.train.processes import Processes
 
-Log = Callable[[dict[str, float], int], None]
 CHECKPOINT = "checkpoint"
 """Where a tracked run keeps its checkpoint."""
 

@@ -1,10 +1,10 @@
 """One cell: the student is trained towards labels and teacher, then tested once."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 
+from cdkd.callbacks import Log, Progress
 from cdkd.experiment import Outcome
 from cdkd.experiment.assembly import StudentRun, assemble
 from cdkd.experiment.costs import cost_facts, student_cost
@@ -18,9 +18,6 @@ from cdkd.train.metrics import Scores
 from cdkd.train.processes import ALONE, Processes
 
 __all__ = ["StudentRun", "assemble", "run_student"]
-
-Log = Callable[[dict[str, float], int], None]
-Progress = Callable[[float], None]
 
 
 def run_student(

@@ -1,6 +1,5 @@
 """The raw-domain network of a run: found by identity, or trained once and kept."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
@@ -8,6 +7,7 @@ import torch
 from filelock import FileLock
 from torch import Tensor
 
+from cdkd.callbacks import Log, Progress
 from cdkd.data.clips import ClipBatch
 from cdkd.data.dataset import open_dataset
 from cdkd.data.manifest import Part
@@ -31,9 +31,6 @@ from cdkd.train.engine import Plan, Task, fit
 from cdkd.train.evaluate import evaluate
 from cdkd.train.initial import initialise
 from cdkd.train.processes import ALONE, Processes
-
-Log = Callable[[dict[str, float], int], None]
-Progress = Callable[[float], None]
 
 
 class TeacherError(CdkdError):

@@ -12,6 +12,7 @@ from typing import Any, Protocol, cast
 
 import yaml
 
+from cdkd.callbacks import Log
 from cdkd.errors import CdkdError
 from cdkd.settings import Experiment, flat_settings
 from cdkd.sweep.board import Board, Claim, Trial
@@ -22,7 +23,6 @@ from cdkd.sweep.progress import ProgressWriter
 from cdkd.sweep.trial import Cell
 from cdkd.tracking.tracker import Ending, Opening, Tracker
 
-Log = Callable[[dict[str, float], int], None]
 ReportProgress = Callable[[float], None]
 
 DEFAULT_EXPERIMENT = "cdkd.experiment"

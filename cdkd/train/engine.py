@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol
 import torch
 from torch import Tensor, nn
 
+from cdkd.callbacks import Log, Progress
 from cdkd.data.batches import Batches
 from cdkd.data.clips import ClipBatch
 from cdkd.seeding import derive_seed
@@ -64,8 +65,6 @@ class Plan:
 
 
 Status = Literal["finished", "diverged"]
-Log = Callable[[dict[str, float], int], None]
-Progress = Callable[[float], None]
 
 
 def fit(task: Task, plan: Plan, log: Log, progress: Progress) -> Status:

@@ -6,15 +6,6 @@ import pytest
 from support.sweeps import Bench, ready_store
 
 
-@pytest.fixture(scope="session")
-def store_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from cdkd.tracking.store import open_client
-
-    folder = tmp_path_factory.mktemp("store")
-    open_client(f"sqlite:///{folder}/mlflow.db").search_experiments()
-    return folder / "mlflow.db"
-
-
 @pytest.fixture
 def bench(tmp_path: Path, store_template: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     ready_store(store_template, tmp_path)

@@ -1,0 +1,8 @@
+"""How long work tells of itself to whoever asked for it."""
+
+from collections.abc import Callable
+
+Log = Callable[[dict[str, float], int], None]
+"""Called once per epoch with all of its numbers, and the epoch from 1."""
+Progress = Callable[[float], None]
+"""Called with the share of the work that is done, 0 to 1."""
