@@ -10,9 +10,9 @@ import numpy as np
 from av.error import FFmpegError
 from av.sidedata.sidedata import SideDataContainer
 
+from cdkd.video.cells import VECTOR_TYPE
 from cdkd.video.frames import StreamInfo, VideoError
 from cdkd.video.index import open_video
-from cdkd.video.motion import VECTOR_TYPE
 from cdkd.video.reader import describe
 
 _LETTERS = "?IPBS"

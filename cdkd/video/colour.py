@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from cdkd.video.memory import empty_array
 from cdkd.video.native import native
-from cdkd.video.wide_colour import difference_16, rgb_16
+from cdkd.video.wide_colour import PIXELS, difference_32, rgb_32, stream_difference_32
 
 Plane = NDArray[np.uint8]
 
@@ -50,6 +50,11 @@ class Picture:
     u: Plane
     v: Plane
     rule: ColourRule = STUDIO_601
+
+    @property
+    def planes(self) -> tuple[Plane, Plane, Plane]:
+        """y, u, v."""
+        return self.y, self.u, self.v
 
 
 def picture_of(frame: Any) -> Picture:
@@ -94,7 +99,7 @@ def _chroma_terms(u: Plane, v: Plane, row: int, rule: ColourRule, pairs: Any) ->
 
 @native
 def _level(luma: Any, chroma: Any, channel: int, column: int) -> Any:
-    """One pixel's channel, where fewer than sixteen lie side by side."""
+    """One pixel's channel, where too few lie side by side to take many at once."""
     value = (luma + 8192 * np.int64(chroma[channel, column]) + chroma[3 + channel, column]) >> 13
     return min(max(value, 0), 255)
 
@@ -108,16 +113,16 @@ def _rgb_rows(y: Plane, u: Plane, v: Plane, rule: ColourRule, out: Plane) -> Non
     for row in range(height):
         if row % 2 == 0:
             _chroma_terms(u, v, row // 2, rule, pairs)
-        if width < 16:
+        if width < PIXELS:
             for column in range(width):
                 luma = rule.luma * (np.int64(y[row, column]) - rule.black)
                 for channel in range(3):
                     out[channel * height + row, column] = _level(luma, chroma, channel, column)
         else:
-            for first in range(0, width, 16):
-                # The last sixteen overlap those before, if the width is no multiple.
-                place = np.uint64(min(first, width - 16))
-                rgb_16(y, np.uint64(row), chroma, place, black, factor, out, tall)
+            for first in range(0, width, PIXELS):
+                # The last ones overlap those before, if the width is no multiple.
+                place = np.uint64(min(first, width - PIXELS))
+                rgb_32(y, np.uint64(row), chroma, place, black, factor, out, tall)
 
 
 def to_rgb(picture: Picture, out: Image) -> None:
@@ -142,11 +147,12 @@ def _difference_rows(
     pairs1, pairs2 = np.empty((6, u1.shape[1]), np.uint32), np.empty((6, u1.shape[1]), np.uint32)
     chroma1, chroma2 = pairs1.view(np.int16), pairs2.view(np.int16)
     black, factor, tall = np.uint64(rule.black), np.uint64(rule.luma), np.uint64(height)
+    is_streamed = width % PIXELS == 0 and out.ctypes.data % (2 * PIXELS) == 0
     for row in range(height):
         if row % 2 == 0:
             _chroma_terms(u1, v1, row // 2, rule, pairs1)
             _chroma_terms(u2, v2, row // 2, rule, pairs2)
-        if width < 16:
+        if width < PIXELS:
             for column in range(width):
                 luma1 = rule.luma * (np.int64(y1[row, column]) - rule.black)
                 luma2 = rule.luma * (np.int64(y2[row, column]) - rule.black)
@@ -154,12 +160,14 @@ def _difference_rows(
                     level = _level(luma1, chroma1, channel, column) - _level(luma2, chroma2, channel, column)
                     out[channel * height + row, column] = level
         else:
-            for first in range(0, width, 16):
-                place = np.uint64(min(first, width - 16))
-                difference_16(y1, chroma1, y2, chroma2, np.uint64(row), place, black, factor, out, tall)
+            for first in range(0, width, PIXELS):
+                place = np.uint64(min(first, width - PIXELS))
+                if is_streamed:
+                    stream_difference_32(y1, chroma1, y2, chroma2, np.uint64(row), place, black, factor, out, tall)
+                else:
+                    difference_32(y1, chroma1, y2, chroma2, np.uint64(row), place, black, factor, out, tall)
 
 
 def rgb_difference(decoded: Picture, predicted: Picture, out: NDArray[np.int16]) -> None:
     """Writes rgb(decoded) - rgb(predicted) into `out` (H, W, 3), exactly and unclipped."""
-    planes = (decoded.y, decoded.u, decoded.v, predicted.y, predicted.u, predicted.v)
-    _difference_rows(*planes, decoded.rule, _stacked(out))
+    _difference_rows(*decoded.planes, *predicted.planes, decoded.rule, _stacked(out))

@@ -1,54 +1,57 @@
-"""Decodes one GOP, fully and without the P-frames' inverse transform, frame by frame in step."""
+"""Decodes one GOP, frame by frame: fully, or only as far as vectors and I-frames need it, or both in step."""
 
 from collections.abc import Iterator
-from functools import cached_property
 from typing import Any
 
 import av
 import numpy as np
 from av.error import FFmpegError
+from av.sidedata.motionvectors import MotionVectors
 from av.sidedata.sidedata import SideDataContainer
-from numpy.typing import NDArray
 
+from cdkd.video.cells import VECTOR_TYPE, Cells, list_cells
 from cdkd.video.colour import Picture, picture_of
 from cdkd.video.frames import StreamInfo, VideoError
-from cdkd.video.motion import VECTOR_TYPE
 
 _LETTERS = "?IPBS"
-_NO_VECTORS = np.empty(0, VECTOR_TYPE)
+_NO_VECTORS = np.frombuffer(b"", VECTOR_TYPE)
 
 # One thread: a data loader has a process for each core, and frame threads would decode ahead of the last wanted frame.
 # Bit-exact: the same pixels on every processor. Explode: damage is an error, not a guess.
 _COMMON = {"threads": "1", "flags": "+bitexact", "err_detect": "explode"}
-_WITH_VECTORS = {**_COMMON, "flags2": "+export_mvs"}
+_FULL = {**_COMMON, "flags2": "+export_mvs"}
+# Of P-frames only the vectors are right then, which do not follow from pixels; I-frames are whole.
+_VECTORS_ONLY = {**_FULL, "skip_idct": "nokey", "skip_loop_filter": "nointra"}
 _PREDICTION_ONLY = {**_COMMON, "skip_idct": "nokey"}
 
 
 class DecodedFrame:
-    """One frame; its arrays are views of the decoder's memory and hold it, made when they are first asked for."""
+    """One frame; its pictures are views of the decoder's memory and hold it."""
 
-    def __init__(self, frame: Any, chain: Any) -> None:
+    __slots__ = ("_chain", "_frame", "letter")
+
+    def __init__(self, frame: Any, chain: Any, letter: str) -> None:
         self._frame = frame
         self._chain = chain
-        self.letter = _LETTERS[min(frame.pict_type, 4)]
+        self.letter = letter
         """I, P, B or S."""
 
-    @cached_property
     def picture(self) -> Picture:
         """The decoded planes."""
         return picture_of(self._frame)
 
-    @cached_property
     def chain(self) -> Picture | None:
         """The same frame as predicted from the GOP's I-frame by vectors alone; None if not asked for."""
-        return None if self._chain is None else picture_of(self._chain)
+        return picture_of(self._chain) if self._chain else None
 
-    @cached_property
-    def vectors(self) -> NDArray[Any]:
-        """(N,) `VECTOR_TYPE`."""
+    def list_cells(self, out: Cells) -> None:
+        """Writes the motions of the frame's cells, (ceil(H / 8), ceil(W / 8)), all `BARE` where it has no vectors."""
         # `frame.side_data` would tie both into a cycle that keeps the picture until a garbage collection.
-        vectors = SideDataContainer(self._frame).get("MOTION_VECTORS")  # type: ignore[call-arg]
-        return _NO_VECTORS if vectors is None else np.frombuffer(vectors, VECTOR_TYPE)
+        vectors = _NO_VECTORS
+        for data in SideDataContainer(self._frame):  # type: ignore[call-arg]
+            if type(data) is MotionVectors:
+                vectors = np.frombuffer(data, VECTOR_TYPE)  # type: ignore[call-overload]
+        list_cells(vectors, out)
 
 
 class GopDecoder:
@@ -59,26 +62,43 @@ class GopDecoder:
         self._stream = stream
         self._info = info
         self._decoders: dict[str, Any] = {}
+        self._packets: Iterator[Any] = iter(())
+        self._next: tuple[int, bool, bool] | None = None
+        """The GOP, and how it has to be decoded, that can be read on from where the last one ended."""
 
-    def decode(self, gop: int, key_time: int, num_frames: int, with_chain: bool) -> Iterator[DecodedFrame]:
+    def decode(
+        self, gop: int, key_time: int, num_frames: int, with_pixels: bool = True, with_chain: bool = False
+    ) -> Iterator[DecodedFrame]:
         """The first `num_frames` of a GOP in display order; no packet is decoded after the last of them is out.
+
+        Args:
+            gop: 0 is the file's first.
+            key_time: its key packet's time of decoding.
+            num_frames: at most the GOP's own number.
+            with_pixels: False saves work; pictures other than the I-frame's are wrong then.
+            with_chain: each frame's `chain` is wanted too.
 
         Raises:
             VideoError: the GOP is damaged, ends early, or its picture size changes.
         """
-        info = self._info
-        full = self._fresh("full", _WITH_VECTORS)
-        skipping = self._fresh("chain", _PREDICTION_ONLY) if with_chain else None
-        done = 0
+        info, goes_on = self._info, self._next == (gop, with_pixels, with_chain)
+        full = self._prepared("full", _FULL, goes_on) if with_pixels else self._prepared("", _VECTORS_ONLY, goes_on)
+        skipping = self._prepared("chain", _PREDICTION_ONLY, goes_on) if with_chain else None
+        if not goes_on:
+            self._packets = _packets_from(self._container, self._stream, info, key_time)
+        self._next = None
+        done = num_held = 0
         try:
-            for packet in _packets_from(self._container, self._stream, info, key_time):
+            for packet in self._packets:
                 frames = full.decode(packet)
                 chains = skipping.decode(packet) if skipping else [None] * len(frames)
+                num_held += 1 - len(frames)
                 for frame, chain in zip(frames, chains, strict=True):
-                    decoded = DecodedFrame(frame, chain)
-                    _check_frame(info, gop, done, frame, decoded.letter)
-                    yield decoded
+                    letter = _checked_letter(info, gop, done, frame)
                     done += 1
+                    if done == info.gop_lengths[gop] and num_held == 0:
+                        self._next = (gop + 1, with_pixels, with_chain)
+                    yield DecodedFrame(frame, chain, letter)
                     if done == num_frames:
                         return
         except FFmpegError as error:
@@ -87,12 +107,12 @@ class GopDecoder:
             raise VideoError(info.path, f"frame {done} of GOP {gop} is damaged: {error.strerror}") from error
         raise VideoError(info.path, f"GOP {gop} is cut short: it gives {done} frames where {num_frames} are needed")
 
-    def _fresh(self, name: str, options: dict[str, str]) -> Any:
-        """A decoder that remembers no frame."""
-        if name in self._decoders:
-            self._decoders[name].flush_buffers()
-        else:
+    def _prepared(self, name: str, options: dict[str, str], goes_on: bool) -> Any:
+        """A decoder that remembers no frame, or only those right before the GOP's key frame."""
+        if name not in self._decoders:
             self._decoders[name] = _decoder(self._stream, self._info, options)
+        elif not goes_on:
+            self._decoders[name].flush_buffers()
         return self._decoders[name]
 
 
@@ -121,8 +141,9 @@ def _packets_from(container: Any, stream: Any, info: StreamInfo, key_time: int) 
             yield packet
 
 
-def _check_frame(info: StreamInfo, gop: int, position: int, frame: Any, letter: str) -> None:
-    if (frame.width, frame.height) != (info.width, info.height):
+def _checked_letter(info: StreamInfo, gop: int, position: int, frame: Any) -> str:
+    """The frame's type; raises `VideoError` for a frame that is not what the file's headers promise."""
+    if frame.width != info.width or frame.height != info.height:
         raise VideoError(
             info.path,
             f"changes size from {info.width}x{info.height} to {frame.width}x{frame.height} in GOP {gop}; "
@@ -130,6 +151,7 @@ def _check_frame(info: StreamInfo, gop: int, position: int, frame: Any, letter: 
         )
     if frame.is_corrupt:
         raise VideoError(info.path, f"frame {position} of GOP {gop} is damaged")
+    letter = _LETTERS[min(frame.pict_type, 4)]
     expected = info.frame_types[gop][position] if info.frame_types else letter
     if letter != expected:
         raise VideoError(
@@ -137,3 +159,4 @@ def _check_frame(info: StreamInfo, gop: int, position: int, frame: Any, letter: 
             f"frame {position} of GOP {gop} decodes as {letter} where its headers promise {expected}; "
             "re-encode it with `cdkd data prepare`",
         )
+    return letter

@@ -84,7 +84,7 @@ class GopRead:
     residual: NDArray[np.int16]
     """(P, H, W, 3) RGB: decoded frame minus its prediction, not clipped; (0, H, W, 3) if not asked for."""
     intra: NDArray[np.bool_]
-    """(P, H, W): pixels of blocks that the codec did not predict from another frame (motion 0, residual 0)."""
+    """(P, ceil(H / 8), ceil(W / 8)): cells of 8 x 8 pixels not predicted from another frame (motion 0, residual 0)."""
     frames: NDArray[np.uint8]
     """(F, H, W, 3) RGB decoded frames."""
     positions: tuple[int, ...]
@@ -100,7 +100,7 @@ class GopRead:
             "iframe": ((height, width, 3), np.uint8),
             "motion": ((num_p, height, width, 2), np.int16),
             "residual": ((num_residuals, height, width, 3), np.int16),
-            "intra": ((num_p, height, width), np.bool_),
+            "intra": ((num_p, -(-height // 8), -(-width // 8)), np.bool_),
             "frames": ((num_f, height, width, 3), np.uint8),
         }
         for name, (shape, kind) in expected.items():

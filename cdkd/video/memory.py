@@ -14,27 +14,42 @@ from numpy.typing import NDArray
 _KEPT_BYTES = 32 << 20
 """At most so much memory waits in a process: three GOPs of 12 frames of 320 x 256 with everything read."""
 
+_LINE_BYTES = 64
+"""What a processor's cache holds as one; memory starts where such a line does, so that lines can be written whole."""
+
+
+class _Memory:
+    """So many bytes and where they start."""
+
+    __slots__ = ("_whole", "address", "size")
+
+    def __init__(self, size: int) -> None:
+        self._whole = np.empty(size + _LINE_BYTES, np.uint8)
+        place = self._whole.ctypes.data
+        self.address = place + -place % _LINE_BYTES
+        self.size = size
+
 
 class Pool:
     """Memory that waits to be used again; safe in any thread, since each step on it is one of the interpreter's."""
 
     def __init__(self, kept_bytes: int) -> None:
         self._kept_bytes = kept_bytes
-        self._waiting: defaultdict[int, list[NDArray[np.uint8]]] = defaultdict(list)
+        self._waiting: defaultdict[int, list[_Memory]] = defaultdict(list)
 
     @property
     def num_bytes(self) -> int:
         """How much waits."""
         return sum(size * len(waiting) for size, waiting in list(self._waiting.items()))
 
-    def take(self, size: int) -> NDArray[np.uint8]:
+    def take(self, size: int) -> _Memory:
         """Memory of `size` bytes, its content undefined."""
         try:
             return self._waiting[size].pop()
         except IndexError:
-            return np.empty(size, np.uint8)
+            return _Memory(size)
 
-    def give_back(self, memory: NDArray[np.uint8]) -> None:
+    def give_back(self, memory: _Memory) -> None:
         """Keeps `memory`; where that would be too much, what has waited until now is let go."""
         if self.num_bytes + memory.size > self._kept_bytes:
             self._waiting.clear()
@@ -45,10 +60,13 @@ class Pool:
 class _Lease:
     """Holds memory for as long as an array upon it lives, or a view of that, and then gives it back."""
 
-    def __init__(self, pool: Pool, size: int) -> None:
+    __slots__ = ("__array_interface__", "_memory", "_pool")
+
+    def __init__(self, pool: Pool, size: int, shape: tuple[int, ...], kind: np.dtype[Any]) -> None:
         self._pool = pool
         self._memory = pool.take(size)
-        self.__array_interface__ = self._memory.__array_interface__
+        place = (self._memory.address, False)
+        self.__array_interface__ = {"version": 3, "shape": shape, "typestr": kind.str, "data": place}
 
     def __del__(self) -> None:
         self._pool.give_back(self._memory)
@@ -59,8 +77,8 @@ _POOL = Pool(_KEPT_BYTES)
 
 def empty_array(shape: tuple[int, ...], kind: Any, pool: Pool = _POOL) -> NDArray[Any]:
     """An uninitialised array; when it and all views of it are gone, its memory is used again."""
-    size = math.prod(shape) * np.dtype(kind).itemsize
+    kind = np.dtype(kind)
+    size = math.prod(shape) * kind.itemsize
     if size == 0:
         return np.empty(shape, kind)
-    array: NDArray[Any] = np.asarray(_Lease(pool, size)).view(kind).reshape(shape)
-    return array
+    return np.asarray(_Lease(pool, size, shape, kind))

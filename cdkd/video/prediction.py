@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cdkd.video.cells import BARE, Cells, x_of, y_of
 from cdkd.video.colour import Picture, Plane
 from cdkd.video.native import native
 from cdkd.video.wide import (
@@ -86,53 +87,48 @@ def _predict_plane(blocks: NDArray[np.int16], source: Plane, decoded: Plane, bia
 
 
 @native
-def _list_blocks(
-    vectors: Any, rows: int, columns: int, sixteenths: NDArray[np.int64]
-) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
-    """Blocks of luma and of chroma: top, left, side, x and y in half pixels, whether intra."""
-    num_vectors = vectors.shape[0]
-    luma = np.empty((num_vectors + rows * columns, 6), np.int16)
-    chroma = np.zeros((rows * columns, 6), np.int16)
-    for index in range(num_vectors):
-        vector, block = vectors[index], luma[index]
-        side, x, y = np.int64(vector.w), np.int64(vector.motion_x), np.int64(vector.motion_y)
-        top, left = np.int64(vector.dst_y) - side // 2, np.int64(vector.dst_x) - side // 2
-        block[0], block[1], block[2], block[3], block[4], block[5] = top, left, side, x, y, 0
-        share = 4 if side == 16 else 1
-        whole = chroma[(top // 16) * columns + left // 16]
-        whole[2] = 8
-        whole[3] += share * x
-        whole[4] += share * y
-    count = num_vectors
+def _list_blocks(cells: Cells, sixteenths: NDArray[np.int64]) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
+    """Blocks of luma and of chroma: top, left, side, x and y in half pixels as the codec counts them, whether intra."""
+    rows, columns, count = cells.shape[0] // 2, cells.shape[1] // 2, 0
+    luma, chroma = np.empty((4 * rows * columns, 6), np.int16), np.empty((rows * columns, 6), np.int16)
     for index in range(rows * columns):
-        block = chroma[index]
-        block[5] = block[2] == 0
-        block[0], block[1], block[2] = 8 * (index // columns), 8 * (index % columns), 8
-        for axis in range(3, 5):
-            block[axis] = sixteenths[block[axis] & 15] + ((block[axis] >> 3) & ~1)
-        if block[5]:
-            whole = luma[count]
-            whole[0], whole[1], whole[2], whole[3] = 2 * block[0], 2 * block[1], 16, 0
-            whole[4], whole[5] = 0, 1
+        row, column = index // columns, index % columns
+        motion, total_x, total_y, is_split = cells[2 * row, 2 * column], 0, 0, False
+        is_bare = motion == BARE
+        for part in range(4):
+            other = cells[2 * row + (part >> 1), 2 * column + (part & 1)]
+            total_x, total_y = total_x - (x_of(other) >> 1), total_y - (y_of(other) >> 1)
+            is_split = is_split or other != motion
+        for part in range(4 if is_split else 1):
+            other, block = cells[2 * row + (part >> 1), 2 * column + (part & 1)], luma[count]
+            block[0], block[1], block[2] = (
+                16 * row + 8 * (part >> 1),
+                16 * column + 8 * (part & 1),
+                8 if is_split else 16,
+            )
+            block[3], block[4], block[5] = -(x_of(other) >> 1), -(y_of(other) >> 1), is_bare
             count += 1
+        whole = chroma[index]
+        whole[0], whole[1], whole[2], whole[5] = 8 * row, 8 * column, 8, is_bare
+        whole[3] = sixteenths[total_x & 15] + ((total_x >> 3) & ~1)
+        whole[4] = sixteenths[total_y & 15] + ((total_y >> 3) & ~1)
     return luma[:count], chroma
 
 
-def predict(vectors: NDArray[Any], reference: Picture, decoded: Picture, rounding: int) -> Picture:
+def predict(cells: Cells, reference: Picture, decoded: Picture, rounding: int) -> Picture:
     """What the codec predicts for a P-frame from `reference`, before the residual is added.
 
-    Blocks without a vector (intra) have no prediction; they hold the decoded pixels, so that their residual is 0.
+    Cells without a vector (intra) have no prediction; they hold the decoded pixels, so that their residual is 0.
 
     Args:
-        vectors: (N,) `VECTOR_TYPE` in half pixels (motion_scale 2), blocks of 16 x 16 or 8 x 8.
+        cells: (H / 8, W / 8) motions of whole half pixels, as `cells.py` describes them.
         reference: the frame before; its sides are multiples of 16, because the codec repeats the edges of whole
             macroblocks, and of others the decoder shows only a part.
         decoded: the frame itself.
         rounding: the frame's `vop_rounding_type`, 0 or 1.
     """
-    height, width = decoded.y.shape
-    luma, chroma = _list_blocks(vectors, height // 16, width // 16, _SIXTEENTHS)
-    y, u, v = (np.empty(plane.shape, np.uint8) for plane in (decoded.y, decoded.u, decoded.v))
+    y, u, v = (np.empty(plane.shape, np.uint8) for plane in decoded.planes)
+    luma, chroma = _list_blocks(cells, _SIXTEENTHS)
     _predict_plane(luma, reference.y, decoded.y, 1 - rounding, y)
     _predict_plane(chroma, reference.u, decoded.u, 1 - rounding, u)
     _predict_plane(chroma, reference.v, decoded.v, 1 - rounding, v)

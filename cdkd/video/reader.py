@@ -1,23 +1,23 @@
 """Opens a video and reads of a group of pictures what is asked, decoding no more than that needs."""
 
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
 from av.error import FFmpegError
-from numpy.typing import NDArray
 
-from cdkd.video.colour import Picture, empty_images, rgb_difference, to_rgb
+from cdkd.video.cells import num_cells
+from cdkd.video.colour import empty_images, to_rgb
 from cdkd.video.decoding import GopDecoder
 from cdkd.video.frames import GopRead, StreamInfo, VideoError
 from cdkd.video.index import index_video, open_video
 from cdkd.video.memory import empty_array
-from cdkd.video.motion import chain_blocks
-from cdkd.video.prediction import predict
-from cdkd.video.residual import warped_residual
+from cdkd.video.motion import trace_motion
+from cdkd.video.residual import PredictedResidual, WarpedResidual
+
+_NOWHERE = (-1,)
 
 
 def describe(path: Path | str) -> StreamInfo:
@@ -134,78 +134,45 @@ class VideoReader:
             )
 
     def _fill(self, result: GopRead, gop: int, accumulated: bool, with_residual: bool) -> None:
-        last_motion = max((*result.positions, 0))
-        last = max((last_motion, *result.frame_positions))
+        frame_slots, motion_slots = _slots(result.frame_positions), _slots(result.positions)
+        last_motion = max(motion_slots, default=0)
+        num_frames = 1 + max((last_motion, *frame_slots))
+        with_pixels = with_residual or any(frame_slots)
+        residual = self._residual(result, gop, accumulated) if with_residual else None
         # A second decoder carries the I-frame along where that cannot be done here to the bit.
-        is_h264, is_exact = self.info.codec == "h264", not self.info.frame_residual_obstacle
-        with_chain = with_residual and accumulated and not (is_h264 or is_exact)
+        is_exact = self.info.codec == "h264" or not self.info.frame_residual_obstacle
+        with_chain = with_residual and accumulated and not is_exact
         key_time = self._index.key_times[gop]
-        frames = self._decoder.decode(gop, key_time, last + 1, with_chain)
-        motion_slots, frame_slots = _slots(result.positions), _slots(result.frame_positions)
-        fields = _Fields(self.info.height, self.info.width, accumulated)
-        chain: Picture | None = None
-        for position, frame in enumerate(frames):
+        cells = np.empty((num_frames, *result.intra.shape[1:]), np.int32)
+        slots: list[int] = []
+        for position, frame in enumerate(self._decoder.decode(gop, key_time, num_frames, with_pixels, with_chain)):
             for slot in frame_slots.get(position, ()):
-                to_rgb(frame.picture, result.frames[slot])
+                to_rgb(frame.picture(), result.frames[slot])
             if position == 0:
-                to_rgb(frame.picture, result.iframe)
-                before = frame
-            slots = motion_slots.get(position, [])
-            if slots and frame.letter != "P":
+                to_rgb(frame.picture(), result.iframe)
+            slot = motion_slots.get(position, _NOWHERE)[0]
+            if slot >= 0 and frame.letter != "P":
                 reason = f"frame {position} of GOP {gop} is of type {frame.letter}, which has no motion"
                 raise VideoError(self.path, f"{reason}; re-encode it with `cdkd data prepare`")
-            if frame.letter != "P":
-                continue
-            if position <= last_motion:
-                fields.advance(frame.vectors, result, slots)
-            if with_residual and is_h264 and slots:
-                reference = result.iframe if accumulated else _rgb(before.picture)
-                field = result.motion[slots[0]].transpose(2, 0, 1)
-                warped_residual(_rgb(frame.picture), reference, field, result.residual[slots[0]])
-            elif with_residual and not is_h264 and (slots or (accumulated and position <= last_motion)):
-                rounding = int(self._index.roundings[gop][position])
-                # Accumulated: predicted from the frame before as predicted itself, back to the I-frame.
-                origin = chain if accumulated and chain else before.picture
-                chain = frame.chain or predict(frame.vectors, origin, frame.picture, rounding)
-                for slot in slots[:1]:
-                    rgb_difference(frame.picture, chain, result.residual[slot])
-            for slot in slots[1:] if with_residual else ():
-                result.residual[slot] = result.residual[slots[0]]
-            before = frame
-
-
-class _Fields:
-    """Motion fields along a GOP, written straight into the result where they are asked for."""
-
-    def __init__(self, height: int, width: int, accumulated: bool) -> None:
-        self._accumulated = accumulated
-        self._before = _still_field(height, width)
-
-    def advance(self, vectors: NDArray[Any], result: GopRead, slots: list[int]) -> None:
-        """Goes on to the next P-frame and leaves its motion and intra mask in `slots` of the result."""
+            if frame.letter == "P" and position <= last_motion:
+                frame.list_cells(cells[len(slots)])
+                slots.append(slot)
+            if residual and position <= last_motion:
+                residual.advance(frame, cells[len(slots) - 1], position, slot)
         if slots:
-            field, intra = result.motion[slots[0]].transpose(2, 0, 1), result.intra[slots[0]]
-        elif self._accumulated:
-            field, intra = empty_array(self._before.shape, np.int16), empty_array(self._before.shape[1:], np.bool_)
-        else:
-            return
-        chain_blocks(vectors, self._before, field, intra)
-        for slot in slots[1:]:
-            result.motion[slot], result.intra[slot] = result.motion[slots[0]], intra
-        if self._accumulated:
-            self._before = field
+            trace_motion(cells[: len(slots)], slots, accumulated, result.motion.transpose(0, 3, 1, 2), result.intra)
+        if residual:
+            residual.finish()
+        for first, *others in motion_slots.values():
+            for other in others:
+                result.motion[other], result.intra[other] = result.motion[first], result.intra[first]
+                if with_residual:
+                    result.residual[other] = result.residual[first]
 
-
-@lru_cache(maxsize=8)
-def _still_field(height: int, width: int) -> NDArray[np.int16]:
-    """Nobody writes to it; it is not marked so, because compiled loops would then be compiled twice."""
-    return np.zeros((2, height, width), np.int16)
-
-
-def _rgb(picture: Picture) -> NDArray[np.uint8]:
-    image: NDArray[np.uint8] = empty_images(1, picture.y.shape[0], picture.y.shape[1], 3, np.uint8)[0]
-    to_rgb(picture, image)
-    return image
+    def _residual(self, result: GopRead, gop: int, accumulated: bool) -> PredictedResidual | WarpedResidual:
+        if self.info.codec == "h264":
+            return WarpedResidual(result.iframe if accumulated else None, result.motion, result.residual)
+        return PredictedResidual(self._index.roundings[gop], accumulated, result.residual)
 
 
 def _slots(wanted: tuple[int, ...]) -> dict[int, list[int]]:
@@ -224,7 +191,7 @@ def _empty_read(
         iframe=empty_images(1, *size, 3, np.uint8)[0],
         motion=empty_images(len(positions), *size, 2, np.int16),
         residual=empty_images(len(positions) if with_residual else 0, *size, 3, np.int16),
-        intra=empty_array((len(positions), *size), np.bool_),
+        intra=empty_array((len(positions), *map(num_cells, size)), np.bool_),
         frames=empty_images(len(frame_positions), *size, 3, np.uint8),
         positions=positions,
         frame_positions=frame_positions,

@@ -13,9 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cdkd.modality import MOTION_UNITS_PER_PIXEL
-from cdkd.video.colour import Image
+from cdkd.video.cells import Cells
+from cdkd.video.colour import Image, Picture, empty_images, rgb_difference, to_rgb
+from cdkd.video.decoding import DecodedFrame
 from cdkd.video.motion import Field
 from cdkd.video.native import native
+from cdkd.video.prediction import predict
 
 
 @native
@@ -37,13 +40,73 @@ def _warped_difference(decoded: Image, reference: Image, field: Field, units: in
                 out[row, column, channel] = np.int64(decoded[row, column, channel]) - predicted
 
 
-def warped_residual(decoded: Image, reference: Image, field: Field, out: NDArray[np.int16]) -> None:
-    """H.264: decoded - reference(x - field(x)), bilinear, edges repeated outwards.
+class PredictedResidual:
+    """MPEG-4's residuals along a GOP, to the bit."""
 
-    Args:
-        decoded: (H, W, 3) RGB.
-        reference: (H, W, 3) RGB: the I-frame or the frame before, whichever `field` points to.
-        field: (2, H, W) quarter pixels.
-        out: (H, W, 3) RGB, not clipped.
-    """
-    _warped_difference(decoded, reference, field, MOTION_UNITS_PER_PIXEL, out)
+    def __init__(self, roundings: str, is_chained: bool, out: NDArray[np.int16]) -> None:
+        """
+        Args:
+            roundings: `vop_rounding_type` of each of the GOP's frames, 0 or 1.
+            is_chained: relative to the I-frame; else to the frame before.
+            out: (P, H, W, 3) RGB, not clipped.
+        """
+        self._roundings = roundings
+        self._is_chained = is_chained
+        self._out = out
+        self._origin: Picture | None = None
+
+    def advance(self, frame: DecodedFrame, cells: Cells, position: int, slot: int) -> None:
+        """Takes the GOP's next frame and leaves its residual in `out[slot]`; -1: it is not wanted."""
+        if frame.letter not in "IP":
+            return
+        picture = frame.picture()
+        if self._origin is None:
+            self._origin = picture
+        elif self._is_chained or slot >= 0:
+            predicted = frame.chain() or predict(cells, self._origin, picture, int(self._roundings[position]))
+            if slot >= 0:
+                rgb_difference(picture, predicted, self._out[slot])
+            # Chained: predicted from the frame before as predicted itself, back to the I-frame.
+            self._origin = predicted
+        if not self._is_chained:
+            self._origin = picture
+
+    def finish(self) -> None:
+        """Nothing is left to do."""
+
+
+class WarpedResidual:
+    """H.264's residuals along a GOP: frame - reference(x - motion(x)), bilinear, edges repeated outwards."""
+
+    def __init__(self, iframe: Image | None, motion: NDArray[np.int16], out: NDArray[np.int16]) -> None:
+        """
+        Args:
+            iframe: (H, W, 3) RGB, the reference of all; None: the frame before is.
+            motion: (P, H, W, 2) quarter pixels, to the reference; read when all frames have been.
+            out: (P, H, W, 3) RGB, not clipped.
+        """
+        self._iframe = iframe
+        self._motion = motion
+        self._out = out
+        self._before: Picture | None = None
+        self._pairs: dict[int, tuple[Image, Image]] = {}
+
+    def advance(self, frame: DecodedFrame, cells: Cells, position: int, slot: int) -> None:
+        """Takes the GOP's next frame, wanted in `out[slot]`; -1: it is not."""
+        picture = frame.picture()
+        if slot >= 0 and self._before is not None:
+            reference = _rgb(self._before) if self._iframe is None else self._iframe
+            self._pairs[slot] = _rgb(picture), reference
+        self._before = picture
+
+    def finish(self) -> None:
+        """Writes all residuals; the motion is there by now."""
+        for slot, (decoded, reference) in self._pairs.items():
+            field = self._motion[slot].transpose(2, 0, 1)
+            _warped_difference(decoded, reference, field, MOTION_UNITS_PER_PIXEL, self._out[slot])
+
+
+def _rgb(picture: Picture) -> Image:
+    image: Image = empty_images(1, picture.y.shape[0], picture.y.shape[1], 3, np.uint8)[0]
+    to_rgb(picture, image)
+    return image

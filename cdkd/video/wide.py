@@ -19,11 +19,11 @@ from numba.extending import intrinsic
 _BYTE, _PAIR = ir.IntType(8), ir.IntType(16)
 
 
-def pointer(context: Any, builder: Any, kind: Any, array: Any, row: Any, column: Any, lanes: ir.VectorType) -> Any:
-    """Where an array's element [row, column] and its neighbours to the right lie."""
+def pointer(context: Any, builder: Any, kind: Any, array: Any, indices: Any, lanes: ir.VectorType) -> Any:
+    """Where an array's element at `indices` and its neighbours to the right lie."""
     view = context.make_array(kind)(context, builder, array)
     get_item_pointer: Any = cgutils.get_item_pointer
-    item = get_item_pointer(context, builder, kind, view, [row, column], wraparound=False)
+    item = get_item_pointer(context, builder, kind, view, list(indices), wraparound=False)
     return builder.bitcast(item, lanes.as_pointer())
 
 
@@ -32,6 +32,21 @@ def splat(builder: Any, value: Any, lanes: ir.VectorType) -> Any:
     first = builder.insert_element(ir.Constant(lanes, ir.Undefined), value, ir.Constant(ir.IntType(32), 0))
     order = ir.Constant(ir.VectorType(ir.IntType(32), lanes.count), [0] * lanes.count)
     return builder.shuffle_vector(first, ir.Constant(lanes, ir.Undefined), order)
+
+
+def store(builder: Any, value: Any, place: Any, align: int, is_streamed: bool = False) -> None:
+    """Writes all lanes; streamed: past the processor's caches, to an address that is a multiple of the lanes' size.
+
+    A GOP's residuals are larger than the caches are. Written the usual way, they drive the decoder's own pictures and
+    tables out, which have to be fetched again for each frame, and what the memory held before is fetched too, only to
+    be overwritten. Both cost more than the writing.
+    """
+    if not is_streamed:
+        builder.store(value, place, align=align)
+        return
+    bits = value.type.count * value.type.element.width
+    stored = builder.store(value, place, align=bits // 8)
+    stored.set_metadata("nontemporal", builder.module.add_metadata([ir.Constant(ir.IntType(32), 1)]))
 
 
 def check_matrix(array: Any, kind: Any) -> None:
@@ -49,10 +64,10 @@ def _row_adder(count: int) -> Any:
 
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             kinds = signature.args
-            here = pointer(context, builder, kinds[0], arguments[0], arguments[1], arguments[2], lanes)
-            there = pointer(context, builder, kinds[4], arguments[4], arguments[5], arguments[6], lanes)
+            here = pointer(context, builder, kinds[0], arguments[0], arguments[1:3], lanes)
+            there = pointer(context, builder, kinds[4], arguments[4], arguments[5:7], lanes)
             total = builder.add(builder.load(here, align=2), splat(builder, arguments[3], lanes))
-            builder.store(total, there, align=2)
+            store(builder, total, there, 2)
             return context.get_dummy_value()
 
         places = (types.uint64, types.uint64)
@@ -76,11 +91,11 @@ def _row_averager(count: int, steps: tuple[tuple[int, int], ...]) -> Any:
             for down, right in steps:
                 row_from = builder.add(arguments[1], ir.Constant(ir.IntType(64), down))
                 column_from = builder.add(arguments[2], ir.Constant(ir.IntType(64), right))
-                here = pointer(context, builder, kinds[0], arguments[0], row_from, column_from, lanes)
+                here = pointer(context, builder, kinds[0], arguments[0], (row_from, column_from), lanes)
                 pixels = builder.load(here, align=1)
                 total = builder.add(total, builder.zext(pixels, wide))
             mean = builder.lshr(total, ir.Constant(wide, [shift] * count))
-            there = pointer(context, builder, kinds[4], arguments[4], arguments[5], arguments[6], lanes)
+            there = pointer(context, builder, kinds[4], arguments[4], arguments[5:7], lanes)
             builder.store(builder.trunc(mean, lanes), there, align=1)
             return context.get_dummy_value()
 

@@ -75,10 +75,15 @@ def test_black_white_and_red() -> None:
     assert tuple(int(x) for x in out[1, 0]) == (254, 0, 0)
 
 
-@pytest.mark.parametrize("size", [(HEIGHT, WIDTH), (4, 16), (7, 45)])
-def test_difference_is_that_of_the_two_images(size: tuple[int, int]) -> None:
+@pytest.mark.parametrize("is_aligned", [True, False])
+@pytest.mark.parametrize("size", [(HEIGHT, WIDTH), (4, 16), (7, 45), (4, 32), (6, 96)])
+def test_difference_is_that_of_the_two_images(size: tuple[int, int], is_aligned: bool) -> None:
     first, second = (random_picture(seed, STUDIO_601, *size) for seed in (2, 3))
     out = empty_images(1, *size, 3, np.int16)[0]
+    if not is_aligned:
+        out = (
+            empty_images(1, 1, 3 * size[0] * size[1] + 1, 1, np.int16).ravel()[1:].reshape(3, *size).transpose(1, 2, 0)
+        )
     rgb_difference(first, second, out)
     np.testing.assert_array_equal(out, rgb_by_integers(first) - rgb_by_integers(second))
     assert out.min() < -128

@@ -52,7 +52,7 @@ def test_shapes_types_and_order(tmp_path: Path) -> None:
     assert (part.positions, part.frame_positions) == ((5, 2, 5), (11, 0))
     assert (part.motion.shape, part.motion.dtype) == ((3, 48, 80, 2), np.int16)
     assert (part.residual.shape, part.residual.dtype) == ((3, 48, 80, 3), np.int16)
-    assert (part.intra.shape, part.intra.dtype) == ((3, 48, 80), np.bool_)
+    assert (part.intra.shape, part.intra.dtype) == ((3, 6, 10), np.bool_)
     for name in ("motion", "residual", "intra"):
         np.testing.assert_array_equal(getattr(part, name), getattr(whole, name)[[4, 1, 4]])
     np.testing.assert_array_equal(part.frames, whole.frames[[11, 0]])
@@ -158,10 +158,10 @@ def test_motion_is_ffmpegs_by_field_with_any_threads(tmp_path: Path, threads: st
             motion[place] = (-4 * vector.motion_x // vector.motion_scale, -4 * vector.motion_y // vector.motion_scale)
             intra[place] = False
         np.testing.assert_array_equal(read.motion[index], motion)
-        np.testing.assert_array_equal(read.intra[index], intra)
+        np.testing.assert_array_equal(read.intra[index].repeat(8, 0).repeat(8, 1), intra)
         assert not read.residual[index][intra].any()
-    # The square appears at frame 3, over macroblocks that nothing predicts.
-    assert read.intra[2].sum() >= 2 * 256
+    # The square appears at frame 3, over macroblocks that nothing predicts; one is 2 x 2 cells.
+    assert read.intra[2].sum() >= 2 * 4
 
 
 def test_iterating_reads_what_single_reads_do(tmp_path: Path) -> None:
@@ -211,6 +211,34 @@ def test_without_residual(tmp_path: Path) -> None:
             assert lean.residual.shape == (0, 48, 80, 3)
             for name in ("iframe", "motion", "intra", "frames"):
                 np.testing.assert_array_equal(getattr(lean, name), getattr(full, name))
+
+
+@pytest.mark.parametrize("kind", ["mpeg4", "h264"])
+def test_motion_alone_is_decoded_with_less_work_and_the_same_result(tmp_path: Path, kind: str) -> None:
+    frames = moving_texture(24, 64, 112, (3, -2))
+    if kind == "mpeg4":
+        path = clip(tmp_path / "a.mp4", frames)
+    else:
+        path = write_stream(tmp_path / "a.mp4", frames, "libx264", H264_ONE_REFERENCE)
+    with VideoReader(path) as video:
+        for gop in range(video.info.num_gops):
+            positions = video.p_positions(gop)
+            lean = video.read_gop(gop, positions, with_residual=False)
+            full = video.read_gop(gop, positions, range(len(positions) + 1))
+            np.testing.assert_array_equal(lean.iframe, full.frames[0])
+            for name in ("iframe", "motion", "intra"):
+                np.testing.assert_array_equal(getattr(lean, name), getattr(full, name))
+
+
+def test_reading_on_equals_reading_alone_whatever_is_asked(tmp_path: Path) -> None:
+    path = clip(tmp_path / "a.mp4", moving_texture(60, 48, 80))
+    asked = [((1, 11), (0,), True), ((11,), (), False), ((), (11,), True), ((2,), (), False), ((5, 11), (3,), True)]
+    with VideoReader(path) as video:
+        for gop, (positions, frame_positions, with_residual) in enumerate(asked):
+            on = video.read_gop(gop, positions, frame_positions, with_residual=with_residual)
+            alone = read_gop(path, gop, positions, frame_positions, with_residual=with_residual)
+            for name in ("iframe", "motion", "residual", "intra", "frames"):
+                np.testing.assert_array_equal(getattr(on, name), getattr(alone, name))
 
 
 @pytest.mark.parametrize("layout", ["mp4", "avi", "packed"])
