@@ -21,7 +21,7 @@ from cdkd.video.reader import VideoReader, read_gop
 from cdkd.video.transcode import encode_frames
 
 _GOP_FRAMES = 12
-_SECONDS_PER_FIGURE = 0.1
+_SECONDS_PER_FIGURE = 0.25
 _TARGETS = {
     "I-frames, motion, residual": 3.0,
     "I-frames, motion": 1.4,

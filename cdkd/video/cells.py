@@ -18,6 +18,9 @@ Cells = NDArray[np.int32]
 CELL = 8
 """Pixels."""
 
+UNIT_BITS = MOTION_UNITS_PER_PIXEL.bit_length() - 1
+"""A shift by so many bits makes whole pixels of quarter pixels."""
+
 BARE = -(1 << 31)
 """A cell without a vector: the codec did not predict it. As a motion it would be of 8,192 pixels."""
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_KEPT_BYTES = 32 << 20
-"""At most so much memory waits in a process: three GOPs of 12 frames of 320 x 256 with everything read."""
+_KEPT_BYTES = 256 << 20
+"""At most so much waits in a process: two GOPs of 12 frames of 1280 x 720 with everything read, 28 of 320 x 256."""
 
 _LINE_BYTES = 64
 """What a processor's cache holds as one; memory starts where such a line does, so that lines can be written whole."""

@@ -13,14 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cdkd.modality import MOTION_UNITS_PER_PIXEL
-from cdkd.video.cells import BARE, CELL, Cells, x_of, y_of
+from cdkd.video.cells import BARE, CELL, UNIT_BITS, Cells, x_of, y_of
 from cdkd.video.memory import empty_array
 from cdkd.video.native import native
 from cdkd.video.wide import add_row_8, add_row_16
 
 Field = NDArray[np.int16]
-
-_UNIT_BITS = MOTION_UNITS_PER_PIXEL.bit_length() - 1
 
 
 @native
@@ -44,7 +42,7 @@ def _chain_over_edge(
     """Cells that come from beyond the left or right edge, or lie there; `places`: room for a row's source columns."""
     height, width = before_x.shape
     half, x, y = MOTION_UNITS_PER_PIXEL // 2, np.int16(x_of(motion)), np.int16(y_of(motion))
-    shift_x, shift_y = (half - x_of(motion)) >> _UNIT_BITS, (half - y_of(motion)) >> _UNIT_BITS
+    shift_x, shift_y = (half - x_of(motion)) >> UNIT_BITS, (half - y_of(motion)) >> UNIT_BITS
     # Unsigned places are not looked at for being counted from the end.
     start, count = np.uint64(left), np.uint64(min(right, width) - left)
     for index in range(count):
@@ -73,7 +71,7 @@ def _chain(cells: Cells, before: Field, out: Field) -> None:
             column += 2 if is_pair else 1
             to_x = np.uint64(left)
             x, y = x_of(motion), y_of(motion)
-            start, shift_y = left + ((half - x) >> _UNIT_BITS), (half - y) >> _UNIT_BITS
+            start, shift_y = left + ((half - x) >> UNIT_BITS), (half - y) >> UNIT_BITS
             if start < 0 or start + side > width or left + side > width:
                 _chain_over_edge(before_x, before_y, motion, top, left, left + side, places, out_x, out_y)
                 continue

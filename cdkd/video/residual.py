@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cdkd.modality import MOTION_UNITS_PER_PIXEL
-from cdkd.video.cells import Cells
+from cdkd.video.cells import UNIT_BITS, Cells
 from cdkd.video.colour import Image, Picture, empty_images, rgb_difference, to_rgb
 from cdkd.video.decoding import DecodedFrame
 from cdkd.video.motion import Field
@@ -22,22 +22,28 @@ from cdkd.video.prediction import predict
 
 
 @native
-def _warped_difference(decoded: Image, reference: Image, field: Field, units: int, out: NDArray[np.int16]) -> None:
-    height, width = decoded.shape[0], decoded.shape[1]
+def _warped_difference(decoded: Image, reference: Image, field: Field, out: NDArray[np.int16]) -> None:
+    """All channel by channel, (3, H, W); `field` in quarter pixels."""
+    _, height, width = decoded.shape
+    bits, last = UNIT_BITS, MOTION_UNITS_PER_PIXEL - 1
     for row in range(height):
         for column in range(width):
-            x, y = column * units - np.int64(field[0, row, column]), row * units - np.int64(field[1, row, column])
-            part_x, part_y = x % units, y % units
-            left, right = min(max(x // units, 0), width - 1), min(max(x // units + 1, 0), width - 1)
-            top, bottom = min(max(y // units, 0), height - 1), min(max(y // units + 1, 0), height - 1)
-            for channel in range(3):
-                upper = (units - part_x) * np.int64(reference[top, left, channel])
-                upper += part_x * np.int64(reference[top, right, channel])
-                lower = (units - part_x) * np.int64(reference[bottom, left, channel])
-                lower += part_x * np.int64(reference[bottom, right, channel])
-                total = (units - part_y) * upper + part_y * lower
-                predicted = (total + units * units // 2) // (units * units)
-                out[row, column, channel] = np.int64(decoded[row, column, channel]) - predicted
+            x = (column << bits) - np.int64(field[0, row, column])
+            y = (row << bits) - np.int64(field[1, row, column])
+            left, right = min(max(x >> bits, 0), width - 1), min(max((x >> bits) + 1, 0), width - 1)
+            top, bottom = min(max(y >> bits, 0), height - 1), min(max((y >> bits) + 1, 0), height - 1)
+            right_part, bottom_part = x & last, y & last
+            # Unsigned places are not looked at for being counted from the end.
+            to_y, to_x, from_left, from_right = np.uint64(row), np.uint64(column), np.uint64(left), np.uint64(right)
+            from_top, from_bottom = np.uint64(top), np.uint64(bottom)
+            for channel in range(np.uint64(3)):
+                upper = (last + 1 - right_part) * np.int64(reference[channel, from_top, from_left])
+                upper += right_part * np.int64(reference[channel, from_top, from_right])
+                lower = (last + 1 - right_part) * np.int64(reference[channel, from_bottom, from_left])
+                lower += right_part * np.int64(reference[channel, from_bottom, from_right])
+                total = (last + 1 - bottom_part) * upper + bottom_part * lower
+                predicted = (total + (1 << (2 * bits - 1))) >> (2 * bits)
+                out[channel, to_y, to_x] = np.int64(decoded[channel, to_y, to_x]) - predicted
 
 
 class PredictedResidual:
@@ -102,8 +108,8 @@ class WarpedResidual:
     def finish(self) -> None:
         """Writes all residuals; the motion is there by now."""
         for slot, (decoded, reference) in self._pairs.items():
-            field = self._motion[slot].transpose(2, 0, 1)
-            _warped_difference(decoded, reference, field, MOTION_UNITS_PER_PIXEL, self._out[slot])
+            field, out = (array[slot].transpose(2, 0, 1) for array in (self._motion, self._out))
+            _warped_difference(decoded.transpose(2, 0, 1), reference.transpose(2, 0, 1), field, out)
 
 
 def _rgb(picture: Picture) -> Image:
