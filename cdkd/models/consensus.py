@@ -1,7 +1,11 @@
 """A linear classifier of every frame whose logits are averaged over time (TSN's segment consensus)."""
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
+
+from cdkd.models.outputs import TeacherOutput
 
 
 class ClassifierLinear(nn.Linear):
@@ -26,3 +30,21 @@ class ConsensusHead(nn.Module):
         pooled = torch.mean(maps, dim=(3, 4))
         logits: Tensor = self.fc(self.dropout(pooled))
         return logits.mean(dim=1)
+
+
+class ConsensusNetwork(nn.Module):
+    """An encoder of frames and the consensus head on its last maps: TSM and TDN differ in the encoder alone."""
+
+    def __init__(
+        self, encoder: nn.Module, num_features: int, num_classes: int, num_segments: int, dropout: float
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.num_segments = num_segments
+        self.num_features = num_features
+        self.head = ConsensusHead(num_features, num_classes, dropout)
+
+    def forward(self, frames: Tensor) -> TeacherOutput:
+        """Normalised frames (B, T, window, C, H, W) to logits (B, K) and maps (B, T, num_features, H', W')."""
+        maps = cast(Tensor, self.encoder(frames))
+        return TeacherOutput(self.head(maps), maps)

@@ -4,9 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cdkd.models.consensus import ConsensusHead
+from cdkd.models.consensus import ConsensusNetwork
 from cdkd.models.long_term import insert_long_term
-from cdkd.models.outputs import TeacherOutput
 from cdkd.models.resnet import BackboneConv2d, BackboneSpec, backbone_spec, build_backbone, residual_stage
 from cdkd.models.tsm import check_frames
 
@@ -94,7 +93,7 @@ class TDNEncoder(nn.Module):
         return self.stage_maps(frames)[-1]
 
 
-class TDN(nn.Module):
+class TDN(ConsensusNetwork):
     """TDN as published, less its unused convolution and the convolution biases that batch norm cancels."""
 
     window = WINDOW
@@ -108,13 +107,5 @@ class TDN(nn.Module):
         in_channels: int = 3,
         trained_segments: int | None = None,
     ) -> None:
-        super().__init__()
-        self.encoder = TDNEncoder(backbone, num_segments, in_channels, trained_segments=trained_segments)
-        self.num_segments = num_segments
-        self.num_features = self.encoder.num_features
-        self.head = ConsensusHead(self.num_features, num_classes, dropout)
-
-    def forward(self, frames: Tensor) -> TeacherOutput:
-        """Normalised frames (B, T, 5, C, H, W) to logits (B, K) and maps (B, T, num_features, H', W')."""
-        maps = self.encoder(frames)
-        return TeacherOutput(self.head(maps), maps)
+        encoder = TDNEncoder(backbone, num_segments, in_channels, trained_segments=trained_segments)
+        super().__init__(encoder, encoder.num_features, num_classes, num_segments, dropout)

@@ -3,9 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from cdkd.models.consensus import ConsensusHead
+from cdkd.models.consensus import ConsensusNetwork
 from cdkd.models.errors import ModelError
-from cdkd.models.outputs import TeacherOutput
 from cdkd.models.resnet import BackboneSpec, Block, ResNet, build_backbone
 
 # Where layer3 is this deep (ResNet-101, ResNet-152), only every second block of each stage shifts.
@@ -108,7 +107,7 @@ class TSMEncoder(nn.Module):
         return self.stage_maps(frames)[-1]
 
 
-class TSM(nn.Module):
+class TSM(ConsensusNetwork):
     """TSM as published: shifted ResNet, one classifier for every frame, mean of the logits over T."""
 
     window = 1
@@ -122,13 +121,5 @@ class TSM(nn.Module):
         dropout: float = 0.5,
         in_channels: int = 3,
     ) -> None:
-        super().__init__()
-        self.encoder = TSMEncoder(backbone, num_segments, shift_div, in_channels)
-        self.num_segments = num_segments
-        self.num_features = self.encoder.num_features
-        self.head = ConsensusHead(self.num_features, num_classes, dropout)
-
-    def forward(self, frames: Tensor) -> TeacherOutput:
-        """Normalised frames (B, T, 1, C, H, W) to logits (B, K) and maps (B, T, num_features, H', W')."""
-        maps = self.encoder(frames)
-        return TeacherOutput(self.head(maps), maps)
+        encoder = TSMEncoder(backbone, num_segments, shift_div, in_channels)
+        super().__init__(encoder, encoder.num_features, num_classes, num_segments, dropout)
