@@ -25,6 +25,7 @@ from cdkd.models.starting_weights import start_from
 from cdkd.models.student import build_student
 from cdkd.models.teacher import FrozenTeacher
 from cdkd.settings import Experiment, StudentSettings
+from cdkd.train.engine import Task
 from cdkd.train.evaluate import evaluate
 from cdkd.train.initial import initialise
 from cdkd.train.metrics import Scores
@@ -77,6 +78,18 @@ class StudentRun:
     def scores(self, source: ClipSource) -> Scores:
         """Every video of a part through every view."""
         return evaluate(self.student, self.predict, source, self.inputs.evaluation, self.processes)
+
+    def task(self, part: Part) -> Task:
+        """Training on a part, looked at on the validation part."""
+        source, held_out = self.source(part), self.source("validation")
+        settings, seed = self.experiment.train, self.experiment.seed
+        return Task(
+            self.student,
+            lambda epoch: self.inputs.training_batches(source, seed, epoch, settings.batch_size),
+            self.loss,
+            lambda: self.scores(held_out).accuracies("validation"),
+            without_exchange=self.processes.without_exchange(self.objective),
+        )
 
 
 def assemble(experiment: Experiment, log: Log, processes: Processes = ALONE, weights: str | None = None) -> StudentRun:

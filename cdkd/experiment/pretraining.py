@@ -10,7 +10,7 @@ from cdkd.experiment.description import student_description
 from cdkd.experiment.paths import MODEL_NAME, streams_folder, streams_of
 from cdkd.models.checkpoints import save_model
 from cdkd.settings import Experiment
-from cdkd.train.engine import Plan, Task, fit
+from cdkd.train.engine import Plan, fit
 from cdkd.train.processes import ALONE, Processes
 
 
@@ -45,21 +45,9 @@ def _train(experiment: Experiment, folder: Path, processes: Processes) -> None:
             "use imagenet, random or a checkpoint file"
         )
     settings = experiment.train
-    source, held_out = run.source("pretrain"), run.source("validation")
     last: dict[str, float] = {}
-
-    def validate() -> dict[str, float]:
-        return {"validation_top1": run.scores(held_out).accuracy(1)}
-
-    task = Task(
-        run.student,
-        lambda epoch: run.inputs.training_batches(source, experiment.seed, epoch, settings.batch_size),
-        run.loss,
-        validate,
-        without_exchange=processes.without_exchange(run.objective),
-    )
     plan = Plan(settings, experiment.seed, run.inputs.device, folder / "training", processes=processes)
-    if fit(task, plan, lambda metrics, epoch: last.update(metrics), lambda share: None) == "diverged":
+    if fit(run.task("pretrain"), plan, lambda metrics, epoch: last.update(metrics), lambda share: None) == "diverged":
         raise PretrainingError(
             f"the streams' pre-training diverged; lower train.learning_rate ({settings.learning_rate:g})"
         )

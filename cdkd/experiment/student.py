@@ -13,7 +13,7 @@ from cdkd.experiment.paths import MODEL_NAME
 from cdkd.experiment.pretraining import ensure_streams
 from cdkd.models.checkpoints import save_model
 from cdkd.settings import Experiment, teacher_identity
-from cdkd.train.engine import Plan, Task, fit
+from cdkd.train.engine import Plan, fit
 from cdkd.train.metrics import Scores
 from cdkd.train.processes import ALONE, Processes
 
@@ -30,18 +30,7 @@ def run_student(
     weights = str(ensure_streams(experiment, processes)) if experiment.student.weights == "pretrain" else None
     run = assemble(experiment, lambda metrics, epoch: None, processes, weights)
     settings = experiment.train
-    source, held_out = run.source("train"), run.source("validation")
-
-    def validate() -> dict[str, float]:
-        return _accuracies("validation", run.scores(held_out))
-
-    task = Task(
-        run.student,
-        lambda epoch: run.inputs.training_batches(source, experiment.seed, epoch, settings.batch_size),
-        run.loss,
-        validate,
-        without_exchange=processes.without_exchange(run.objective),
-    )
+    task = run.task("train")
     plan = Plan(
         settings,
         experiment.seed,
@@ -56,17 +45,13 @@ def run_student(
     if fit(task, plan, log, progress) == "diverged":
         return Outcome("diverged", facts=facts)
     tested = run.scores(run.source("test"))
-    metrics = {**validate(), **_accuracies("test", tested)}
+    metrics = {**task.validate(), **tested.accuracies("test")}
     artifacts = {"checkpoint": folder / MODEL_NAME, "scores": folder / "scores.parquet"}
     if processes.is_first:
         _scores_frame(tested, run.dataset.manifest.classes).to_parquet(artifacts["scores"])
         save_model(artifacts["checkpoint"], run.student, student_description(experiment, run.dataset, facts))
     processes.barrier()
     return Outcome("finished", metrics, artifacts, facts)
-
-
-def _accuracies(part: str, scores: Scores) -> dict[str, float]:
-    return {f"{part}_top1": scores.accuracy(1), f"{part}_top5": scores.accuracy(5)}
 
 
 def _facts(run: StudentRun) -> dict[str, str]:

@@ -114,11 +114,11 @@ def _train(experiment: Experiment, folder: Path, log: Log, progress: Progress, p
 
     def validate() -> dict[str, float]:
         scores = evaluate(network, predict, held_out, inputs.evaluation, processes)
-        return {"validation_top1": scores.accuracy(1), "validation_top5": scores.accuracy(5)}
+        return scores.accuracies("validation")
 
     def test() -> dict[str, float]:
         scores = evaluate(network, predict, inputs.source("test", layout), inputs.evaluation, processes)
-        return {"test_top1": scores.accuracy(1), "test_top5": scores.accuracy(5)}
+        return scores.accuracies("test")
 
     task = Task(
         network,

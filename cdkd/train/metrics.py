@@ -23,3 +23,7 @@ class Scores:
         own = np.take_along_axis(self.scores, self.labels[:, None], axis=1)
         rank = (self.scores >= own).sum(axis=1)  # 1 where the label's score is the strict maximum
         return float((rank <= k).mean() * 100)
+
+    def accuracies(self, part: str) -> dict[str, float]:
+        """Top-1 and top-5 by the names that they are logged under: `test_top1` and so on."""
+        return {f"{part}_top{k}": self.accuracy(k) for k in (1, 5)}
