@@ -88,17 +88,22 @@ class GopDecoder:
             self._packets = _packets_from(self._container, self._stream, info, key_time)
         self._next = None
         done = num_held = 0
+        letters = info.frame_types[gop] if info.frame_types else None
         try:
             for packet in self._packets:
                 frames = full.decode(packet)
-                chains = skipping.decode(packet) if skipping else [None] * len(frames)
+                chains = skipping.decode(packet) if skipping else None
                 num_held += 1 - len(frames)
-                for frame, chain in zip(frames, chains, strict=True):
-                    letter = _checked_letter(info, gop, done, frame)
+                for index, frame in enumerate(frames):
+                    letter = _LETTERS[min(frame.pict_type, 4)]
+                    if frame.width != info.width or frame.height != info.height or frame.is_corrupt:
+                        raise _refusal(info, gop, done, frame)
+                    if letters is not None and letter != letters[done]:
+                        raise _refusal(info, gop, done, frame)
                     done += 1
                     if done == info.gop_lengths[gop] and num_held == 0:
                         self._next = (gop + 1, with_pixels, with_chain)
-                    yield DecodedFrame(frame, chain, letter)
+                    yield DecodedFrame(frame, chains[index] if chains else None, letter)
                     if done == num_frames:
                         return
         except FFmpegError as error:
@@ -141,22 +146,14 @@ def _packets_from(container: Any, stream: Any, info: StreamInfo, key_time: int) 
             yield packet
 
 
-def _checked_letter(info: StreamInfo, gop: int, position: int, frame: Any) -> str:
-    """The frame's type; raises `VideoError` for a frame that is not what the file's headers promise."""
+def _refusal(info: StreamInfo, gop: int, position: int, frame: Any) -> VideoError:
+    """What is wrong with a frame that is not what the file's headers promise."""
+    place = f"frame {position} of GOP {gop}"
     if frame.width != info.width or frame.height != info.height:
-        raise VideoError(
-            info.path,
-            f"changes size from {info.width}x{info.height} to {frame.width}x{frame.height} in GOP {gop}; "
-            "re-encode it with `cdkd data prepare`",
-        )
-    if frame.is_corrupt:
-        raise VideoError(info.path, f"frame {position} of GOP {gop} is damaged")
-    letter = _LETTERS[min(frame.pict_type, 4)]
-    expected = info.frame_types[gop][position] if info.frame_types else letter
-    if letter != expected:
-        raise VideoError(
-            info.path,
-            f"frame {position} of GOP {gop} decodes as {letter} where its headers promise {expected}; "
-            "re-encode it with `cdkd data prepare`",
-        )
-    return letter
+        reason = f"changes size from {info.width}x{info.height} to {frame.width}x{frame.height} in GOP {gop}"
+    elif frame.is_corrupt:
+        return VideoError(info.path, f"{place} is damaged")
+    else:
+        letter, expected = _LETTERS[min(frame.pict_type, 4)], info.frame_types[gop][position]
+        reason = f"{place} decodes as {letter} where its headers promise {expected}"
+    return VideoError(info.path, f"{reason}; re-encode it with `cdkd data prepare`")
