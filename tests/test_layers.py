@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).parent.parent / "cdkd"
 
 # Lower layers never import higher ones; rooms of one layer do not import each other.
 LAYERS = [
-    {"callbacks", "errors", "modality", "seeding", "config", "settings"},
+    {"callbacks", "errors", "modality", "seeding", "config", "settings", "whole_file"},
     {"video", "models", "tracking"},
     {"data", "distill"},
     {"train"},
@@ -25,6 +25,7 @@ TORCH_FREE = {
     "settings",
     "modality",
     "errors",
+    "whole_file",
     "seeding",
     "video",
     "tracking",

@@ -17,9 +17,9 @@ from typing import Any
 
 from cdkd.data.home import cdkd_home
 from cdkd.data.process_pool import map_in_processes
-from cdkd.data.whole_file import write_text_whole
 from cdkd.video.frames import VideoError
 from cdkd.video.reader import describe
+from cdkd.whole_file import write_whole
 
 logger = logging.getLogger(__name__)
 
@@ -161,7 +161,7 @@ def _write_index(root: Path, fresh: dict[str, _Entry]) -> None:
     for place in _places(root):
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
-            write_text_whole(place, text)
+            write_whole(place, text)
             return
         except OSError as error:
             reason = error

@@ -29,9 +29,9 @@ from cdkd.data.prepare import ProgressCallback, silent
 from cdkd.data.process_pool import map_in_processes
 from cdkd.data.sampling import ClipLayout, gop_positions, usable_gops
 from cdkd.data.transcoding import is_disk_full
-from cdkd.data.whole_file import write_text_whole
 from cdkd.video.frames import VideoError
 from cdkd.video.reader import VideoReader
+from cdkd.whole_file import whole_file, write_whole
 
 GOPS_PER_SHARD = 128
 """About half a gigabyte at 320 x 256 pixels."""
@@ -235,7 +235,7 @@ def _make_shard(shard: _Shard) -> _Done:
         stream.flush()
         os.fsync(stream.fileno())
     done = _Done(num_bytes, entries, broken)
-    write_text_whole(target.with_suffix(".json"), json.dumps(asdict(done)))
+    write_whole(target.with_suffix(".json"), json.dumps(asdict(done)))
     return done
 
 
@@ -280,12 +280,8 @@ def _write_index(job: PackJob, folder: Path, shards: Sequence[_Shard], broken: d
     for path in sorted(broken.keys() - known):
         videos.append([path, digests[path]])
         first_entries.append(len(rows))
-    temporary = folder / f"{ENTRIES_NAME}.part"
-    with open(temporary, "wb") as stream:
+    with whole_file(folder / ENTRIES_NAME) as temporary, open(temporary, "wb") as stream:
         np.save(stream, np.array(rows, dtype=ENTRY))
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(temporary, folder / ENTRIES_NAME)
     layout = asdict(job.layout)
     del layout["num_gops"]
     header = {
@@ -301,4 +297,4 @@ def _write_index(job: PackJob, folder: Path, shards: Sequence[_Shard], broken: d
         "first_entries": first_entries,
         "videos": videos,
     }
-    write_text_whole(folder / HEADER_NAME, json.dumps(header, separators=(",", ":")))
+    write_whole(folder / HEADER_NAME, json.dumps(header, separators=(",", ":")))

@@ -13,7 +13,7 @@ from cdkd.data.shards import ShardResult
 from cdkd.data.sources import VIDEO_SUFFIXES
 from cdkd.data.spec import DatasetSpec
 from cdkd.data.transcoding import TranscodeSettings
-from cdkd.data.whole_file import write_text_whole
+from cdkd.whole_file import write_whole
 
 QUARANTINE_NAME = "quarantine.csv"
 
@@ -39,7 +39,7 @@ class Plan:
 
     def write(self, output: Path, result: ShardResult, with_manifest: bool) -> dict[int, Manifest]:
         """Writes the list of what was left out and, if wanted, the manifest; returns it by split."""
-        write_text_whole(output / QUARANTINE_NAME, _quarantine(result))
+        write_whole(output / QUARANTINE_NAME, _quarantine(result))
         if not with_manifest:
             return {}
         manifests = {split: self._manifest(output, split, result) for split in self.annotations}

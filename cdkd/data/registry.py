@@ -7,7 +7,7 @@ from filelock import FileLock
 
 from cdkd.data.home import cdkd_home
 from cdkd.data.manifest import DatasetError
-from cdkd.data.whole_file import write_text_whole
+from cdkd.whole_file import write_whole
 
 
 def _file() -> Path:
@@ -45,6 +45,6 @@ def remember(name: str, folder: Path) -> None:
             others = [other for other in folders.get(name, ()) if other != resolved]
             folders[name] = (resolved, *others)
             values = {key: [str(place) for place in places] for key, places in sorted(folders.items())}
-            write_text_whole(path, json.dumps(values, indent=1))
+            write_whole(path, json.dumps(values, indent=1))
     except OSError as error:
         raise DatasetError(f"{path}: cannot be written: {error}; CDKD_HOME names another folder for it") from error

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from cdkd.data.manifest import DatasetError
-from cdkd.data.whole_file import write_text_whole
+from cdkd.whole_file import write_whole
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class ShardResult:
 
 def write_shard(folder: Path, shard: Shard, result: ShardResult) -> None:
     """Leaves a shard's result for the one that merges."""
-    write_text_whole(folder / f"{shard.name}.json", json.dumps(asdict(result)))
+    write_whole(folder / f"{shard.name}.json", json.dumps(asdict(result)))
 
 
 def read_shards(folder: Path, count: int, plan: str) -> dict[int, ShardResult]:

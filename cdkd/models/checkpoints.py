@@ -1,8 +1,6 @@
 """Our own checkpoint format: one safetensors file that carries its description, and a readable JSON copy beside it."""
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from cdkd.models.errors import ModelError
+from cdkd.whole_file import write_whole
 
 FORMAT = "cdkd-1"
 SUFFIX = ".safetensors"
@@ -36,32 +35,15 @@ def save_model(path: Path, module: nn.Module, description: Mapping[str, Any]) ->
     except TypeError as error:
         raise ModelError(f"{path}: the description cannot be written as JSON: {error}") from error
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}
-    _write_atomically(path, save(state, metadata={"description": text}))
-    _write_atomically(path.with_suffix(".json"), (text + "\n").encode())
+    _write(path, save(state, metadata={"description": text}))
+    _write(path.with_suffix(".json"), (text + "\n").encode())
 
 
-def _write_atomically(path: Path, content: bytes) -> None:
-    """A reader, or a crash, sees the old file or the new one, never a part."""
+def _write(path: Path, content: bytes) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        write_whole(path, content)
     except OSError as error:
         raise ModelError(f"{path}: cannot be written: {error}") from error
-    temporary = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        # mkstemp makes files that only their owner may read; others may read a checkpoint as the umask allows.
-        mask = os.umask(0)
-        os.umask(mask)
-        temporary.chmod(0o666 & ~mask)
-        temporary.replace(path)
-    except OSError as error:
-        raise ModelError(f"{path}: cannot be written: {error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def load_description(path: Path) -> dict[str, Any]:

@@ -1,30 +1,19 @@
-"""Files that are either old or complete, never half written."""
+"""Reports as files."""
 
-import os
-import tempfile
 from pathlib import Path
 
 from cdkd.report.tracked import ReportError
+from cdkd.whole_file import write_whole
 
 
 def write_atomically(path: Path, content: bytes) -> Path:
-    """Writes beside the target, then renames; missing folders are made.
+    """Writes a whole file; missing folders are made.
 
     Raises:
         ReportError: the file cannot be written.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(content)
-            # mkstemp makes private files; a report is meant to be read.
-            os.chmod(temporary, 0o644)
-            os.replace(temporary, path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        write_whole(path, content)
     except OSError as error:
         raise ReportError(f"{path}: cannot be written: {error.strerror or error}") from error
     return path

@@ -16,12 +16,13 @@ from cdkd.callbacks import Log
 from cdkd.errors import CdkdError
 from cdkd.settings import Experiment, flat_settings
 from cdkd.sweep.board import Board, Claim, Trial
-from cdkd.sweep.folder import read_cell, write_atomically
+from cdkd.sweep.folder import read_cell
 from cdkd.sweep.interruption import Interrupted, shield
 from cdkd.sweep.logbook import Logbook, Metrics, Send
 from cdkd.sweep.progress import ProgressWriter
 from cdkd.sweep.trial import Cell
 from cdkd.tracking.tracker import Ending, Opening, Tracker
+from cdkd.whole_file import write_whole
 
 ReportProgress = Callable[[float], None]
 
@@ -188,7 +189,7 @@ def _attach_configuration(tracker: Tracker, run_id: str, experiment: Experiment)
 def _record_failure(board: Board, trial: Trial, tracker: Tracker, run_id: str | None, error: Exception) -> None:
     file = board.folder.traceback(trial.task.id, trial.number)
     summary = "".join(traceback.format_exception_only(error)).strip()
-    write_atomically(file, traceback.format_exc())
+    write_whole(file, traceback.format_exc())
     if run_id is not None:
         try:
             tracker.attach(run_id, file, "failure")
@@ -196,5 +197,5 @@ def _record_failure(board: Board, trial: Trial, tracker: Tracker, run_id: str | 
         except Exception:
             # The store itself may be what failed; the cell's own error must not be lost over it.
             first = file.read_text(encoding="utf-8")
-            write_atomically(file, f"{first}\nwhile recording it:\n{traceback.format_exc()}")
+            write_whole(file, f"{first}\nwhile recording it:\n{traceback.format_exc()}")
     board.fail(trial.number, summary)

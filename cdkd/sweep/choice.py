@@ -12,10 +12,11 @@ from typing import Any
 from cdkd.config import flatten
 from cdkd.errors import CdkdError
 from cdkd.sweep.board import Trial
-from cdkd.sweep.folder import StudyFolder, read_json, write_atomically
+from cdkd.sweep.folder import StudyFolder, read_json
 from cdkd.sweep.lease import Lease
 from cdkd.sweep.study import Best, Overrides
 from cdkd.sweep.trial import Cell, label_text
+from cdkd.whole_file import write_whole
 
 TIE_RULE = "of equal means, the first in the study's order"
 
@@ -146,7 +147,7 @@ def freeze(folder: StudyFolder, best: Best, cells: Sequence[Cell], choice: Choic
         if earlier is not None:
             return earlier
         file = folder.choice(best.stage, _digest(best, cells))
-        write_atomically(file, choice_text(choice))
+        write_whole(file, choice_text(choice))
         return choice
 
 

@@ -1,8 +1,6 @@
 """The folder in which a study keeps its state: `.cdkd/<study>/` in the working directory."""
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +10,7 @@ from cdkd.config import ConfigError, build_record
 from cdkd.errors import CdkdError
 from cdkd.settings import Experiment
 from cdkd.sweep.trial import Cell
+from cdkd.whole_file import write_whole
 
 HOME = Path(".cdkd")
 
@@ -66,20 +65,6 @@ def study_folder(study: str) -> StudyFolder:
     return StudyFolder(HOME / study)
 
 
-def write_atomically(file: Path, text: str) -> None:
-    """Writes a file that is seen whole or not at all."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        os.chmod(name, 0o644)
-        os.replace(name, file)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
 def read_json(file: Path) -> dict[str, Any]:
     """A JSON file that cdkd wrote itself.
 
@@ -100,7 +85,7 @@ def write_cell(folder: StudyFolder, task: str, cell: Cell) -> None:
         "labels": dict(cell.labels),
         "experiment": cell.experiment.model_dump(mode="json"),
     }
-    write_atomically(folder.configuration(task), json.dumps(content, indent=1) + "\n")
+    write_whole(folder.configuration(task), json.dumps(content, indent=1) + "\n")
 
 
 def read_cell(folder: StudyFolder, task: str) -> Cell:

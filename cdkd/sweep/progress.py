@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from cdkd.sweep.folder import write_atomically
+from cdkd.whole_file import write_whole
 
 _MIN_SECONDS_BETWEEN_WRITES = 0.5
 
@@ -40,7 +40,9 @@ class ProgressWriter:
         self._last_write = now
         moved, seconds = share - self._began_share, now - self._began_at
         left = seconds / moved * (1.0 - share) if moved > 0 else None
-        write_atomically(self._file, json.dumps({"share": share, "ends_at": None if left is None else now + left}))
+        write_whole(
+            self._file, json.dumps({"share": share, "ends_at": None if left is None else now + left}), is_synced=False
+        )
 
     def clear(self) -> None:
         """Removes the file."""

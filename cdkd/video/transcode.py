@@ -1,7 +1,6 @@
 """Frames or any readable video become MPEG-4 Part 2 with a fixed GOP: one I-frame, then P-frames."""
 
 import os
-import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from cdkd.video.frames import VideoError
 from cdkd.video.index import open_video
+from cdkd.whole_file import whole_file
 
 # Bit-exact: the same file on every processor, at the price of slower conversion.
 _SCALING = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
@@ -185,22 +185,11 @@ def _checked(path: Path, frames: Iterable[NDArray[np.uint8]]) -> Iterator[NDArra
 def _write(encoding: _Encoding, pictures: Iterator[Any]) -> int:
     path = encoding.path
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem[:80]}.", suffix=f".part{path.suffix}", dir=path.parent)
-    except OSError as error:
-        raise VideoError(path, f"cannot be written: {error.strerror}") from error
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        num_frames = _encode(encoding, temporary, pictures)
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
-        os.replace(temporary, path)
+        # Waiting for the disk after each of thousands of videos would cost more than encoding one anew.
+        with whole_file(path, suffix=f".part{path.suffix}", is_synced=False) as temporary:
+            return _encode(encoding, temporary, pictures)
     except (FFmpegError, OSError, ValueError) as error:
         raise VideoError(path, f"cannot be written: {getattr(error, 'strerror', None) or error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
-    return num_frames
 
 
 def _encode(encoding: _Encoding, temporary: Path, pictures: Iterator[Any]) -> int:

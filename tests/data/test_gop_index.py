@@ -69,7 +69,7 @@ def test_a_damaged_index_is_made_again(tmp_path: Path, caplog: pytest.LogCapture
 def test_a_read_only_data_set_is_remembered_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     manifest = prepared_folder(tmp_path / "set", 1, 1)
     paths = [video.path for video in manifest.videos]
-    write = gop_index.write_text_whole
+    write = gop_index.write_whole
 
     def write_at_home(target: Path, text: str) -> None:
         if target.is_relative_to(manifest.root):
@@ -77,7 +77,7 @@ def test_a_read_only_data_set_is_remembered_at_home(tmp_path: Path, monkeypatch:
         write(target, text)
 
     # A folder's mode would not stop tests that run as root.
-    monkeypatch.setattr(gop_index, "write_text_whole", write_at_home)
+    monkeypatch.setattr(gop_index, "write_whole", write_at_home)
     index_gops(manifest.root, paths)
     forbid_opening(monkeypatch)
     assert index_gops(manifest.root, paths) == [GopLengths((8, 8, 8), "")] * 2
