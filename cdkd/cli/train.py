@@ -79,7 +79,8 @@ def student(overrides: tuple[str, ...], output: Path | None, study: str, trackin
     """Train and test the student of one configuration, alone or under torchrun.
 
     Under torchrun the processes share every step's clips: train.batch_size counts all of them. With
-    train.sync_batch_norm, the default, two processes take the very steps of one. An interrupted training goes on.
+    train.sync_batch_norm, the default, two processes take the very steps of one. An interrupted training goes on, in
+    a run that shows the epochs before it, too; one configuration is trained by one command at a time.
 
     \b
     Examples:

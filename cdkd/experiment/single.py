@@ -1,17 +1,22 @@
 """One teacher or one student outside of any sweep: trained, tracked, its checkpoint put where it is wanted."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 
 from cdkd.callbacks import Log
 from cdkd.experiment import Outcome
+from cdkd.experiment.attempts import Attempts
 from cdkd.experiment.inputs import ExperimentError
+from cdkd.experiment.paths import teacher_folder
 from cdkd.experiment.student import run_student
 from cdkd.experiment.teacher import ensure_teacher
 from cdkd.experiment.teacher_record import teacher_outcome
 from cdkd.settings import Experiment, cell_identity, flat_settings, teacher_identity
+from cdkd.tracking.logbook import Logbook, Metrics
 from cdkd.tracking.tracker import Opening, Tracker
 from cdkd.train.processes import Processes
 
@@ -49,7 +54,7 @@ def train_teacher(
         plan="",
         settings={key: value for key, value in settings.items() if key.startswith(("teacher.", "data.", "runtime."))},
     )
-    with _tracked(tracker, opening, tell, processes) as run:
+    with _tracked(tracker, opening, teacher_folder(experiment), tell, processes) as run:
         path = ensure_teacher(experiment, run.log, lambda share: None, processes)
         if processes.is_first:
             copy_checkpoint(path, output)
@@ -60,7 +65,13 @@ def train_teacher(
 def train_student(
     experiment: Experiment, folder: Path, tracker: Tracker, study: str, tell: Log, processes: Processes
 ) -> Outcome:
-    """Trains and tests one student; goes on from `folder` where it was interrupted."""
+    """Trains and tests one student; goes on from `folder` where it was interrupted.
+
+    The run then shows the epochs of the attempts before it, too, and those that were killed are marked so.
+
+    Raises:
+        ExperimentError: another process is at it.
+    """
     opening = Opening(
         role="cell",
         study=study,
@@ -72,9 +83,16 @@ def train_student(
         plan="",
         settings=flat_settings(experiment),
     )
-    with _tracked(tracker, opening, tell, processes) as run:
-        outcome = run_student(experiment, folder, run.log, lambda share: None, processes)
-        run.finish(outcome)
+    if not processes.is_first:
+        return run_student(experiment, folder, lambda metrics, epoch: None, lambda share: None, processes)
+    attempts = Attempts(folder)
+    with attempts.alone():
+        opening = replace(opening, attempt=attempts.begin(tracker))
+        with _tracked(tracker, opening, folder, tell, processes) as run:
+            attempts.note(run.run_id)
+            outcome = run_student(experiment, folder, run.log, lambda share: None, processes)
+            run.finish(outcome)
+        attempts.end()
     return outcome
 
 
@@ -88,37 +106,46 @@ def copy_checkpoint(source: Path, target: Path) -> None:
 class _Run:
     """An open run: of the first process in the tracker, of the others nowhere."""
 
-    def __init__(self, tracker: Tracker | None, run_id: str, tell: Log) -> None:
+    def __init__(self, tracker: Tracker | None, run_id: str, book: Path, tell: Log) -> None:
         self._tracker, self.run_id, self._tell = tracker, run_id, tell
-        self._epoch = 0
+        self._book = book
+
+    @cached_property
+    def _logbook(self) -> Logbook:
+        """Opened when it is needed: until then, another process may write it."""
+        return Logbook(self._book, self._send)
+
+    def _send(self, history: Sequence[tuple[int, Metrics]]) -> None:
+        if self._tracker is not None:
+            self._tracker.log(self.run_id, history)
 
     def log(self, metrics: dict[str, float], epoch: int) -> None:
         """One epoch's metrics."""
-        self._epoch = epoch
         if self._tracker is not None:
-            self._tracker.log(self.run_id, [(epoch, metrics)])
+            self._logbook.log(metrics, epoch)
             self._tell(metrics, epoch)
 
     def finish(self, outcome: Outcome) -> None:
         """Keeps what came of it."""
         if self._tracker is None:
             return
-        if outcome.metrics:
-            self._tracker.log(self.run_id, [(self._epoch, outcome.metrics)])
+        self._logbook.close(outcome.metrics)
         for name, file in outcome.artifacts.items():
             self._tracker.attach(self.run_id, file, name)
         self._tracker.close(self.run_id, outcome.status, outcome.facts)
 
 
 @contextmanager
-def _tracked(tracker: Tracker, opening: Opening, tell: Log, processes: Processes) -> Iterator[_Run]:
+def _tracked(tracker: Tracker, opening: Opening, folder: Path, tell: Log, processes: Processes) -> Iterator[_Run]:
+    """A run in the tracker; `folder` keeps its metrics for attempts after it."""
+    book = folder / "metrics.jsonl"
     if not processes.is_first:
-        yield _Run(None, "", tell)
+        yield _Run(None, "", book, tell)
         return
     tracker.prepare([opening.stage])
     run_id = tracker.open(opening)
     try:
-        yield _Run(tracker, run_id, tell)
+        yield _Run(tracker, run_id, book, tell)
     except Exception as error:
         tracker.close(run_id, "failed", error=f"{type(error).__name__}: {error}")
         raise

@@ -18,9 +18,9 @@ from cdkd.settings import Experiment, flat_settings
 from cdkd.sweep.board import Board, Claim, Trial
 from cdkd.sweep.folder import read_cell
 from cdkd.sweep.interruption import Interrupted, shield
-from cdkd.sweep.logbook import Logbook, Metrics, Send
 from cdkd.sweep.progress import ProgressWriter
 from cdkd.sweep.trial import Cell
+from cdkd.tracking.logbook import Logbook, Metrics, Send
 from cdkd.tracking.tracker import Ending, Opening, Tracker
 from cdkd.whole_file import write_whole
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from cdkd.sweep.logbook import Logbook, read_book
+from cdkd.tracking.logbook import Logbook, read_book
 
 Sent = list[tuple[int, dict[str, float]]]
 
