@@ -28,14 +28,15 @@ command.add_command(loading)
 
 @command.command()
 @click.argument("videos", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--repeats", type=click.IntRange(1), default=9, show_default=True, help="Runs of each row.")
+@click.option("--repeats", type=click.IntRange(1), default=9, show_default=True, help="Turns of each row.")
 @click.option("--json", "as_json", is_flag=True, help="Rows as JSON.")
 def reader(videos: tuple[Path, ...], repeats: int, as_json: bool) -> None:
     """Measure the compressed-domain reader.
 
-    Each row is the median of its runs, in processor time; the ratio is to the first row of its group.
-    `motion-vector-extractor` and `decord` take part where they are installed. VIDEOS should be MPEG-4 Part 2 with GOPs
-    of 12 frames; without any, a 320x256 video is made.
+    The rows of a group take turns; in its turn a row runs for a quarter of a second, after once for nothing. Shown is
+    the median of its turns in processor time, and its ratio to the group's first row. `motion-vector-extractor` and
+    `decord` take part where they are installed. VIDEOS should be MPEG-4 Part 2 with GOPs of 12 frames; without any, a
+    320x256 video is made.
 
     \b
     Examples:
