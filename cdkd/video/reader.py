@@ -99,7 +99,8 @@ class VideoReader:
             frame_positions: frames wanted as decoded RGB, of any type.
             accumulated: motion and residual relative to the I-frame; else to the frame before (for a P-frame
                 after B-frames: to the P- or I-frame before).
-            with_residual: False leaves `residual` empty and saves the second decoding.
+            with_residual: False leaves `residual` empty and saves more than half of the work: P-frames of which no
+                pixels are wanted are decoded for their vectors alone.
 
         Raises:
             VideoError: no such GOP or position, a position that holds no P-frame, or the file is damaged there.
@@ -137,7 +138,7 @@ class VideoReader:
         frame_slots, motion_slots = _slots(result.frame_positions), _slots(result.positions)
         last_motion = max(motion_slots, default=0)
         num_frames = 1 + max((last_motion, *frame_slots))
-        with_pixels = with_residual or any(frame_slots)
+        with_pixels = with_residual or any(position > 0 for position in frame_slots)
         residual = self._residual(result, gop, accumulated) if with_residual else None
         # A second decoder carries the I-frame along where that cannot be done here to the bit.
         is_exact = self.info.codec == "h264" or not self.info.frame_residual_obstacle
