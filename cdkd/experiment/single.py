@@ -54,11 +54,13 @@ def train_teacher(
         plan="",
         settings={key: value for key, value in settings.items() if key.startswith(("teacher.", "data.", "runtime."))},
     )
-    with _tracked(tracker, opening, teacher_folder(experiment), tell, processes) as run:
+    if not processes.is_first:
+        ensure_teacher(experiment, _silent, lambda share: None, processes)
+        return output
+    with _tracked(tracker, opening, teacher_folder(experiment), tell) as run:
         path = ensure_teacher(experiment, run.log, lambda share: None, processes)
-        if processes.is_first:
-            copy_checkpoint(path, output)
-            run.finish(teacher_outcome(path))
+        copy_checkpoint(path, output)
+        run.finish(teacher_outcome(path))
     return output
 
 
@@ -84,16 +86,20 @@ def train_student(
         settings=flat_settings(experiment),
     )
     if not processes.is_first:
-        return run_student(experiment, folder, lambda metrics, epoch: None, lambda share: None, processes)
+        return run_student(experiment, folder, _silent, lambda share: None, processes)
     attempts = Attempts(folder)
     with attempts.alone():
         opening = replace(opening, attempt=attempts.begin(tracker))
-        with _tracked(tracker, opening, folder, tell, processes) as run:
+        with _tracked(tracker, opening, folder, tell) as run:
             attempts.note(run.run_id)
             outcome = run_student(experiment, folder, run.log, lambda share: None, processes)
             run.finish(outcome)
         attempts.end()
     return outcome
+
+
+def _silent(metrics: dict[str, float], epoch: int) -> None:
+    """What processes other than the first log."""
 
 
 def copy_checkpoint(source: Path, target: Path) -> None:
@@ -104,9 +110,9 @@ def copy_checkpoint(source: Path, target: Path) -> None:
 
 
 class _Run:
-    """An open run: of the first process in the tracker, of the others nowhere."""
+    """An open run, which the first process alone feeds."""
 
-    def __init__(self, tracker: Tracker | None, run_id: str, book: Path, tell: Log) -> None:
+    def __init__(self, tracker: Tracker, run_id: str, book: Path, tell: Log) -> None:
         self._tracker, self.run_id, self._tell = tracker, run_id, tell
         self._book = book
 
@@ -116,19 +122,15 @@ class _Run:
         return Logbook(self._book, self._send)
 
     def _send(self, history: Sequence[tuple[int, Metrics]]) -> None:
-        if self._tracker is not None:
-            self._tracker.log(self.run_id, history)
+        self._tracker.log(self.run_id, history)
 
     def log(self, metrics: dict[str, float], epoch: int) -> None:
         """One epoch's metrics."""
-        if self._tracker is not None:
-            self._logbook.log(metrics, epoch)
-            self._tell(metrics, epoch)
+        self._logbook.log(metrics, epoch)
+        self._tell(metrics, epoch)
 
     def finish(self, outcome: Outcome) -> None:
         """Keeps what came of it."""
-        if self._tracker is None:
-            return
         self._logbook.close(outcome.metrics)
         for name, file in outcome.artifacts.items():
             self._tracker.attach(self.run_id, file, name)
@@ -136,16 +138,12 @@ class _Run:
 
 
 @contextmanager
-def _tracked(tracker: Tracker, opening: Opening, folder: Path, tell: Log, processes: Processes) -> Iterator[_Run]:
+def _tracked(tracker: Tracker, opening: Opening, folder: Path, tell: Log) -> Iterator[_Run]:
     """A run in the tracker; `folder` keeps its metrics for attempts after it."""
-    book = folder / "metrics.jsonl"
-    if not processes.is_first:
-        yield _Run(None, "", book, tell)
-        return
     tracker.prepare([opening.stage])
     run_id = tracker.open(opening)
     try:
-        yield _Run(tracker, run_id, book, tell)
+        yield _Run(tracker, run_id, folder / "metrics.jsonl", tell)
     except Exception as error:
         tracker.close(run_id, "failed", error=f"{type(error).__name__}: {error}")
         raise

@@ -82,7 +82,9 @@ class GopDecoder:
             VideoError: the GOP is damaged, ends early, or its picture size changes.
         """
         info, goes_on = self._info, self._next == (gop, with_pixels, with_chain)
-        full = self._prepared("full", _FULL, goes_on) if with_pixels else self._prepared("", _VECTORS_ONLY, goes_on)
+        full = (
+            self._prepared("full", _FULL, goes_on) if with_pixels else self._prepared("vectors", _VECTORS_ONLY, goes_on)
+        )
         skipping = self._prepared("chain", _PREDICTION_ONLY, goes_on) if with_chain else None
         if not goes_on:
             self._packets = _packets_from(self._container, self._stream, info, key_time)
@@ -96,9 +98,8 @@ class GopDecoder:
                 num_held += 1 - len(frames)
                 for index, frame in enumerate(frames):
                     letter = _LETTERS[min(frame.pict_type, 4)]
-                    if frame.width != info.width or frame.height != info.height or frame.is_corrupt:
-                        raise _refusal(info, gop, done, frame)
-                    if letters is not None and letter != letters[done]:
+                    is_size_kept = frame.width == info.width and frame.height == info.height
+                    if not is_size_kept or frame.is_corrupt or (letters is not None and letter != letters[done]):
                         raise _refusal(info, gop, done, frame)
                     done += 1
                     if done == info.gop_lengths[gop] and num_held == 0:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _KEPT_BYTES = 256 << 20
-"""At most so much waits in a process: two GOPs of 12 frames of 1280 x 720 with everything read, 28 of 320 x 256."""
+"""At most so much waits in a process: two GOPs of 12 frames of 1280 x 720 with motion and residual of each P-frame."""
 
 _LINE_BYTES = 64
 """What a processor's cache holds as one; memory starts where such a line does, so that lines can be written whole."""
