@@ -120,7 +120,7 @@ class OptimizerSettings(Record):
     """auto: bf16 on a GPU that has it, else fp32."""
     label_smoothing: Fraction = 0.0
     accumulate_steps: Count = 1
-    """Batches per optimizer step."""
+    """ClipLoader per optimizer step."""
     classifier_weight_multiplier: Weight = 1.0
     """Learning rate of the classifier's weights relative to the rest (the published TSM: 5)."""
     classifier_bias_multiplier: Weight = 1.0
@@ -237,7 +237,7 @@ class RuntimeSettings(Record):
     """Recompute the streams' activations in the backward pass to save memory."""
 
 
-class Experiment(Record):
+class RunConfig(Record):
     """One run's whole configuration."""
 
     seed: int = 0
@@ -284,35 +284,35 @@ def _digest(values: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def cell_identity(experiment: Experiment) -> str:
+def cell_identity(config: RunConfig) -> str:
     """Twelve hexadecimal digits that two runs share exactly when their results must be equal.
 
     Left out: `runtime`, the cache, and the settings of whatever is switched off.
     """
-    values = experiment.model_dump(mode="json", exclude={"runtime": True, "data": {"cache"}})
+    values = config.model_dump(mode="json", exclude={"runtime": True, "data": {"cache"}})
     distill = values["distill"]
     for name, is_used in (
-        ("spatial", experiment.uses_spatial),
-        ("temporal", experiment.uses_temporal),
-        ("logits", experiment.uses_logits),
+        ("spatial", config.uses_spatial),
+        ("temporal", config.uses_temporal),
+        ("logits", config.uses_logits),
     ):
         if not is_used:
             distill[name] = None
-    if not experiment.uses_teacher:
+    if not config.uses_teacher:
         # The decoder is as wide as the teacher's maps, even where no loss compares them.
-        shape = ("arch", "backbone") if experiment.student.decoder else ()
+        shape = ("arch", "backbone") if config.student.decoder else ()
         values["teacher"] = {key: values["teacher"][key] for key in shape}
-    if not experiment.student.decoder:
+    if not config.student.decoder:
         values["student"] = {k: v for k, v in values["student"].items() if k not in ("attention_dim", "gate")}
     return _digest(values)
 
 
-def teacher_identity(experiment: Experiment) -> str:
+def teacher_identity(config: RunConfig) -> str:
     """Identity of the teacher that a run needs: its own settings, the data it learns from, the clip's geometry."""
-    data = experiment.data.model_dump(mode="json", exclude={"cache", "motion"})
-    return _digest({"teacher": experiment.teacher.model_dump(mode="json"), "data": data})
+    data = config.data.model_dump(mode="json", exclude={"cache", "motion"})
+    return _digest({"teacher": config.teacher.model_dump(mode="json"), "data": data})
 
 
-def flat_settings(experiment: Experiment) -> dict[str, Any]:
+def flat_settings(config: RunConfig) -> dict[str, Any]:
     """Every setting by its dotted key, as logged and as read back by reports."""
-    return flatten(experiment.model_dump(mode="json"))
+    return flatten(config.model_dump(mode="json"))

@@ -9,29 +9,36 @@ PACKAGE = Path(__file__).parent.parent / "cdkd"
 
 # Lower layers never import higher ones; rooms of one layer do not import each other.
 LAYERS = [
-    {"callbacks", "errors", "modality", "seeding", "config", "settings", "whole_file"},
+    {
+        "atomic_write",
+        "callbacks",
+        "capacity",
+        "config",
+        "errors",
+        "file_lock",
+        "modality",
+        "process_pool",
+        "run_status",
+        "seeding",
+        "settings",
+    },
     {"video", "models", "tracking"},
     {"data", "distill"},
-    {"train"},
+    {"train", "inference"},
     {"experiment"},
     {"sweep", "report", "bench"},
     {"cli"},
 ]
+# Inside a room the same, from the lowest sub-room up. Files that lie flat in the room may be used by all of them.
+SUB_LAYERS = {
+    "data": [{"annotations", "clips", "shapes"}, {"preparation"}, {"cache"}, {"loading"}],
+    "models": [{"backbones"}, {"student", "teacher"}, {"weights"}],
+    "distill": [{"losses"}],
+    "sweep": [{"study"}, {"queue"}, {"display"}, {"workers"}],
+}
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
 OWNERS = {"optuna": {"sweep"}, "mlflow": {"tracking"}, "click": {"cli"}}
-TORCH_FREE = {
-    "callbacks",
-    "config",
-    "settings",
-    "modality",
-    "errors",
-    "whole_file",
-    "seeding",
-    "video",
-    "tracking",
-    "sweep",
-    "report",
-}
+TORCH_FREE = LAYERS[0] | {"video", "tracking", "sweep", "report"}
 
 
 def imports(path: Path) -> set[str]:
@@ -68,3 +75,27 @@ def test_a_file_imports_only_what_its_layer_may(path: Path) -> None:
             assert room in OWNERS[top], f"{path}: only {OWNERS[top]} imports {top}"
         if top in ("torch", "torchvision"):
             assert room not in TORCH_FREE, f"{path}: {room} does without {top}"
+
+
+def sub_room_of(path: Path) -> str:
+    parts = path.relative_to(PACKAGE).parts
+    return parts[1] if len(parts) > 2 else ""
+
+
+def test_every_sub_room_has_a_layer() -> None:
+    found = {(room_of(path), sub_room_of(path)) for path in FILES if sub_room_of(path)}
+    assert found == {(room, name) for room, layers in SUB_LAYERS.items() for names in layers for name in names}
+
+
+@pytest.mark.parametrize("room", SUB_LAYERS)
+def test_sub_rooms_import_downwards_only(room: str) -> None:
+    level = {name: number for number, names in enumerate(SUB_LAYERS[room]) for name in names}
+    for path in FILES:
+        own = sub_room_of(path)
+        if room_of(path) != room or not own:
+            continue
+        for module in imports(path):
+            parts = module.split(".")
+            other = parts[2] if len(parts) > 2 and parts[:2] == ["cdkd", room] else ""
+            if other in level and other != own:
+                assert level[other] < level[own], f"{path}: {room}/{own} must not import {module}"

@@ -7,9 +7,9 @@ import torch
 from safetensors.torch import load_file
 from support.tiny import BASELINE, tiny
 
-from cdkd.experiment import run
+from cdkd.experiment import RUNNER
 from cdkd.experiment.student import StudentRun, assemble
-from cdkd.settings import Experiment, cell_identity
+from cdkd.settings import RunConfig, cell_identity
 
 Logged = dict[int, dict[str, float]]
 
@@ -21,9 +21,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> object:
         yield
 
 
-def train(experiment: Experiment, folder: Path) -> tuple[Logged, dict[str, torch.Tensor]]:
+def train(config: RunConfig, folder: Path) -> tuple[Logged, dict[str, torch.Tensor]]:
     logged: Logged = {}
-    outcome = run(experiment, folder, lambda metrics, epoch: logged.__setitem__(epoch, metrics))
+    outcome = RUNNER.run(config, folder, lambda metrics, epoch: logged.__setitem__(epoch, metrics))
     return logged, load_file(outcome.artifacts["checkpoint"])
 
 
@@ -37,10 +37,10 @@ def assert_equal(ours: dict[str, torch.Tensor], theirs: dict[str, torch.Tensor])
         assert torch.equal(tensor, theirs[name]), name
 
 
-def first_batch(experiment: Experiment) -> tuple[StudentRun, object]:
-    assembled = assemble(experiment, lambda metrics, epoch: None)
+def first_batch(config: RunConfig) -> tuple[StudentRun, object]:
+    assembled = assemble(config, lambda metrics, epoch: None)
     assembled.student.train()
-    return assembled, next(iter(assembled.source("train").training_batches(experiment.seed, 0, 12)))
+    return assembled, next(iter(assembled.source("train").training_batches(config.seed, 0, 12)))
 
 
 def test_zero_weights_equal_plain_cross_entropy_to_the_bit(tmp_path: Path) -> None:
@@ -69,8 +69,8 @@ def test_the_same_seed_gives_the_same_run_and_another_seed_another(tmp_path: Pat
 
 
 def test_resume_equals_uninterrupted(tmp_path: Path) -> None:
-    experiment = tiny(train__epochs=3, student__dropout=0.3)
-    whole_log, whole = train(experiment, tmp_path / "whole")
+    config = tiny(train__epochs=3, student__dropout=0.3)
+    whole_log, whole = train(config, tmp_path / "whole")
 
     class Killed(BaseException):
         pass
@@ -80,8 +80,8 @@ def test_resume_equals_uninterrupted(tmp_path: Path) -> None:
             raise Killed
 
     with pytest.raises(Killed):
-        run(experiment, tmp_path / "cut", die_in_epoch_2)
-    cut_log, cut = train(experiment, tmp_path / "cut")
+        RUNNER.run(config, tmp_path / "cut", die_in_epoch_2)
+    cut_log, cut = train(config, tmp_path / "cut")
     assert sorted(cut_log) == [2, 3]
     assert without_time(cut_log) == without_time({epoch: whole_log[epoch] for epoch in (2, 3)})
     assert_equal(whole, cut)

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cdkd.bench.reader import write_sample
-from cdkd.data.loaders import CachePolicy, ClipSource
+from cdkd.data.cache.packing import PackJob, pack
+from cdkd.data.clips.sampling import ClipLayout
+from cdkd.data.loading.dataset import CachePolicy, ClipDataset
 from cdkd.data.manifest import LabelledVideo, Manifest, make_manifest, read_manifest, split_numbers
-from cdkd.data.packing import PackJob, pack
-from cdkd.data.sampling import ClipLayout
 
 _WAYS: dict[str, CachePolicy] = {"video": "off", "packed cache": "packed", "memory": "memory"}
 
@@ -107,13 +107,13 @@ def _make_videos(work: Path, num_videos: int) -> Manifest:
     return make_manifest("folder", work, ("sample",), videos, {})
 
 
-def _source(manifest: Manifest, settings: LoadingSettings, policy: CachePolicy) -> ClipSource:
+def _source(manifest: Manifest, settings: LoadingSettings, policy: CachePolicy) -> ClipDataset:
     videos = manifest.videos
-    source = ClipSource(manifest.root, videos, settings.layout, num_workers=settings.num_workers, cache=policy)
+    source = ClipDataset(manifest.root, videos, settings.layout, num_workers=settings.num_workers, cache=policy)
     return source.scan("measured", 0.0)
 
 
-def _measure(sources: dict[str, ClipSource], settings: LoadingSettings) -> dict[str, float]:
+def _measure(sources: dict[str, ClipDataset], settings: LoadingSettings) -> dict[str, float]:
     """Clips per second of each source; they take turns, so that a busy moment hits them all."""
     seconds: dict[str, list[float]] = {name: [] for name in sources}
     for repeat in range(settings.repeats + 1):
@@ -126,7 +126,7 @@ def _measure(sources: dict[str, ClipSource], settings: LoadingSettings) -> dict[
     return {name: 1 / statistics.median(values) for name, values in seconds.items()}
 
 
-def _read_all(source: ClipSource, views: Sequence[int], settings: LoadingSettings) -> int:
+def _read_all(source: ClipDataset, views: Sequence[int], settings: LoadingSettings) -> int:
     return sum(
         len(batch.labels)
         for view in views

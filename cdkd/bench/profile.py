@@ -18,8 +18,8 @@ from cdkd.models.complexity import (
     teacher_shapes,
 )
 from cdkd.models.errors import ModelError
-from cdkd.models.student import build_student
-from cdkd.models.teacher import build_teacher
+from cdkd.models.student.student import build_student
+from cdkd.models.teacher.teacher import build_teacher
 from cdkd.settings import StudentSettings, TeacherSettings
 
 NUM_CLASSES = 400

@@ -188,8 +188,8 @@ def _extract(module: Any, path: Path) -> None:
 
 def _middle_gop(path: Path) -> int | None:
     info = index_video(path).info
-    if info.obstacle:
-        raise VideoError(path, info.obstacle)
+    if info.unsupported_reason:
+        raise VideoError(path, info.unsupported_reason)
     fitting = [gop for gop, length in enumerate(info.gop_lengths) if length >= _GOP_FRAMES]
     fitting = [gop for gop in fitting if not info.frame_types or "B" not in info.frame_types[gop]]
     return fitting[len(fitting) // 2] if fitting else None

@@ -12,17 +12,17 @@ from torch import Tensor, nn
 
 from cdkd.bench.memory import peak_mebibytes, reset_peak
 from cdkd.config import build_record, merge_dotted
-from cdkd.data.transforms import NetworkInputs
+from cdkd.data.clips.transforms import NetworkInputs
 from cdkd.errors import CdkdError
 from cdkd.experiment.acceleration import accelerate, accelerate_frozen
 from cdkd.experiment.inputs import choose_device
-from cdkd.experiment.objectives import StudentObjective, TeacherObjective
-from cdkd.experiment.teacher_geometry import build_own_teacher, clip_stamps, teacher_channels
+from cdkd.experiment.loss_modules import StudentObjective, TeacherObjective
+from cdkd.experiment.teacher_geometry import build_own_teacher, num_time_steps, teacher_channels
 from cdkd.models.complexity import student_complexity, student_shapes, teacher_complexity, teacher_shapes
-from cdkd.models.student import build_student
-from cdkd.models.teacher import FrozenTeacher
-from cdkd.settings import Experiment
-from cdkd.train.engine import Plan, autocast
+from cdkd.models.student.student import build_student
+from cdkd.models.teacher.teacher import FrozenTeacher
+from cdkd.settings import RunConfig
+from cdkd.train.engine import FitConfig, autocast
 from cdkd.train.optimizer import build_optimizer
 from cdkd.train.processes import ALONE
 
@@ -68,7 +68,7 @@ class Row:
     peak_memory_mebibytes: float | None
     tera_flops: float
     """Multiply-adds of convolutions and products, counted twice, per second; recomputation is not counted."""
-    share_of_peak: float
+    fraction_of_peak: float
     """Of what a large matrix product reaches on this device in this precision."""
 
 
@@ -108,7 +108,7 @@ def measure_training(preset: str, overrides: dict[str, Any], batch_size: int, re
     if preset not in PRESETS:
         raise BenchError(f"--preset {preset}: unknown; known: {', '.join(PRESETS)}")
     bench = _Bench(merge_dotted(merge_dotted({}, PRESETS[preset]), overrides), batch_size)
-    peak = _matmul_tera_flops(bench.device, bench.plan, repeats)
+    peak = _matmul_tera_flops(bench.device, bench.fit_config, repeats)
     rows: list[Row] = []
     # Built one after another, so that each one's memory is its own.
     for build in (bench.teacher_inference, bench.baseline_inference, bench.student_inference, bench.baseline_training,
@@ -146,10 +146,10 @@ def _median_seconds(run: Callable[[], object], device: torch.device, repeats: in
     return statistics.median(seconds[2:])
 
 
-def _matmul_tera_flops(device: torch.device, plan: Plan, repeats: int) -> float:
+def _matmul_tera_flops(device: torch.device, fit_config: FitConfig, repeats: int) -> float:
     side = 8192 if device.type == "cuda" else 1024
     left, right = torch.randn(side, side, device=device), torch.randn(side, side, device=device)
-    with autocast(plan):
+    with autocast(fit_config):
         dtype = (left[:2, :2] @ right[:2, :2]).dtype
     left, right = left.to(dtype), right.to(dtype)
     return float(2 * side**3 / _median_seconds(lambda: left @ right, device, repeats) / 1e12)
@@ -161,11 +161,11 @@ class _Bench:
     def __init__(self, values: dict[str, Any], batch_size: int) -> None:
         self.values = values
         self.batch_size = batch_size
-        self.experiment = build_record(Experiment, values)
-        self.device = choose_device(self.experiment.runtime.device)
-        self.plan = Plan(self.experiment.train, 0, self.device, Path())
-        torch.set_num_threads(self.experiment.runtime.num_threads)
-        with autocast(self.plan):
+        self.config = build_record(RunConfig, values)
+        self.device = choose_device(self.config.runtime.device)
+        self.fit_config = FitConfig(self.config.train, 0, self.device, Path())
+        torch.set_num_threads(self.config.runtime.num_threads)
+        with autocast(self.fit_config):
             self.precision = str((torch.ones(2, 2, device=self.device) @ torch.ones(2, 2, device=self.device)).dtype)
         self.labels = torch.arange(batch_size, device=self.device) % _NUM_CLASSES
 
@@ -173,7 +173,7 @@ class _Bench:
         return self._student_inference("three streams without decoder", self._with(_BASELINE))
 
     def student_inference(self) -> _Step:
-        return self._student_inference("student", self.experiment)
+        return self._student_inference("student", self.config)
 
     def baseline_training(self) -> _Step:
         return self._student_training("three streams without decoder, no teacher", self._with(_BASELINE))
@@ -182,7 +182,7 @@ class _Bench:
         return self._student_training("student, no teacher", self._with(_WITHOUT_TEACHER))
 
     def distillation(self) -> _Step:
-        return self._student_training("student with teacher", self.experiment)
+        return self._student_training("student with teacher", self.config)
 
     def teacher_inference(self) -> _Step:
         teacher = self._frozen()
@@ -190,42 +190,42 @@ class _Bench:
         return _Step("inference", "teacher", self._inference(lambda: teacher(frames)), self._teacher_macs())
 
     def teacher_training(self) -> _Step:
-        experiment = self.experiment
-        network = build_own_teacher(experiment, _NUM_CLASSES)
-        accelerate(network, experiment.runtime, experiment.teacher.train, ALONE, self.device)
+        config = self.config
+        network = build_own_teacher(config, _NUM_CLASSES)
+        accelerate(network, config.runtime, config.teacher.train, ALONE, self.device)
         objective = TeacherObjective(network, 0.0)
         frames = self._inputs(window=1, seen=int(network.window)).frames  # type: ignore[arg-type]
         run = self._training(network, lambda: objective(frames, self.labels).total)
         return _Step("training", "teacher", run, _BACKWARD * self._teacher_macs())
 
-    def _with(self, changes: dict[str, Any]) -> Experiment:
-        return build_record(Experiment, merge_dotted(self.values, changes))
+    def _with(self, changes: dict[str, Any]) -> RunConfig:
+        return build_record(RunConfig, merge_dotted(self.values, changes))
 
-    def _student(self, experiment: Experiment) -> nn.Module:
+    def _student(self, config: RunConfig) -> nn.Module:
         student = build_student(
-            experiment.student,
+            config.student,
             num_classes=_NUM_CLASSES,
-            num_gops=experiment.data.gops_per_clip,
-            frames_per_gop=experiment.data.frames_per_gop,
-            teacher_channels=teacher_channels(experiment),
+            num_gops=config.data.gops_per_clip,
+            frames_per_gop=config.data.frames_per_gop,
+            teacher_channels=teacher_channels(config),
         )
-        return accelerate(student, experiment.runtime, experiment.train, ALONE, self.device)
+        return accelerate(student, config.runtime, config.train, ALONE, self.device)
 
     def _frozen(self) -> FrozenTeacher:
-        teacher = FrozenTeacher(build_own_teacher(self.experiment, _NUM_CLASSES))
-        accelerate_frozen(teacher, self.experiment.runtime, self.device)
+        teacher = FrozenTeacher(build_own_teacher(self.config, _NUM_CLASSES))
+        accelerate_frozen(teacher, self.config.runtime, self.device)
         return teacher
 
-    def _student_inference(self, name: str, experiment: Experiment) -> _Step:
-        student = self._student(experiment).eval()
+    def _student_inference(self, name: str, config: RunConfig) -> _Step:
+        student = self._student(config).eval()
         inputs = self._inputs(int(student.window), seen=0)  # type: ignore[arg-type]
         run = self._inference(lambda: student(inputs.iframes, inputs.motion, inputs.residual))
-        return _Step("inference", name, run, self._student_macs(experiment))
+        return _Step("inference", name, run, self._student_macs(config))
 
-    def _student_training(self, name: str, experiment: Experiment) -> _Step:
-        student = self._student(experiment)
-        teacher = self._frozen() if experiment.uses_teacher else None
-        objective = StudentObjective(student, experiment, torch.mean)
+    def _student_training(self, name: str, config: RunConfig) -> _Step:
+        student = self._student(config)
+        teacher = self._frozen() if config.uses_teacher else None
+        objective = StudentObjective(student, config, torch.mean)
         inputs = self._inputs(int(student.window), 0 if teacher is None else teacher.window)  # type: ignore[arg-type]
 
         def loss() -> Tensor:
@@ -233,22 +233,22 @@ class _Bench:
             total: Tensor = objective(inputs, known, self.labels).total
             return total
 
-        macs = _BACKWARD * self._student_macs(experiment) + (self._teacher_macs() if teacher is not None else 0.0)
+        macs = _BACKWARD * self._student_macs(config) + (self._teacher_macs() if teacher is not None else 0.0)
         return _Step("training", name, self._training(student, loss), macs)
 
     def _inference(self, forward: Callable[[], object]) -> Callable[[], None]:
         def run() -> None:
-            with torch.inference_mode(), autocast(self.plan):
+            with torch.inference_mode(), autocast(self.fit_config):
                 forward()
 
         return run
 
     def _training(self, network: nn.Module, loss: Callable[[], Tensor]) -> Callable[[], None]:
         network.train()
-        optimizer = build_optimizer(network, self.experiment.train)
+        optimizer = build_optimizer(network, self.config.train)
 
         def run() -> None:
-            with autocast(self.plan):
+            with autocast(self.fit_config):
                 total = loss()
             total.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
@@ -257,25 +257,25 @@ class _Bench:
         return run
 
     def _inputs(self, window: int, seen: int) -> NetworkInputs:
-        data = self.experiment.data
+        data = self.config.data
         shapes = student_shapes(self.batch_size, data.gops_per_clip, data.frames_per_gop, window, data.input_size)
-        shapes += teacher_shapes(self.batch_size, clip_stamps(self.experiment), seen, data.input_size)
+        shapes += teacher_shapes(self.batch_size, num_time_steps(self.config), seen, data.input_size)
         return NetworkInputs(*(torch.randn(shape, device=self.device) for shape in shapes))
 
-    def _student_macs(self, experiment: Experiment) -> float:
+    def _student_macs(self, config: RunConfig) -> float:
         return student_complexity(
-            experiment.student,
+            config.student,
             num_classes=_NUM_CLASSES,
-            num_gops=experiment.data.gops_per_clip,
-            frames_per_gop=experiment.data.frames_per_gop,
-            teacher_channels=teacher_channels(experiment),
-            size=experiment.data.input_size,
+            num_gops=config.data.gops_per_clip,
+            frames_per_gop=config.data.frames_per_gop,
+            teacher_channels=teacher_channels(config),
+            size=config.data.input_size,
         ).gmacs_per_view
 
     def _teacher_macs(self) -> float:
         return teacher_complexity(
-            self.experiment.teacher,
+            self.config.teacher,
             num_classes=_NUM_CLASSES,
-            num_segments=clip_stamps(self.experiment),
-            size=self.experiment.data.input_size,
+            num_segments=num_time_steps(self.config),
+            size=self.config.data.input_size,
         ).gmacs_per_view

@@ -53,7 +53,7 @@ def _table(report: "Report") -> str:
             f"{row.ratio:.2f}",
             "" if row.peak_memory_mebibytes is None else f"{row.peak_memory_mebibytes:.0f}",
             f"{row.tera_flops:.3g}",
-            f"{row.share_of_peak:.0%}",
+            f"{row.fraction_of_peak:.0%}",
         )
         for row in report.rows
     ]

@@ -32,7 +32,7 @@ def inspect(video: Path, as_json: bool) -> None:
       cdkd data inspect clip.avi
       cdkd data inspect clip.avi --json | jq .info.gop_lengths
     """
-    from cdkd.data.inspect import format_inspection, inspect_video
+    from cdkd.video.inspect import format_inspection, inspect_video
 
     inspection = inspect_video(video)
     click.echo(json.dumps(inspection.as_dict(), indent=1) if as_json else format_inspection(inspection))
@@ -53,7 +53,7 @@ def show(video: Path, output: Path | None, mp4: Path | None, gop: int | None, pe
       cdkd data show clip.mp4 -o sheet.png --gop 3 --per-frame
       cdkd data show clip.mp4 --mp4 seen.mp4
     """
-    from cdkd.data.show import save_sheet, save_video
+    from cdkd.video.show import save_sheet, save_video
 
     if output is None and mp4 is None:
         raise click.UsageError("Nothing to draw: give -o SHEET.png, --mp4 OUT.mp4, or both.")

@@ -8,8 +8,8 @@ import click
 from cdkd.errors import CdkdError
 
 if TYPE_CHECKING:
+    from cdkd.data.cache.packing import PackJob, PackReport
     from cdkd.data.manifest import Part
-    from cdkd.data.packing import PackJob, PackReport
 
 _PARTS = ("train", "validation", "test", "pretrain")
 _SHOWN = 10
@@ -52,10 +52,10 @@ def cache(
       cdkd data cache --root prepared/ucf101
       cdkd data cache --root prepared/ssv2 --part train --student-window 5 --teacher-window 5
     """
+    from cdkd.data.cache.packing import PackJob
+    from cdkd.data.clips.sampling import ClipLayout
     from cdkd.data.manifest import read_manifest, split_numbers
-    from cdkd.data.packing import PackJob
-    from cdkd.data.prepare import default_workers
-    from cdkd.data.sampling import ClipLayout
+    from cdkd.data.preparation.prepare import default_workers
 
     for name, window in (("--student-window", student_window), ("--teacher-window", teacher_window)):
         if window and window % 2 == 0:
@@ -69,7 +69,7 @@ def cache(
 def make_cache(job: "PackJob") -> "PackReport":
     """Packs with a progress bar and says what came of it."""
     from cdkd.cli.video_progress import VideoProgress
-    from cdkd.data.packing import pack
+    from cdkd.data.cache.packing import pack
 
     with VideoProgress("packing") as progress:
         report = pack(job, progress)

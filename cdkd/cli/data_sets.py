@@ -10,9 +10,9 @@ from cdkd.cli.data_cache import cache
 from cdkd.errors import CdkdError
 
 if TYPE_CHECKING:
-    from cdkd.data.check import CheckReport
-    from cdkd.data.prepare import PrepareReport
-    from cdkd.data.spec import DatasetSpec
+    from cdkd.data.annotations.spec import DatasetSpec
+    from cdkd.data.preparation.check import CheckReport
+    from cdkd.data.preparation.prepare import PrepareReport
 
 _SHOWN = 10
 _FOLDER = click.Path(path_type=Path)
@@ -72,11 +72,11 @@ def prepare(
       cdkd data prepare folder --source clips --output prepared/clips --list train=a.txt --list test=b.txt
     """
     from cdkd.cli.video_progress import VideoProgress
-    from cdkd.data.catalog import dataset_spec
-    from cdkd.data.prepare import PrepareJob, default_workers
-    from cdkd.data.prepare import prepare as run
-    from cdkd.data.shards import parse_shard
-    from cdkd.data.transcoding import TranscodeSettings
+    from cdkd.data.annotations.catalog import dataset_spec
+    from cdkd.data.preparation.job_shards import parse_shard
+    from cdkd.data.preparation.prepare import PrepareJob, default_workers
+    from cdkd.data.preparation.prepare import prepare as run
+    from cdkd.data.preparation.transcoding import TranscodeSettings
 
     numbers, parts = _split_choice(splits)
     job = PrepareJob(
@@ -102,7 +102,7 @@ def prepare(
 
 def _remember_gops(report: "PrepareReport", num_workers: int) -> None:
     """So that not even the first training has to open every file before it starts."""
-    from cdkd.data.gop_index import index_gops
+    from cdkd.data.cache.gop_index import index_gops
 
     for manifest in list(report.manifests.values())[:1]:
         index_gops(manifest.root, [video.path for video in manifest.videos], num_workers)
@@ -110,8 +110,8 @@ def _remember_gops(report: "PrepareReport", num_workers: int) -> None:
 
 def _pack(report: "PrepareReport", num_workers: int) -> None:
     from cdkd.cli.data_cache import make_cache
-    from cdkd.data.packing import PackJob
-    from cdkd.data.sampling import ClipLayout
+    from cdkd.data.cache.packing import PackJob
+    from cdkd.data.clips.sampling import ClipLayout
     from cdkd.settings import DataSettings
 
     defaults = DataSettings()
@@ -128,8 +128,8 @@ def _split_choice(values: tuple[str, ...]) -> tuple[tuple[int, ...], tuple[str, 
 
 
 def _with_lists(spec: "DatasetSpec", lists: tuple[str, ...], classes: Path | None) -> "DatasetSpec":
-    from cdkd.data.annotation import read_lines
-    from cdkd.data.listfile import read_lists
+    from cdkd.data.annotations.annotation import read_lines
+    from cdkd.data.annotations.list_file import read_lists
     from cdkd.data.manifest import PARTS
 
     if not lists:
@@ -164,13 +164,13 @@ def _print_prepared(name: str, report: "PrepareReport") -> None:
 
 def _end_prepared(name: str, report: "PrepareReport", max_broken: float) -> None:
     from cdkd.data.manifest import MANIFEST_NAME
-    from cdkd.data.plan import QUARANTINE_NAME
-    from cdkd.data.registry import remember
+    from cdkd.data.preparation.worklist import QUARANTINE_NAME
+    from cdkd.data.prepared_roots import remember
 
     if not report.is_acceptable:
-        share = 100 * report.result.broken_share
+        fraction = 100 * report.result.broken_fraction
         raise CdkdError(
-            f"{report.output}: {share:.1f} % of the videos are broken, accepted are {100 * max_broken:.1f} %; "
+            f"{report.output}: {fraction:.1f} % of the videos are broken, accepted are {100 * max_broken:.1f} %; "
             f"no manifest was written; mend the videos that {QUARANTINE_NAME} lists, or raise --max-broken"
         )
     if not report.manifests:
@@ -195,8 +195,9 @@ def check(name: str, root: Path | None, digests: bool) -> None:
       cdkd data check ucf101
       cdkd data check ssv2 --root prepared/ssv2 --digests
     """
-    from cdkd.data.catalog import dataset_spec, locate
-    from cdkd.data.check import check_dataset
+    from cdkd.data.annotations.catalog import dataset_spec
+    from cdkd.data.opening import locate
+    from cdkd.data.preparation.check import check_dataset
 
     spec = dataset_spec(name)
     report = check_dataset(spec, locate(spec, root), digests)
@@ -232,20 +233,20 @@ def list_datasets() -> None:
     Example:
       cdkd data list
     """
-    from cdkd.data.catalog import DATASETS
-    from cdkd.data.registry import known_folders
+    from cdkd.data.annotations.catalog import DATASETS
+    from cdkd.data.prepared_roots import known_folders
 
     folders = known_folders()
     _say("shapes: embedded, 12 classes; generated when it is first used")
     for name, spec in DATASETS.items():
-        facts = [spec.title]
-        facts += [f"{spec.num_classes} classes"] if spec.num_classes else []
-        facts += [f"{len(spec.splits)} splits"] if len(spec.splits) > 1 else []
+        metadata = [spec.title]
+        metadata += [f"{spec.num_classes} classes"] if spec.num_classes else []
+        metadata += [f"{len(spec.splits)} splits"] if len(spec.splits) > 1 else []
         counts = spec.counts.get(1, {})
-        facts += [f"train {counts['train']:,}, test {counts['test']:,}"] if counts else []
-        facts += [f"views {spec.views[0]} x {spec.views[1]}", f"flips {spec.flip}"]
-        facts += [spec.note] if spec.note else []
-        _say(f"{name}: {'; '.join(facts)}")
+        metadata += [f"train {counts['train']:,}, test {counts['test']:,}"] if counts else []
+        metadata += [f"views {spec.views[0]} x {spec.views[1]}", f"flips {spec.flip}"]
+        metadata += [spec.note] if spec.note else []
+        _say(f"{name}: {'; '.join(metadata)}")
         for folder in folders.get(name, ()):
             _say(f"    {folder}: {_state(folder)}")
         if not folders.get(name):

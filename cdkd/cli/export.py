@@ -29,8 +29,8 @@ def command(model: str, output: Path, formats: tuple[str, ...], tracking_uri: st
       cdkd export student.safetensors -o exported
       cdkd export models:/gestures/1 -o exported --format onnx
     """
-    from cdkd.experiment.export import export_model
-    from cdkd.experiment.model_reference import checkpoint_file
+    from cdkd.inference.export import export_model
+    from cdkd.inference.model_reference import checkpoint_file
 
     with checkpoint_file(model, tracking_uri) as checkpoint:
         for found in export_model(checkpoint, output, formats or ("onnx", "program")):

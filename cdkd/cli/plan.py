@@ -19,9 +19,9 @@ def command(study: str, settings: tuple[str, ...], only: tuple[str, ...], seeds:
       cdkd plan lambda.yaml --seeds 3
       cdkd plan my_study.yaml --set train.epochs=10
     """
-    from cdkd.sweep.finder import find_study
-    from cdkd.sweep.listing import plan_text
-    from cdkd.sweep.narrow import narrow
-    from cdkd.sweep.study_file import load_study
+    from cdkd.sweep.display.listing import plan_text
+    from cdkd.sweep.study.filter import narrow
+    from cdkd.sweep.study.finder import find_study
+    from cdkd.sweep.study.reading import load_study
 
     click.echo(plan_text(narrow(load_study(find_study(study), settings, seeds), only)), nl=False)

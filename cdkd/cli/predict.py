@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from cdkd.experiment.predict import Prediction
+    from cdkd.inference.predict import Prediction
 
 
 @click.command(name="predict", context_settings={"help_option_names": ["-h", "--help"]})
@@ -44,8 +44,8 @@ def command(
 
     from cdkd.errors import CdkdError
     from cdkd.experiment.inputs import choose_device
-    from cdkd.experiment.model_reference import checkpoint_file
-    from cdkd.experiment.predict import Predictor
+    from cdkd.inference.model_reference import checkpoint_file
+    from cdkd.inference.predict import Predictor
 
     torch.set_num_threads(threads)
     with checkpoint_file(model, tracking_uri) as checkpoint:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from cdkd.sweep.result import SweepResult
-    from cdkd.sweep.study import Study
+    from cdkd.sweep.study.records import Study
+    from cdkd.sweep.workers.result import SweepResult
 
 REPORTS = Path("reports")
 
@@ -35,7 +35,7 @@ REPORTS = Path("reports")
 )
 @click.option("--no-report", is_flag=True, help="Do not print and write the study's tables at the end.")
 @click.option("--tracking-uri", default=None, help="Tracking store; default: MLFLOW_TRACKING_URI, else mlflow.db here.")
-@click.option("--experiment", default="cdkd.experiment", hidden=True)
+@click.option("--runner", default="cdkd.experiment:RUNNER", hidden=True)
 def command(
     study: str,
     settings: tuple[str, ...],
@@ -46,7 +46,7 @@ def command(
     on_failure: str,
     no_report: bool,
     tracking_uri: str | None,
-    experiment: str,
+    runner: str,
 ) -> None:
     """Train every cell of STUDY that has no result yet, track it, print the study's tables.
 
@@ -83,22 +83,22 @@ def command(
           best: {stage: rows, metric: validation_top1, take: [distill.spatial.weight]}
           axes: {distill.temporal.weight: [0.1, 1, 5]}
     """
-    from cdkd.sweep.finder import find_study
-    from cdkd.sweep.interruption import Interrupted, catch_signals
-    from cdkd.sweep.narrow import narrow
-    from cdkd.sweep.result import SweepOptions
-    from cdkd.sweep.runner import run_sweep
-    from cdkd.sweep.study_file import load_study
-    from cdkd.sweep.view import make_view
+    from cdkd.sweep.display.sweep_display import make_display
+    from cdkd.sweep.study.filter import narrow
+    from cdkd.sweep.study.finder import find_study
+    from cdkd.sweep.study.reading import load_study
+    from cdkd.sweep.workers.interruption import Interrupted, catch_signals
+    from cdkd.sweep.workers.result import SweepOptions
+    from cdkd.sweep.workers.runner import run_sweep
     from cdkd.tracking.store import tracking_uri as default_uri
 
     loaded = narrow(load_study(find_study(study), settings, seeds), only)
     uri = tracking_uri or default_uri()
-    options = SweepOptions(uri, workers, retry_failed, on_failure == "stop", experiment)
+    options = SweepOptions(uri, workers, retry_failed, on_failure == "stop", runner)
     catch_signals(signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     try:
-        with make_view() as view:
-            result = run_sweep(loaded, options, view)
+        with make_display() as display:
+            result = run_sweep(loaded, options, display)
     except Interrupted:
         click.echo(f"Interrupted. The same command goes on: cdkd sweep {study}", err=True)
         sys.exit(130)
@@ -109,7 +109,7 @@ def command(
 
 
 def _tell(result: "SweepResult", study: str) -> None:
-    from cdkd.sweep.view import clock
+    from cdkd.sweep.display.sweep_display import clock
 
     if result.is_complete and not result.num_trained:
         click.echo(f"All {result.num_cells} cells were finished before; nothing to train.")
@@ -126,7 +126,7 @@ def _tell(result: "SweepResult", study: str) -> None:
 
 def _report(study: "Study", uri: str) -> None:
     from cdkd.report import table_text, write_tables
-    from cdkd.sweep.folder import HOME
+    from cdkd.sweep.queue.study_folder import HOME
     from cdkd.tracking.mlflow_tracker import MlflowTracker
 
     for table in study.tables:

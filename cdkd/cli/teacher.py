@@ -44,7 +44,7 @@ def import_command(file: Path, arch: str, num_segments: int | None, output: Path
       cdkd teacher import TSM_kinetics_..._segment8_e50.pth --arch tsm -o tsm8.safetensors
       cdkd teacher import best.pth.tar --arch tdn --num-segments 16 -o tdn16.safetensors
     """
-    from cdkd.models.teacher_import import import_teacher
+    from cdkd.models.weights.teacher_import import import_teacher
 
     report, segments = import_teacher(file, arch, num_segments, output)
     if as_json:

@@ -56,17 +56,17 @@ def teacher(
           --set data.root=prepared/ucf101 --set teacher.train.batch_size=32 -o tdn-ucf.safetensors
       torchrun --nproc-per-node 8 -m cdkd.cli train teacher --arch tsm --recipe kinetics400 -o tsm.safetensors
     """
-    from cdkd.experiment.launch import launched_processes
-    from cdkd.experiment.recipes import recipe_experiment
-    from cdkd.experiment.single import train_teacher
+    from cdkd.experiment.distributed import launched_processes
+    from cdkd.experiment.recipes import recipe_config
+    from cdkd.experiment.standalone import train_teacher
     from cdkd.models.errors import ModelError
 
     if output.suffix != ".safetensors":
         raise ModelError(f"--output {output}: checkpoints end in .safetensors")
-    experiment = recipe_experiment(arch, recipe, _read(overrides))
-    with launched_processes(experiment.runtime.device) as processes:
-        train_teacher(experiment, output, _tracker(study, tracking_uri), study, _tell, processes)
-        if processes.is_first:
+    config = recipe_config(arch, recipe, _read(overrides))
+    with launched_processes(config.runtime.device) as processes:
+        train_teacher(config, output, _tracker(study, tracking_uri), study, _tell, processes)
+        if processes.is_main:
             click.echo(f"written: {output}")
 
 
@@ -90,15 +90,15 @@ def student(overrides: tuple[str, ...], output: Path | None, study: str, trackin
           --set teacher.backbone=resnet50 --set data.input_size=224
     """
     from cdkd.config import build_record, merge_dotted
-    from cdkd.experiment.launch import launched_processes
-    from cdkd.experiment.single import CHECKPOINT, copy_checkpoint, train_student
-    from cdkd.settings import Experiment, cell_identity
+    from cdkd.experiment.distributed import launched_processes
+    from cdkd.experiment.standalone import CHECKPOINT, copy_checkpoint, train_student
+    from cdkd.settings import RunConfig, cell_identity
 
-    experiment = build_record(Experiment, merge_dotted({}, _read(overrides)))
-    folder = _FOLDER / cell_identity(experiment)
-    with launched_processes(experiment.runtime.device) as processes:
-        outcome = train_student(experiment, folder, _tracker(study, tracking_uri), study, _tell, processes)
-        if not processes.is_first:
+    config = build_record(RunConfig, merge_dotted({}, _read(overrides)))
+    folder = _FOLDER / cell_identity(config)
+    with launched_processes(config.runtime.device) as processes:
+        outcome = train_student(config, folder, _tracker(study, tracking_uri), study, _tell, processes)
+        if not processes.is_main:
             return
         if outcome.status == "diverged":
             raise click.ClickException("the training diverged; lower train.learning_rate")

@@ -16,8 +16,8 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
+from cdkd.atomic_write import atomic_write
 from cdkd.errors import CdkdError
-from cdkd.whole_file import write_whole
 
 MANIFEST_NAME = "manifest.csv"
 FORMAT = 1
@@ -154,7 +154,7 @@ def write_splits(folder: Path, splits: Mapping[int, Manifest]) -> Path:
     target = folder / MANIFEST_NAME
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_whole(target, stream.getvalue())
+        atomic_write(target, stream.getvalue())
     except OSError as error:
         raise DatasetError(f"{target}: cannot be written: {error.strerror or error}") from error
     return target

@@ -8,7 +8,7 @@ from cdkd.data.manifest import LabelledVideo, Part, with_parts
 
 
 def hold_out(
-    videos: Sequence[LabelledVideo], share: float, seed: int, part: Part = "validation"
+    videos: Sequence[LabelledVideo], fraction: float, seed: int, part: Part = "validation"
 ) -> tuple[LabelledVideo, ...]:
     """Moves whole groups of the training part to `part`.
 
@@ -24,7 +24,7 @@ def hold_out(
     """
     sizes = _group_sizes(videos)
     total = Counter(video.label for video in videos if video.part == "train")
-    target = {label: max(1, round(share * count)) for label, count in total.items()}
+    target = {label: max(1, round(fraction * count)) for label, count in total.items()}
     held: Counter[int] = Counter()
     chosen: set[str] = set()
 

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from cdkd.distill.logits import logits_loss
-from cdkd.distill.spatial import gate_statistics, spatial_loss
-from cdkd.distill.temporal import temporal_loss
+from cdkd.distill.losses.logits import logits_loss
+from cdkd.distill.losses.spatial import gate_statistics, spatial_loss
+from cdkd.distill.losses.temporal import temporal_loss
 from cdkd.models.outputs import StudentOutput, TeacherOutput
 from cdkd.settings import DistillSettings
 
@@ -53,15 +53,17 @@ def objective(
     if student.gate is not None:
         terms.update(gate_statistics(student.gate))
     if settings.spatial.enabled and settings.spatial.weight > 0:
-        decoded, known, gate = _matched(student, teacher)
-        spatial = spatial_loss(decoded, known.maps, gate.detach() if detach_gate else gate, settings.spatial.form)
+        decoded, teacher_output, gate = _matched(student, teacher)
+        spatial = spatial_loss(
+            decoded, teacher_output.maps, gate.detach() if detach_gate else gate, settings.spatial.form
+        )
         total = total + settings.spatial.weight * spatial
         terms["spatial"] = spatial.detach()
     if settings.temporal.enabled and settings.temporal.weight > 0:
-        decoded, known, _ = _matched(student, teacher)
+        decoded, teacher_output, _ = _matched(student, teacher)
         temporal = temporal_loss(
             decoded.mean(dim=(3, 4)),
-            known.maps.mean(dim=(3, 4)),
+            teacher_output.maps.mean(dim=(3, 4)),
             settings.temporal.form,
             settings.temporal.plain_graph,
             batch_mean,

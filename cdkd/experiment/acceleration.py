@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from cdkd.models.resnet import ResNet
+from cdkd.models.backbones.resnet import ResNet
 from cdkd.settings import OptimizerSettings, RuntimeSettings
 from cdkd.train.processes import Processes
 from cdkd.train.sync_batch_norm import synchronise_batch_norms
@@ -18,7 +18,7 @@ def accelerate(
 ) -> nn.Module:
     """Moves a freshly initialised network to its device and changes it in place; names of its weights stay."""
     network.to(device)
-    if processes.world > 1 and train.sync_batch_norm:
+    if processes.world_size > 1 and train.sync_batch_norm:
         synchronise_batch_norms(network, device)
     if runtime.channels_last:
         network.to(memory_format=torch.channels_last)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from cdkd.experiment.inputs import ExperimentError
+from cdkd.atomic_write import atomic_write
+from cdkd.experiment.inputs import RunError
 from cdkd.tracking.tracker import Tracker
-from cdkd.whole_file import write_whole
 
 
 class Attempts:
@@ -24,14 +24,14 @@ class Attempts:
         """No other process trains in the folder meanwhile; a process that dies does not stand in the way.
 
         Raises:
-            ExperimentError: another one does.
+            RunError: another one does.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self._folder / "attempt.lock")
         try:
             lock.acquire(timeout=0)
         except Timeout as error:
-            raise ExperimentError(
+            raise RunError(
                 f"{self._folder}: another process is at this very training; wait for it, or change a setting"
             ) from error
         try:
@@ -47,7 +47,7 @@ class Attempts:
 
     def note(self, run_id: str) -> None:
         """The new attempt's run."""
-        write_whole(self._file, json.dumps([*self._runs(), run_id]))
+        atomic_write(self._file, json.dumps([*self._runs(), run_id]))
 
     def end(self) -> None:
         """The training has ended: what comes next is a first attempt again."""

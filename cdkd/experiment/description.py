@@ -3,54 +3,54 @@
 import json
 from typing import Any
 
-from cdkd.data.dataset import OpenDataset
 from cdkd.data.manifest import Manifest
+from cdkd.data.opening import OpenDataset
 from cdkd.experiment.inputs import resolve_evaluation
-from cdkd.experiment.teacher_geometry import clip_stamps, teacher_channels
-from cdkd.models.loading import student_architecture, teacher_architecture
-from cdkd.settings import Experiment, cell_identity, teacher_identity
+from cdkd.experiment.teacher_geometry import num_time_steps, teacher_channels
+from cdkd.models.weights.loading import student_architecture, teacher_architecture
+from cdkd.settings import RunConfig, cell_identity, teacher_identity
 
 
-def student_description(experiment: Experiment, dataset: OpenDataset, facts: dict[str, str]) -> dict[str, Any]:
+def student_description(config: RunConfig, dataset: OpenDataset, metadata: dict[str, str]) -> dict[str, Any]:
     """Of a student; JSON can hold it."""
-    channels = teacher_channels(experiment)
+    channels = teacher_channels(config)
     return {
         "role": "student",
-        "identity": cell_identity(experiment),
-        "experiment": json.loads(experiment.model_dump_json()),
+        "identity": cell_identity(config),
+        "experiment": json.loads(config.model_dump_json()),
         "architecture": student_architecture(
-            experiment.student,
+            config.student,
             num_classes=dataset.num_classes,
-            num_gops=experiment.data.gops_per_clip,
-            frames_per_gop=experiment.data.frames_per_gop,
+            num_gops=config.data.gops_per_clip,
+            frames_per_gop=config.data.frames_per_gop,
             teacher_channels=channels,
         ),
         "teacher_channels": channels,
         "classes": list(dataset.manifest.classes),
-        "preprocessing": _preprocessing(experiment, dataset.manifest),
-        **facts,
+        "preprocessing": _preprocessing(config, dataset.manifest),
+        **metadata,
     }
 
 
-def teacher_description(experiment: Experiment, dataset: OpenDataset, facts: dict[str, str]) -> dict[str, Any]:
+def teacher_description(config: RunConfig, dataset: OpenDataset, metadata: dict[str, str]) -> dict[str, Any]:
     """Of a teacher; JSON can hold it."""
     return {
         "role": "teacher",
-        "identity": teacher_identity(experiment),
+        "identity": teacher_identity(config),
         "architecture": teacher_architecture(
-            experiment.teacher, num_classes=dataset.num_classes, num_segments=clip_stamps(experiment)
+            config.teacher, num_classes=dataset.num_classes, num_segments=num_time_steps(config)
         ),
-        "settings": experiment.teacher.model_dump(mode="json"),
-        "num_segments": clip_stamps(experiment),
+        "settings": config.teacher.model_dump(mode="json"),
+        "num_segments": num_time_steps(config),
         "classes": list(dataset.manifest.classes),
-        "preprocessing": _preprocessing(experiment, dataset.manifest),
-        **facts,
+        "preprocessing": _preprocessing(config, dataset.manifest),
+        **metadata,
     }
 
 
-def _preprocessing(experiment: Experiment, manifest: Manifest) -> dict[str, Any]:
-    """The fields of `cdkd.experiment.predict.Preprocessing`."""
-    data, evaluation = experiment.data, resolve_evaluation(experiment)
+def _preprocessing(config: RunConfig, manifest: Manifest) -> dict[str, Any]:
+    """The fields of `cdkd.inference.predict.Preprocessing`."""
+    data, evaluation = config.data, resolve_evaluation(config)
     return {
         "gops_per_clip": data.gops_per_clip,
         "frames_per_gop": data.frames_per_gop,

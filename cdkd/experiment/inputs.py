@@ -6,21 +6,21 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from cdkd.data.batches import Batches
-from cdkd.data.catalog import default_views
-from cdkd.data.clips import ClipBatch
-from cdkd.data.dataset import OpenDataset
-from cdkd.data.loaders import ClipSource
+from cdkd.data.annotations.catalog import default_views
+from cdkd.data.clips.clip import ClipBatch
+from cdkd.data.clips.sampling import ClipLayout
+from cdkd.data.clips.transforms import Boxes, NetworkInputs, draw_boxes, prepare_inputs, swap_labels, view_boxes
+from cdkd.data.loading.dataset import ClipDataset
+from cdkd.data.loading.loader import ClipLoader
 from cdkd.data.manifest import Part
-from cdkd.data.sampling import ClipLayout
-from cdkd.data.transforms import Boxes, NetworkInputs, draw_boxes, prepare_inputs, swap_labels, view_boxes
+from cdkd.data.opening import OpenDataset
 from cdkd.errors import CdkdError
 from cdkd.seeding import derive_seed
-from cdkd.settings import EvaluationSettings, Experiment
+from cdkd.settings import EvaluationSettings, RunConfig
 from cdkd.train.processes import ALONE, Processes
 
 
-class ExperimentError(CdkdError):
+class RunError(CdkdError):
     """A run cannot be carried out as configured."""
 
 
@@ -29,22 +29,22 @@ def choose_device(name: str) -> torch.device:
     return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
 
 
-def resolve_evaluation(experiment: Experiment) -> EvaluationSettings:
+def resolve_evaluation(config: RunConfig) -> EvaluationSettings:
     """The test-time protocol with every 0 replaced by what the data set calls for; the only place that does so.
 
     The paper resizes frames to 256 x 256 pixels and cuts crops of 224 from them; other crop sizes keep that share.
 
     Raises:
-        ExperimentError: frames would be smaller than the crops.
+        RunError: frames would be smaller than the crops.
     """
-    data, wanted = experiment.data, experiment.evaluation
+    data, wanted = config.data, config.evaluation
     usual = (1, 1) if data.name == "shapes" else default_views(data.name)
     clips, crops = wanted.clips or usual[0], wanted.crops or usual[1]
     # Three crops of a frame that is no wider than one of them would be the same picture three times.
     is_wide = usual != (1, 1) or crops > 1
     resize = wanted.resize or (round(data.input_size * 256 / 224) if is_wide else data.input_size)
     if resize < data.input_size:
-        raise ExperimentError(
+        raise RunError(
             f"evaluation.resize={resize}: smaller than the crops of data.input_size={data.input_size}; "
             f"choose at least that, or 0"
         )
@@ -55,53 +55,53 @@ def resolve_evaluation(experiment: Experiment) -> EvaluationSettings:
 class ClipInputs:
     """How one experiment cuts clips from a data set and feeds them to its networks."""
 
-    experiment: Experiment
+    config: RunConfig
     dataset: OpenDataset
     device: torch.device
     processes: Processes = ALONE
 
-    def source(self, part: Part, layout: ClipLayout) -> ClipSource:
+    def source(self, part: Part, layout: ClipLayout) -> ClipDataset:
         """The readable videos of a part.
 
         Raises:
             UnreadableError: more of them are unreadable than `data.max_unreadable` accepts.
             DatasetError: the part is empty.
         """
-        data = self.experiment.data
-        source = ClipSource(
+        data = self.config.data
+        source = ClipDataset(
             self.dataset.manifest.root,
             self.dataset.manifest.part(part),
             layout,
             accumulated=data.motion == "accumulated",
-            num_workers=self.experiment.runtime.num_workers,
+            num_workers=self.config.runtime.num_workers,
             cache=data.cache,
         )
         return source.scan(part, data.max_unreadable)
 
-    def training_batches(self, source: ClipSource, seed: int, epoch: int, batch_size: int) -> Batches:
+    def training_batches(self, source: ClipDataset, seed: int, epoch: int, batch_size: int) -> ClipLoader:
         """This process's share of an epoch's batches of `batch_size` clips.
 
         Raises:
-            ExperimentError: the clips of a step cannot be shared equally.
+            RunError: the clips of a step cannot be shared equally.
         """
-        world = self.processes.world
-        if world > 1 and (batch_size % world or len(source) < batch_size):
-            raise ExperimentError(
-                f"{world} processes cannot share batches of {batch_size} from {len(source)} clips equally; "
-                f"choose a batch_size that {world} divides and that does not exceed the number of clips"
+        world_size = self.processes.world_size
+        if world_size > 1 and (batch_size % world_size or len(source) < batch_size):
+            raise RunError(
+                f"{world_size} processes cannot share batches of {batch_size} from {len(source)} clips equally; "
+                f"choose a batch_size that {world_size} divides and that does not exceed the number of clips"
             )
-        return source.training_batches(seed, epoch, batch_size // world, self.processes.rank, world)
+        return source.training_batches(seed, epoch, batch_size // world_size, self.processes.rank, world_size)
 
     def training(self, batch: ClipBatch, step: int) -> tuple[NetworkInputs, Tensor]:
         """Inputs under the random crops and flips of a step, and labels (B,).
 
         They are drawn for the clips of all processes, so that a clip meets the same ones however many share the step.
         """
-        data = self.experiment.data
-        generator = torch.Generator().manual_seed(derive_seed(self.experiment.seed, "augmentation", step))
+        data = self.config.data
+        generator = torch.Generator().manual_seed(derive_seed(self.config.seed, "augmentation", step))
         size = (batch.iframes.shape[-2], batch.iframes.shape[-1])
         flips = self.dataset.flip != "off"
-        drawn = draw_boxes(len(batch.labels) * self.processes.world, size, data.crop_scale, flips, generator)
+        drawn = draw_boxes(len(batch.labels) * self.processes.world_size, size, data.crop_scale, flips, generator)
         boxes = Boxes(*(self.processes.share(getattr(drawn, field.name)) for field in fields(drawn)))
         labels = batch.labels
         if self.dataset.flip == "swap":
@@ -111,7 +111,7 @@ class ClipInputs:
 
     def view(self, batch: ClipBatch, crop: int) -> NetworkInputs:
         """Inputs under test crop number `crop`."""
-        data, evaluation = self.experiment.data, self.evaluation
+        data, evaluation = self.config.data, self.evaluation
         size = (batch.iframes.shape[-2], batch.iframes.shape[-1])
         boxes = view_boxes(len(batch.labels), size, evaluation.resize, data.input_size, crop, evaluation.crops)
         return prepare_inputs(batch.to(self.device), boxes, data.input_size)
@@ -119,14 +119,14 @@ class ClipInputs:
     @cached_property
     def evaluation(self) -> EvaluationSettings:
         """The resolved test-time protocol."""
-        return resolve_evaluation(self.experiment)
+        return resolve_evaluation(self.config)
 
     @property
-    def facts(self) -> dict[str, str]:
+    def metadata(self) -> dict[str, str]:
         """Provenance of data, split and views."""
-        data, evaluation = self.experiment.data, self.evaluation
+        data, evaluation = self.config.data, self.evaluation
         return {
-            **self.dataset.facts,
+            **self.dataset.metadata,
             "split": str(data.split),
             "num_views": str(evaluation.clips * evaluation.crops),
             "clip": f"{data.gops_per_clip} GOP x {data.frames_per_gop} P-frames, {data.motion} motion",

@@ -5,12 +5,12 @@ from pathlib import Path
 from filelock import FileLock
 
 from cdkd.errors import CdkdError
-from cdkd.experiment.assembly import StudentRun, assemble
+from cdkd.experiment.build import StudentRun, assemble
 from cdkd.experiment.description import student_description
 from cdkd.experiment.paths import MODEL_NAME, streams_folder, streams_of
-from cdkd.models.checkpoints import save_model
-from cdkd.settings import Experiment
-from cdkd.train.engine import Plan, fit
+from cdkd.models.weights.checkpoints import save_model
+from cdkd.settings import RunConfig
+from cdkd.train.engine import FitConfig, fit
 from cdkd.train.processes import ALONE, Processes
 
 
@@ -18,7 +18,7 @@ class PretrainingError(CdkdError):
     """The streams cannot be trained on a pre-training part."""
 
 
-def ensure_streams(experiment: Experiment, processes: Processes = ALONE) -> Path:
+def ensure_streams(config: RunConfig, processes: Processes = ALONE) -> Path:
     """The checkpoint whose streams `student.weights: pretrain` starts from; trained first where it is missing.
 
     The plain three-stream network learns the pre-training part's labels by cross-entropy, for as many epochs and
@@ -27,34 +27,37 @@ def ensure_streams(experiment: Experiment, processes: Processes = ALONE) -> Path
     Raises:
         PretrainingError: the data set has no such part, or the training diverged.
     """
-    folder = streams_folder(experiment)
+    folder = streams_folder(config)
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / "training.lock")
-    with processes.in_first(lock):
+    with processes.main_process_first(lock):
         if not (folder / MODEL_NAME).exists():
-            _train(streams_of(experiment), folder, processes)
+            _train(streams_of(config), folder, processes)
     return folder / MODEL_NAME
 
 
-def _train(experiment: Experiment, folder: Path, processes: Processes) -> None:
-    run = assemble(experiment, lambda metrics, epoch: None, processes)
+def _train(config: RunConfig, folder: Path, processes: Processes) -> None:
+    run = assemble(config, lambda metrics, epoch: None, processes)
     parts = run.dataset.manifest.num_videos_per_part
     if "pretrain" not in parts:
         raise PretrainingError(
-            f"student.weights=pretrain: {experiment.data.name} has no pre-training part; "
+            f"student.weights=pretrain: {config.data.name} has no pre-training part; "
             "use imagenet, random or a checkpoint file"
         )
-    settings = experiment.train
+    settings = config.train
     last: dict[str, float] = {}
-    plan = Plan(settings, experiment.seed, run.inputs.device, folder / "training", processes=processes)
-    if fit(run.task("pretrain"), plan, lambda metrics, epoch: last.update(metrics), lambda share: None) == "diverged":
+    fit_config = FitConfig(settings, config.seed, run.inputs.device, folder / "training", processes=processes)
+    if (
+        fit(run.task("pretrain"), fit_config, lambda metrics, epoch: last.update(metrics), lambda fraction: None)
+        == "diverged"
+    ):
         raise PretrainingError(
             f"the streams' pre-training diverged; lower train.learning_rate ({settings.learning_rate:g})"
         )
-    if processes.is_first:
+    if processes.is_main:
         save_model(folder / MODEL_NAME, run.student, _description(run, last))
 
 
 def _description(run: StudentRun, last: dict[str, float]) -> dict[str, object]:
-    description = student_description(run.experiment, run.dataset, run.inputs.facts)
+    description = student_description(run.config, run.dataset, run.inputs.metadata)
     return {**description, "role": "streams", "trained_on": "pretrain", "last_epoch": last}

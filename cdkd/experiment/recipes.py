@@ -6,7 +6,7 @@ from typing import Any
 
 from cdkd.config import build_record, merge_dotted
 from cdkd.errors import CdkdError
-from cdkd.settings import Experiment, TeacherSettings
+from cdkd.settings import RunConfig, TeacherSettings
 
 _DEFAULT = TeacherSettings()
 
@@ -96,7 +96,7 @@ RECIPES: dict[str, dict[str, Recipe]] = {
 }
 
 
-def recipe_experiment(arch: str, name: str, overrides: Mapping[str, Any]) -> Experiment:
+def recipe_config(arch: str, name: str, overrides: Mapping[str, Any]) -> RunConfig:
     """A teacher's training as published, with `overrides` by dotted key on top.
 
     The learning rate follows the batch size linearly unless it is given. The classifier of a starting checkpoint is
@@ -125,10 +125,10 @@ def recipe_experiment(arch: str, name: str, overrides: Mapping[str, Any]) -> Exp
             "--set teacher.weights=FILE (cdkd teacher import makes one of the authors' files), "
             "or start elsewhere on purpose: teacher.weights=imagenet or random"
         )
-    experiment = build_record(Experiment, merged)
+    config = build_record(RunConfig, merged)
     if "learning_rate" in merge_dotted({}, overrides).get("teacher", {}).get("train", {}):
-        return experiment
-    train = experiment.teacher.train
+        return config
+    train = config.teacher.train
     scale = train.batch_size * train.accumulate_steps / recipe.batch_size
     scaled = {"learning_rate": recipe.learning_rate * scale}
-    return build_record(Experiment, merge_dotted(merged, {"teacher": {"train": scaled}}))
+    return build_record(RunConfig, merge_dotted(merged, {"teacher": {"train": scaled}}))

@@ -8,8 +8,8 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from cdkd.modality import FRAME, IFRAME, MOTION, RESIDUAL
-from cdkd.models.student import build_student
-from cdkd.models.teacher import build_teacher
+from cdkd.models.student.student import build_student
+from cdkd.models.teacher.teacher import build_teacher
 from cdkd.settings import StudentSettings, TeacherSettings
 
 
@@ -84,7 +84,7 @@ def student_complexity(
 
 
 def teacher_complexity(settings: TeacherSettings, *, num_classes: int, num_segments: int, size: int) -> Complexity:
-    """The cost of a teacher for one clip of `num_segments` time stamps."""
+    """The cost of a teacher for one clip of `num_segments` time steps."""
     window = 5 if settings.arch == "tdn" else 1
 
     def build() -> nn.Module:

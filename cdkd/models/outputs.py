@@ -26,7 +26,7 @@ class TeacherOutput:
     logits: Tensor
     """(B, K), before the softmax."""
     maps: Tensor
-    """(B, T, C, H, W), h_t of Eq. 4: the last feature map at each of the T time stamps."""
+    """(B, T, C, H, W), h_t of Eq. 4: the last feature map at each of the T time steps."""
 
     def __post_init__(self) -> None:
         _require("teacher logits", self.logits, (None, None), "B, K")

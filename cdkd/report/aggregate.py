@@ -88,7 +88,7 @@ def aggregate_row(
         top5=accuracy(finished, "test_top5"),
         validation=accuracy(finished, "validation_top1"),
         difference=paired_difference(top1_by_seed(runs), top1_by_seed(baseline.runs)) if baseline else None,
-        cost=next((cost for run in finished if (cost := cost_of(run.facts))), None),
+        cost=next((cost for run in finished if (cost := cost_of(run.metadata))), None),
     )
 
 
@@ -104,7 +104,7 @@ def teacher_row(
         top5=_over_seeds([teacher.top5 for teacher in teachers]),
         validation=None,
         difference=None,
-        cost=next((cost for teacher in teachers if (cost := cost_of(teacher.run.facts, "teacher_"))), None),
+        cost=next((cost for teacher in teachers if (cost := cost_of(teacher.run.metadata, "teacher_"))), None),
         teachers=teachers,
     )
 

@@ -8,7 +8,7 @@ from cdkd.errors import CdkdError
 from cdkd.report.aggregate import TableRow, aggregate_row, correct_for_many_rows, teacher_row
 from cdkd.report.columns import Column, columns_of
 from cdkd.report.notes import notes_below
-from cdkd.report.protocol import Selection, select, variants_of
+from cdkd.report.protocol import ComparableRuns, select, variants_of
 from cdkd.report.published import figures_of_row
 from cdkd.report.tables import TABLES, RowDefinition, TableDefinition
 from cdkd.report.teachers import teachers_of
@@ -92,8 +92,8 @@ def _build(
     over_videos: bool | None,
 ) -> Report:
     here = [run for run in runs if run.settings.get("data.name", "shapes") == dataset]
-    selection = select(variants_of(table, here))
-    rows = [_row(table, row, here, selection) for row in _rows_shown(table, selection)]
+    comparable = select(variants_of(table, here))
+    rows = [_row(table, row, here, comparable) for row in _rows_shown(table, comparable)]
     problem = ""
     if scores is not None and (over_videos or (over_videos is None and _lacks_intervals(rows))):
         try:
@@ -112,15 +112,15 @@ def _build(
         subtitle=_subtitle(table, dataset),
         columns=columns_of(table, corrected),
         rows=corrected,
-        notes=[*notes_below(table, corrected, selection), *([problem] if problem else [])],
+        notes=[*notes_below(table, corrected, comparable), *([problem] if problem else [])],
     )
 
 
-def _row(table: TableDefinition, row: RowDefinition, runs: Sequence[Run], selection: Selection) -> TableRow:
+def _row(table: TableDefinition, row: RowDefinition, runs: Sequence[Run], comparable: ComparableRuns) -> TableRow:
     published = figures_of_row(table.number, row.key)
     if row.teacher is not None:
-        return teacher_row(row, teachers_of(row.teacher, runs, selection), published)
-    return aggregate_row(row, selection.chosen, published)
+        return teacher_row(row, teachers_of(row.teacher, runs, comparable), published)
+    return aggregate_row(row, comparable.chosen, published)
 
 
 def _lacks_intervals(rows: Sequence[TableRow]) -> bool:
@@ -128,10 +128,10 @@ def _lacks_intervals(rows: Sequence[TableRow]) -> bool:
     return bool(differences) and not any(difference.interval for difference in differences)
 
 
-def _rows_shown(table: TableDefinition, selection: Selection) -> list[RowDefinition]:
+def _rows_shown(table: TableDefinition, comparable: ComparableRuns) -> list[RowDefinition]:
     """The table's rows, then the measured ones that the paper does not have, by their weights."""
     known = {row.key for row in table.rows}
-    added = [variant.row for key, variant in selection.chosen.items() if key not in known]
+    added = [variant.row for key, variant in comparable.chosen.items() if key not in known]
     added.sort(key=lambda row: [float(row.labels["lambda1"]), float(row.labels["lambda2"]), len(row.key)])
     return [*table.rows, *added]
 

@@ -9,7 +9,7 @@ from cdkd.report.tables import TableDefinition
 
 
 @dataclass(frozen=True)
-class Cell:
+class TableCell:
     """Text with the footnotes that it carries."""
 
     text: str
@@ -24,7 +24,7 @@ class Column:
     """Header above neighbouring columns: "", "measured" or "published"."""
     header: str
     """Lines are separated by a line feed."""
-    cell: Callable[[TableRow], Cell]
+    cell: Callable[[TableRow], TableCell]
     is_text: bool = False
     """Aligned to the left."""
 
@@ -47,45 +47,45 @@ def _accuracy(value: Accuracy | None) -> str:
     return f"{value.mean:.1f}{spread} ({value.num_seeds})"
 
 
-def _top1(row: TableRow) -> Cell:
+def _top1(row: TableRow) -> TableCell:
     if row.top1 is not None:
-        return Cell(_accuracy(row.top1))
+        return TableCell(_accuracy(row.top1))
     if row.definition.match is None:
-        return Cell("")
+        return TableCell("")
     # Of several unfinished runs the cell names the states, the note below the table the runs.
     states = sorted({run.state for run in row.runs})
-    return Cell(", ".join(states) if states else "no run")
+    return TableCell(", ".join(states) if states else "no run")
 
 
-def _top5(row: TableRow) -> Cell:
+def _top5(row: TableRow) -> TableCell:
     if row.top5 is None:
-        return Cell("")
-    return Cell(_accuracy(row.top5).rsplit(" (", 1)[0])
+        return TableCell("")
+    return TableCell(_accuracy(row.top5).rsplit(" (", 1)[0])
 
 
-def _difference(row: TableRow) -> Cell:
+def _difference(row: TableRow) -> TableCell:
     if row.difference is None:
-        return Cell("")
+        return TableCell("")
     if row.difference.interval is not None:
-        return Cell(f"{signed(row.difference.mean)} {interval_text(row.difference.interval)}")
-    return Cell(signed(row.difference.mean))
+        return TableCell(f"{signed(row.difference.mean)} {interval_text(row.difference.interval)}")
+    return TableCell(signed(row.difference.mean))
 
 
-def _over_videos(row: TableRow) -> Cell:
-    return Cell(interval_text(row.videos.interval) if row.videos else "")
+def _over_videos(row: TableRow) -> TableCell:
+    return TableCell(interval_text(row.videos.interval) if row.videos else "")
 
 
-def _p_value(row: TableRow) -> Cell:
+def _p_value(row: TableRow) -> TableCell:
     if row.difference is None:
-        return Cell("")
-    return Cell("n too small" if row.adjusted_p is None else f"{row.adjusted_p:.3f}")
+        return TableCell("")
+    return TableCell("n too small" if row.adjusted_p is None else f"{row.adjusted_p:.3f}")
 
 
-def _gflops(row: TableRow) -> Cell:
+def _gflops(row: TableRow) -> TableCell:
     if row.cost is None:
-        return Cell("" if row.top1 is None else "-")
+        return TableCell("" if row.top1 is None else "-")
     # Networks for small pictures cost less than what the published figures are rounded to.
-    return Cell(f"{row.cost.gflops:,.0f}" if row.cost.gflops >= 10 else f"{row.cost.gflops:.2g}")
+    return TableCell(f"{row.cost.gflops:,.0f}" if row.cost.gflops >= 10 else f"{row.cost.gflops:.2g}")
 
 
 MEASURED: tuple[Column, ...] = (
@@ -102,21 +102,21 @@ _SHORT_NAMES = {"Kinetics-400": "K400"}
 
 
 def _published(dataset: str, measure: str) -> Column:
-    def cell(row: TableRow) -> Cell:
+    def cell(row: TableRow) -> TableCell:
         for figure in row.published:
             if figure.dataset == dataset:
                 value = getattr(figure, measure)
                 if value is None:
-                    return Cell("-")
+                    return TableCell("-")
                 text = f"{value:,.0f}" if measure == "gflops" else f"{value:.1f}"
-                return Cell(text, (figure.note,) if figure.note and measure == "top1" else ())
-        return Cell("-")
+                return TableCell(text, (figure.note,) if figure.note and measure == "top1" else ())
+        return TableCell("-")
 
     return Column("published", f"{_SHORT_NAMES.get(dataset, dataset)}\n{_MEASURE_NAMES[measure]}", cell)
 
 
 def _label(key: str, header: str) -> Column:
-    return Column("", header, lambda row: Cell(row.definition.labels.get(key, "-")), is_text=True)
+    return Column("", header, lambda row: TableCell(row.definition.labels.get(key, "-")), is_text=True)
 
 
 def columns_of(table: TableDefinition, rows: Sequence[TableRow]) -> tuple[Column, ...]:
@@ -132,7 +132,7 @@ def columns_of(table: TableDefinition, rows: Sequence[TableRow]) -> tuple[Column
     if any(row.top1 for row in rows) and any(measure == "gflops" for _, measure in table.published_columns):
         measured.append(GFLOPS)
     return (
-        Column("", "method", lambda row: Cell(row.definition.method), is_text=True),
+        Column("", "method", lambda row: TableCell(row.definition.method), is_text=True),
         *(_label(key, header) for key, header in table.label_columns),
         *measured,
         *(_published(dataset, measure) for dataset, measure in table.published_columns),

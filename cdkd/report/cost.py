@@ -1,4 +1,4 @@
-"""What a row's network costs, read from the facts of its runs."""
+"""What a row's network costs, read from the metadata of its runs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,18 +20,18 @@ class Cost:
         return self.gmacs_per_view * self.num_views
 
 
-def cost_of(facts: Mapping[str, str], of: str = "") -> Cost | None:
-    """The cost among a run's facts; None where the run did not count it.
+def cost_of(metadata: Mapping[str, str], of: str = "") -> Cost | None:
+    """The cost among a run's metadata; None where the run did not count it.
 
     Args:
-        facts: of the run.
+        metadata: of the run.
         of: "teacher_" for the run's teacher instead of its student.
     """
     try:
         return Cost(
-            gmacs_per_view=float(facts[f"{of}gmacs_per_view"]),
-            num_views=int(facts["num_views"]),
-            parameters=int(facts[f"{of}parameters"]),
+            gmacs_per_view=float(metadata[f"{of}gmacs_per_view"]),
+            num_views=int(metadata["num_views"]),
+            parameters=int(metadata[f"{of}parameters"]),
         )
     except KeyError:
         return None

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from cdkd.atomic_write import atomic_write
 from cdkd.report.tracked import ReportError
-from cdkd.whole_file import write_whole
 
 
 def write_atomically(path: Path, content: bytes) -> Path:
@@ -13,7 +13,7 @@ def write_atomically(path: Path, content: bytes) -> Path:
         ReportError: the file cannot be written.
     """
     try:
-        write_whole(path, content)
+        atomic_write(path, content)
     except OSError as error:
         raise ReportError(f"{path}: cannot be written: {error.strerror or error}") from error
     return path

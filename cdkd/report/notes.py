@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from cdkd.report.aggregate import TableRow
-from cdkd.report.protocol import Selection, Variant, disagreements
+from cdkd.report.protocol import ComparableRuns, Variant, disagreements
 from cdkd.report.statistics import MIN_SEEDS_TO_TEST, resolution_half_width
 from cdkd.report.tables import TableDefinition
 from cdkd.report.videos import VideoComparison
@@ -12,18 +12,18 @@ from cdkd.report.videos import VideoComparison
 _LAMBDAS = {"λ1": "distill.spatial.weight", "λ2": "distill.temporal.weight", "λ3": "distill.logits.weight"}
 
 
-def notes_below(table: TableDefinition, rows: Sequence[TableRow], selection: Selection) -> tuple[str, ...]:
+def notes_below(table: TableDefinition, rows: Sequence[TableRow], comparable: ComparableRuns) -> tuple[str, ...]:
     """Every note of a table, in the order in which a reader needs them."""
     measured = [row for row in rows if row.finished]
     notes: list[str] = []
     if measured:
         notes += _meaning(measured)
-        notes += _protocol(measured, selection)
+        notes += _protocol(measured, comparable)
         notes += _code(measured)
-        notes += _networks(selection)
+        notes += _networks(comparable)
         notes += _teachers(rows)
     notes += _unfinished(rows)
-    notes += _left_out(selection)
+    notes += _left_out(comparable)
     if table.free_rows:
         notes += _best_weights(measured)
     sources = sorted({figure.source for row in rows for figure in row.published})
@@ -74,9 +74,9 @@ def _mcnemar(videos: VideoComparison) -> str:
     return f"p < 0.05 in {sum(test.p_value < 0.05 for test in tests)} of {len(tests)} seeds"
 
 
-def _protocol(rows: Sequence[TableRow], selection: Selection) -> list[str]:
+def _protocol(rows: Sequence[TableRow], comparable: ComparableRuns) -> list[str]:
     first = rows[0].finished[0]
-    settings, facts = first.settings, first.facts
+    settings, metadata = first.settings, first.metadata
     seeds = sorted({run.seed for row in rows for run in row.finished})
     parts = [_seeds(seeds)]
     if "train.epochs" in settings:
@@ -87,16 +87,16 @@ def _protocol(rows: Sequence[TableRow], selection: Selection) -> list[str]:
         )
     if "student.weights" in settings:
         parts.append(f"streams start from {settings['student.weights']} weights")
-    parts += [f"{name} {facts[name]}" for name in ("split", "views") if name in facts]
-    version = facts.get("dataset_hash") or facts.get("dataset_version")
+    parts += [f"{name} {metadata[name]}" for name in ("split", "views") if name in metadata]
+    version = metadata.get("dataset_hash") or metadata.get("dataset_version")
     if version:
         parts.append(f"data version {version[:12]}")
     notes = [f"Protocol of every row: {', '.join(parts)}."]
-    lambdas = _lambdas(selection)
+    lambdas = _lambdas(comparable)
     if lambdas:
         notes.append(f"Weights where a loss takes part: {lambdas}.")
-    if "num_test_videos" in facts:
-        number = int(facts["num_test_videos"])
+    if "num_test_videos" in metadata:
+        number = int(metadata["num_test_videos"])
         floor = max(resolution_half_width(number, row.top1.mean) for row in rows if row.top1)
         notes.append(f"Resolution: {number:,} test videos know one accuracy to ± {floor:.1f} points (95 % half-width).")
     return notes
@@ -106,10 +106,10 @@ def _seeds(seeds: Sequence[int]) -> str:
     return f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
 
 
-def _lambdas(selection: Selection) -> str:
+def _lambdas(comparable: ComparableRuns) -> str:
     texts = []
     for name, key in _LAMBDAS.items():
-        values = sorted({v.protocol[key] for v in selection.chosen.values() if key in v.protocol and v.finished})
+        values = sorted({v.protocol[key] for v in comparable.chosen.values() if key in v.protocol and v.finished})
         if values:
             texts.append(f"{name} = {', '.join(f'{value:g}' for value in values)}")
     return "; ".join(texts)
@@ -152,10 +152,10 @@ def _code(rows: Sequence[TableRow]) -> list[str]:
     return notes
 
 
-def _networks(selection: Selection) -> list[str]:
+def _networks(comparable: ComparableRuns) -> list[str]:
     """Warns where two networks of a table were trained by different recipes, for example unequal budgets."""
     blocks: dict[str, dict[str, str]] = {}
-    for variant in selection.chosen.values():
+    for variant in comparable.chosen.values():
         shared = {k: str(v) for k, v in variant.protocol.items() if k.startswith(("train.", "student."))}
         blocks.setdefault(variant.row.block, {}).update(shared)
     notes = []
@@ -203,11 +203,11 @@ def _unfinished(rows: Sequence[TableRow]) -> list[str]:
     return notes
 
 
-def _left_out(selection: Selection) -> list[str]:
+def _left_out(comparable: ComparableRuns) -> list[str]:
     """Says how many runs stand under another protocol, and what sets them apart."""
     groups: dict[str, int] = defaultdict(int)
-    for variant in selection.left_out:
-        groups[_what_differs(variant, selection)] += len(variant.runs)
+    for variant in comparable.left_out:
+        groups[_what_differs(variant, comparable)] += len(variant.runs)
     if not groups:
         return []
     texts = [f"{count} with {text}" for text, count in groups.items()]
@@ -215,9 +215,9 @@ def _left_out(selection: Selection) -> list[str]:
     return [f"Runs under another protocol, left out and never pooled: {total} ({_shortened(texts, '; ', 5)})."]
 
 
-def _what_differs(variant: Variant, selection: Selection) -> str:
+def _what_differs(variant: Variant, comparable: ComparableRuns) -> str:
     texts: list[str] = []
-    for other in selection.chosen.values():
+    for other in comparable.chosen.values():
         for key in disagreements(variant, other):
             text = f"{key} {variant.protocol[key]} instead of {other.protocol[key]}"
             if text not in texts:

@@ -8,16 +8,16 @@ from datetime import datetime
 from difflib import get_close_matches
 from typing import Any
 
-from cdkd.report.axes import Axes, axes_of
+from cdkd.report.method_factors import MethodFactors, factors_of
 from cdkd.report.tables import RowDefinition, TableDefinition, free_row
 from cdkd.report.tracked import ReportError, Run
 
 # Neither can change a result: how the machine was used, and where files lie.
 _IRRELEVANT = ("seed", "runtime.", "data.root", "data.cache")
-# What the runs found out and every row must share; the other facts describe a run without changing it.
-_SHARED_FACTS = ("dataset_version", "dataset_hash", "split", "views", "num_test_videos")
+# What the runs found out and every row must share; the other metadata describe a run without changing it.
+_SHARED_METADATA = ("dataset_version", "dataset_hash", "split", "views", "num_test_videos")
 # Between two networks (blocks) only the data and the test-time protocol must agree; their recipes may differ.
-SHARED_BY_BLOCKS = ("data.", "evaluation.", "facts.")
+SHARED_BY_BLOCKS = ("data.", "evaluation.", "metadata.")
 _VALIDATION = "validation_top1"
 
 
@@ -48,7 +48,7 @@ class Variant:
 
 
 @dataclass(frozen=True)
-class Selection:
+class ComparableRuns:
     """The protocol that a table shows, and what it leaves out."""
 
     chosen: Mapping[str, Variant]
@@ -56,20 +56,20 @@ class Selection:
     left_out: tuple[Variant, ...]
 
 
-def is_read(key: str, axes: Axes) -> bool:
+def is_read(key: str, factors: MethodFactors) -> bool:
     """Whether a run with these axes reads a setting at all: what is switched off cannot set two runs apart."""
-    has_teacher = axes.spatial or axes.temporal or axes.logits
+    has_teacher = factors.spatial or factors.temporal or factors.logits
     readers = {
-        "distill.spatial.": axes.spatial,
-        "distill.temporal.": axes.temporal,
-        "distill.logits.": axes.logits,
+        "distill.spatial.": factors.spatial,
+        "distill.temporal.": factors.temporal,
+        "distill.logits.": factors.logits,
         # The decoder is as wide as the teacher's maps, even where no loss compares them.
-        "teacher.arch": has_teacher or axes.decoder,
-        "teacher.backbone": has_teacher or axes.decoder,
+        "teacher.arch": has_teacher or factors.decoder,
+        "teacher.backbone": has_teacher or factors.decoder,
         "teacher.": has_teacher,
-        "student.gate": axes.decoder,
-        "student.attention_dim": axes.decoder,
-        "student.head": axes.decoder,
+        "student.gate": factors.decoder,
+        "student.attention_dim": factors.decoder,
+        "student.head": factors.decoder,
     }
     return next((is_used for prefix, is_used in readers.items() if key.startswith(prefix)), True)
 
@@ -79,20 +79,20 @@ def protocol_of(settings: Mapping[str, Any], own_settings: frozenset[str]) -> di
 
     Lists become tuples.
     """
-    axes = axes_of(settings)
+    factors = factors_of(settings)
     return {
         key: tuple(value) if isinstance(value, list) else value
         for key, value in settings.items()
-        if is_read(key, axes)
+        if is_read(key, factors)
         and key not in own_settings
         and not key.startswith(_IRRELEVANT)
         and not key.endswith(".enabled")
     }
 
 
-def shared_facts(run: Run) -> dict[str, str]:
+def shared_metadata(run: Run) -> dict[str, str]:
     """What a run found out and shares with every row of its table, by dotted key."""
-    return {f"facts.{name}": run.facts[name] for name in _SHARED_FACTS if name in run.facts}
+    return {f"metadata.{name}": run.metadata[name] for name in _SHARED_METADATA if name in run.metadata}
 
 
 def runs_where(runs: Sequence[Run], wanted: Mapping[str, Any]) -> tuple[Run, ...]:
@@ -110,21 +110,23 @@ def runs_where(runs: Sequence[Run], wanted: Mapping[str, Any]) -> tuple[Run, ...
     return tuple(
         run
         for run in runs
-        if all(run.settings.get(key) == value for key, value in wanted.items() if is_read(key, axes_of(run.settings)))
+        if all(
+            run.settings.get(key) == value for key, value in wanted.items() if is_read(key, factors_of(run.settings))
+        )
     )
 
 
 def row_of(table: TableDefinition, run: Run) -> RowDefinition | None:
     """The table's row that a run belongs to; None for a run that the table has no row for."""
-    axes = axes_of(run.settings)
+    factors = factors_of(run.settings)
     for row in table.rows:
-        if row.match is not None and axes.matches(row.match):
+        if row.match is not None and factors.matches(row.match):
             return row
-    return free_row(table, axes)
+    return free_row(table, factors)
 
 
 def variants_of(table: TableDefinition, runs: Iterable[Run]) -> list[Variant]:
-    """Runs grouped by row and protocol; an unfinished run, which knows no facts, joins every group of its settings."""
+    """Runs grouped by row and protocol; an unfinished run, which has no metadata, joins all of its settings."""
     groups: dict[tuple[str, frozenset[Any]], dict[frozenset[Any], list[Run]]] = defaultdict(lambda: defaultdict(list))
     rows: dict[str, RowDefinition] = {}
     for run in runs:
@@ -133,13 +135,13 @@ def variants_of(table: TableDefinition, runs: Iterable[Run]) -> list[Variant]:
             continue
         rows[row.key] = row
         settings = frozenset(protocol_of(run.settings, table.own_settings).items())
-        facts = frozenset(shared_facts(run).items())
-        groups[row.key, settings][facts].append(run)
+        metadata = frozenset(shared_metadata(run).items())
+        groups[row.key, settings][metadata].append(run)
     variants = []
-    for (key, settings), by_facts in groups.items():
-        without_facts = by_facts.pop(frozenset(), [])
-        for facts, members in (by_facts or {frozenset(): []}).items():
-            variants.append(Variant(rows[key], dict(settings | facts), _one_per_seed([*members, *without_facts])))
+    for (key, settings), by_metadata in groups.items():
+        without_metadata = by_metadata.pop(frozenset(), [])
+        for metadata, members in (by_metadata or {frozenset(): []}).items():
+            variants.append(Variant(rows[key], dict(settings | metadata), _one_per_seed([*members, *without_metadata])))
     return variants
 
 
@@ -177,7 +179,7 @@ def _conflicts(one: _Kind, other: _Kind) -> set[str]:
     return keys if one.block == other.block else {key for key in keys if key.startswith(SHARED_BY_BLOCKS)}
 
 
-def select(variants: Sequence[Variant]) -> Selection:
+def select(variants: Sequence[Variant]) -> ComparableRuns:
     """Picks the largest set of mutually comparable rows.
 
     Most rows, then most runs; between equals the higher mean on validation videos (never on test), then the youngest.
@@ -195,7 +197,7 @@ def select(variants: Sequence[Variant]) -> Selection:
                 allowed = allowed & comparable[kind]
         if not best or _rank([*group.values()]) > _rank(best):
             best = [*group.values()]
-    return Selection(
+    return ComparableRuns(
         chosen={variant.row.key: variant for variant in best},
         left_out=tuple(variant for variant in variants if all(variant is not one for one in best)),
     )

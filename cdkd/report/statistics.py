@@ -178,5 +178,5 @@ def paired_bootstrap(
 
 def resolution_half_width(num_videos: int, accuracy_percent: float) -> float:
     """95 % half-width, in points, of one accuracy measured on `num_videos` test videos."""
-    share = accuracy_percent / 100
-    return 100 * 1.96 * math.sqrt(share * (1 - share) / num_videos)
+    fraction = accuracy_percent / 100
+    return 100 * 1.96 * math.sqrt(fraction * (1 - fraction) / num_videos)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from cdkd.report.axes import Axes
+from cdkd.report.method_factors import MethodFactors
 from cdkd.report.published import published_figures
 
 
@@ -16,7 +16,7 @@ class RowDefinition:
     """Joins the row with its published figures."""
     method: str
     match: Mapping[str, Any] | None
-    """Value of each axis (cdkd.report.axes.Axes); None: a row of other authors, known from print only."""
+    """Value of each axis (cdkd.report.method_factors.Axes); None: a row of other authors, known from print only."""
     block: str = ""
     """Rows of one network; they share a baseline and, except for the rows' own axes, every setting."""
     baseline: str | None = None
@@ -130,10 +130,10 @@ def lambda_row(lambda1: float, lambda2: float, logits: bool) -> RowDefinition:
     )
 
 
-def free_row(table: TableDefinition, axes: Axes) -> RowDefinition | None:
+def free_row(table: TableDefinition, factors: MethodFactors) -> RowDefinition | None:
     """The row of a run that fits none of the table's own; None where the table has no place for it."""
-    fits = axes.model == "three_stream" and axes.arch == "tsm" and axes.decoder
-    return lambda_row(axes.lambda1, axes.lambda2, axes.logits) if table.free_rows and fits else None
+    fits = factors.model == "three_stream" and factors.arch == "tsm" and factors.decoder
+    return lambda_row(factors.lambda1, factors.lambda2, factors.logits) if table.free_rows and fits else None
 
 
 # Rows of Tables 1 to 3 that the students' runs tell of, since these have learnt from them.

@@ -1,4 +1,4 @@
-"""The raw-domain rows: what teachers reach on the students' test, which the students' runs tell among their facts."""
+"""The raw-domain rows: what teachers reach on the students' test, as the students' runs tell it."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from cdkd.report.protocol import SHARED_BY_BLOCKS, Selection, protocol_of, shared_facts
+from cdkd.report.protocol import SHARED_BY_BLOCKS, ComparableRuns, protocol_of, shared_metadata
 from cdkd.report.tracked import Run
 
 _Kind = frozenset[tuple[str, str]]
@@ -25,15 +25,15 @@ class TaughtBy:
     @property
     def top1(self) -> float:
         """Test accuracy in percent."""
-        return float(self.run.facts[_TOP1])
+        return float(self.run.metadata[_TOP1])
 
     @property
     def top5(self) -> float:
         """Test accuracy in percent."""
-        return float(self.run.facts[_TOP5])
+        return float(self.run.metadata[_TOP5])
 
 
-def teachers_of(arch: str, runs: Sequence[Run], selection: Selection) -> tuple[TaughtBy, ...]:
+def teachers_of(arch: str, runs: Sequence[Run], comparable: ComparableRuns) -> tuple[TaughtBy, ...]:
     """The teachers of one architecture, one per seed: equal in all other settings, tested as the shown rows are.
 
     Of several kinds the one that a shown row learnt from, then the one with most seeds, then the youngest.
@@ -43,12 +43,12 @@ def teachers_of(arch: str, runs: Sequence[Run], selection: Selection) -> tuple[T
         runs: of the table's data set, those too for which the table has no row.
         selection: the shown rows.
     """
-    shown = [variant for variant in selection.chosen.values() if variant.finished]
+    shown = [variant for variant in comparable.chosen.values() if variant.finished]
     common = {key: value for variant in shown for key, value in variant.protocol.items()}
-    learnt_from = {_kind(run) for variant in shown for run in variant.finished if _TOP1 in run.facts}
+    learnt_from = {_kind(run) for variant in shown for run in variant.finished if _TOP1 in run.metadata}
     kinds: dict[_Kind, dict[int, Run]] = defaultdict(dict)
     for run in sorted(runs, key=lambda run: run.started):
-        tells = run.is_finished and _TOP1 in run.facts and _arch(run) == arch
+        tells = run.is_finished and _TOP1 in run.metadata and _arch(run) == arch
         if tells and shown and not _is_tested_otherwise(run, common):
             kinds[_kind(run)][int(run.settings.get("teacher.seed", 0))] = run
     if not kinds:
@@ -71,5 +71,5 @@ def _kind(run: Run) -> _Kind:
 
 
 def _is_tested_otherwise(run: Run, common: Mapping[str, Any]) -> bool:
-    own = protocol_of(run.settings, frozenset()) | shared_facts(run)
+    own = protocol_of(run.settings, frozenset()) | shared_metadata(run)
     return any(key in common and common[key] != value for key, value in own.items() if key.startswith(SHARED_BY_BLOCKS))

@@ -38,7 +38,7 @@ class Run:
     """Every setting by its dotted key."""
     metrics: Mapping[str, float]
     """Accuracies in percent."""
-    facts: Mapping[str, str]
+    metadata: Mapping[str, str]
     """What the run found out: data set, its version, split, views, numbers of videos."""
 
     @property
@@ -81,7 +81,7 @@ def _run(row: Mapping[Any, Any]) -> Run:
         dirty=str(present.get("dirty", False)).lower() == "true",
         settings=_below("settings.", present),
         metrics={key: float(value) for key, value in _below("metrics.", present).items()},
-        facts={key: str(value) for key, value in _below("facts.", present).items()},
+        metadata={key: str(value) for key, value in _below("metadata.", present).items()},
     )
 
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from cdkd.whole_file import write_whole
+from cdkd.atomic_write import atomic_write
 
 Metrics = Mapping[str, float]
 Send = Callable[[Sequence[tuple[int, Metrics]]], None]
@@ -34,7 +34,7 @@ class Logbook:
         if self._past is not None:
             kept = [entry for entry in self._past if entry[0] < epoch]
             self._past = None
-            write_whole(self._file, "".join(map(_line, kept)))
+            atomic_write(self._file, "".join(map(_line, kept)))
             if kept:
                 self._send(kept)
         self._send([(epoch, metrics)])

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cdkd import __version__
+from cdkd.run_status import RunStatus
 from cdkd.tracking import tags
 from cdkd.tracking.provenance import provenance
 from cdkd.tracking.store import TrackingError, database_file, open_client
-from cdkd.tracking.tracker import Ending, Opening
+from cdkd.tracking.tracker import RunStart
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 _MAX_METRICS_PER_BATCH = 1000
 _MAX_PARAMS_PER_BATCH = 100
 _MAX_TAG_LENGTH = 5000
-_MLFLOW_STATUS: dict[Ending, str] = {
+_MLFLOW_STATUS: dict[RunStatus, str] = {
     "finished": "FINISHED",
     "diverged": "FINISHED",
     "failed": "FAILED",
@@ -107,27 +108,27 @@ class MlflowTracker:
                 else:
                     self._client.update_run(parent, status="RUNNING")
 
-    def open(self, opening: Opening) -> str:
+    def open(self, start: RunStart) -> str:
         """See `Tracker`."""
         state = provenance(Path.cwd())
-        found = self._tags(opening.role, opening.stage) | {
-            tags.LABEL: opening.label,
-            tags.CELL: opening.cell,
-            tags.SEED: str(opening.seed),
-            tags.ATTEMPT: str(opening.attempt),
-            tags.PLAN: opening.plan,
+        found = self._tags(start.role, start.stage) | {
+            tags.LABEL: start.label,
+            tags.CELL: start.cell,
+            tags.SEED: str(start.seed),
+            tags.ATTEMPT: str(start.attempt),
+            tags.STAGE_DIGEST: start.stage_digest,
         }
-        found |= {tags.LABELS + axis: label for axis, label in opening.labels.items()}
+        found |= {tags.LABELS + axis: label for axis, label in start.labels.items()}
         if state.commit is not None:
             found |= {tags.COMMIT: state.commit, "mlflow.source.git.commit": state.commit}
         if state.dirty is not None:
             found[tags.DIRTY] = "true" if state.dirty else "false"
-        parent = self._find_parent(opening.stage)
+        parent = self._find_parent(start.stage)
         if parent is not None:
             found["mlflow.parentRunId"] = parent
-        name = f"{opening.label}, seed {opening.seed}" if opening.role == "cell" else opening.label
+        name = f"{start.label}, seed {start.seed}" if start.role == "cell" else start.label
         run_id: str = self._client.create_run(self._experiment, tags=found, run_name=name).info.run_id
-        self._log_params(run_id, opening.settings)
+        self._log_params(run_id, start.settings)
         return run_id
 
     def _log_params(self, run_id: str, settings: Mapping[str, Any]) -> None:
@@ -155,14 +156,14 @@ class MlflowTracker:
         """See `Tracker`."""
         self._client.log_artifact(run_id, str(file), folder or None)
 
-    def close(self, run_id: str, ending: Ending, facts: Mapping[str, str] | None = None, error: str = "") -> None:
+    def close(self, run_id: str, status: RunStatus, metadata: Mapping[str, str] | None = None, error: str = "") -> None:
         """See `Tracker`."""
         from mlflow.entities import RunTag
 
-        found = {tags.FACTS + name: text for name, text in (facts or {}).items()}
-        found |= {tags.STATUS: ending} | ({tags.ERROR: error} if error else {})
+        found = {tags.METADATA + name: text for name, text in (metadata or {}).items()}
+        found |= {tags.STATUS: status} | ({tags.ERROR: error} if error else {})
         self._client.log_batch(run_id, tags=[RunTag(key, text[:_MAX_TAG_LENGTH]) for key, text in found.items()])
-        self._client.set_terminated(run_id, _MLFLOW_STATUS[ending])
+        self._client.set_terminated(run_id, _MLFLOW_STATUS[status])
 
     def kill_if_open(self, run_id: str) -> bool:
         """See `Tracker`."""
@@ -181,10 +182,10 @@ class MlflowTracker:
         """See `Tracker`."""
         return {run.info.run_id: run.data.tags.get(tags.STATUS, "running") for run in self._search("cell")}
 
-    def close_stage(self, stage: str, ending: Ending, files: Sequence[Path] = ()) -> None:
+    def close_stage(self, stage: str, status: RunStatus, files: Sequence[Path] = ()) -> None:
         """See `Tracker`."""
         self.attach_to_stage(stage, files)
-        self.close(self._require_parent(stage), ending)
+        self.close(self._require_parent(stage), status)
 
     def attach_to_stage(self, stage: str, files: Sequence[Path], folder: str = "") -> None:
         """See `Tracker`."""

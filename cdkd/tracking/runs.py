@@ -31,7 +31,7 @@ BASE_COLUMNS = (
     "version",
     "started",
 )
-"""Columns that every table of runs has; `labels.`, `settings.`, `metrics.` and `facts.` columns follow."""
+"""Columns that every table of runs has; `labels.`, `settings.`, `metrics.` and `metadata.` columns follow."""
 
 
 _PAGE_SIZE = 1000
@@ -42,7 +42,7 @@ def load_runs(tracking_uri: str | None = None, study: str | None = None) -> pd.D
     """Every tracked attempt at a cell, oldest first, one row each.
 
     Columns: `BASE_COLUMNS`; `labels.<axis>` (texts); `settings.<dotted key>` (typed as they were configured, lists
-    as lists); `metrics.<name>` (last value; accuracies in percent); `facts.<name>` (texts). `status` is one of
+    as lists); `metrics.<name>` (last value; accuracies in percent); `metadata.<name>` (texts). `status` is one of
     finished, diverged, failed, killed, running; `started` is a UTC time; `dirty` a boolean; a cell absent is missing.
 
     Args:
@@ -60,7 +60,7 @@ def load_runs(tracking_uri: str | None = None, study: str | None = None) -> pd.D
     rows = [_row(run) for run in _search(client, chosen)] if chosen else []
     rows.sort(key=lambda row: (row["started"], row["run_id"]))
     columns = list(BASE_COLUMNS)
-    for prefix in ("labels.", "settings.", "metrics.", "facts."):
+    for prefix in ("labels.", "settings.", "metrics.", "metadata."):
         columns += sorted({key for row in rows for key in row if key.startswith(prefix)})
     return pd.DataFrame(rows, columns=columns)
 
@@ -125,7 +125,8 @@ def _row(run: "Run") -> dict[str, Any]:
         "started": pd.Timestamp(run.info.start_time, unit="ms", tz="UTC"),
     }
     row |= {f"labels.{key.removeprefix(tags.LABELS)}": v for key, v in found.items() if key.startswith(tags.LABELS)}
-    row |= {f"facts.{key.removeprefix(tags.FACTS)}": v for key, v in found.items() if key.startswith(tags.FACTS)}
+    for prefix in (tags.FORMER_METADATA, tags.METADATA):
+        row |= {f"metadata.{key.removeprefix(prefix)}": v for key, v in found.items() if key.startswith(prefix)}
     row |= {f"settings.{key}": decode_setting(value) for key, value in run.data.params.items()}
     row |= {f"metrics.{key}": value for key, value in run.data.metrics.items()}
     return row

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-Ending = Literal["finished", "diverged", "failed", "killed"]
+from cdkd.run_status import RunStatus
 
 
 @dataclass(frozen=True)
-class Opening:
+class RunStart:
     """All that is known of a run before its first epoch."""
 
     role: Literal["cell", "teacher"]
@@ -23,7 +23,7 @@ class Opening:
     seed: int
     attempt: int
     """Counts from 1."""
-    plan: str
+    stage_digest: str
     """Hash of the stage's cells."""
     settings: Mapping[str, Any]
     """Every setting by its dotted key."""
@@ -37,7 +37,7 @@ class Tracker(Protocol):
     def prepare(self, stages: Sequence[str]) -> None:
         """Makes the store ready for many processes at once: schema, experiment, one parent run per stage."""
 
-    def open(self, opening: Opening) -> str:
+    def open(self, start: RunStart) -> str:
         """Starts a run; returns its id."""
 
     def log(self, run_id: str, history: Sequence[tuple[int, Mapping[str, float]]]) -> None:
@@ -46,16 +46,16 @@ class Tracker(Protocol):
     def attach(self, run_id: str, file: Path, folder: str = "") -> None:
         """Keeps a copy of a file with the run."""
 
-    def close(self, run_id: str, ending: Ending, facts: Mapping[str, str] | None = None, error: str = "") -> None:
+    def close(self, run_id: str, status: RunStatus, metadata: Mapping[str, str] | None = None, error: str = "") -> None:
         """Ends a run."""
 
     def kill_if_open(self, run_id: str) -> bool:
         """Ends a run that its dead process left open, as killed; False: it had ended properly before."""
 
     def living_cells(self) -> dict[str, str]:
-        """run id -> ending, of every run of a cell that is in the store and not deleted."""
+        """run id -> status, of every run of a cell that is in the store and not deleted."""
 
-    def close_stage(self, stage: str, ending: Ending, files: Sequence[Path] = ()) -> None:
+    def close_stage(self, stage: str, status: RunStatus, files: Sequence[Path] = ()) -> None:
         """Ends a stage's parent run and keeps the files with it."""
 
     def attach_to_stage(self, stage: str, files: Sequence[Path], folder: str = "") -> None:

@@ -5,20 +5,21 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from cdkd.callbacks import Log, Progress
-from cdkd.data.batches import Batches
-from cdkd.data.clips import ClipBatch
+from cdkd.data.clips.clip import ClipBatch
+from cdkd.data.loading.loader import ClipLoader
+from cdkd.run_status import RunStatus
 from cdkd.seeding import derive_seed
 from cdkd.settings import OptimizerSettings
-from cdkd.train.checkpoint import Snapshot, load_checkpoint, save_checkpoint
 from cdkd.train.optimizer import build_optimizer, learning_rate_factor
 from cdkd.train.partial_batch_norm import freeze_parameters, freeze_statistics
 from cdkd.train.processes import ALONE, Processes
+from cdkd.train.training_state import TrainingState, load_checkpoint, save_checkpoint
 
 
 class StepLoss(Protocol):
@@ -34,11 +35,11 @@ class StepLoss(Protocol):
 
 
 @dataclass(frozen=True)
-class Task:
+class TrainingTask:
     """What is trained, on what, towards what."""
 
     network: nn.Module
-    batches: Callable[[int], Batches]
+    batches: Callable[[int], ClipLoader]
     """Epoch -> its batches."""
     loss: Callable[[ClipBatch, int], StepLoss]
     """(batch, step) -> loss; called in training mode, under autocast."""
@@ -46,12 +47,12 @@ class Task:
     """Metrics on the validation part, in percent; called in eval mode."""
     metric: str = "validation_top1"
     """What `best_validation` compares."""
-    without_exchange: Callable[[], AbstractContextManager[object]] = nullcontext
+    no_sync: Callable[[], AbstractContextManager[object]] = nullcontext
     """Context of backward passes that exchange no gradients with other processes yet."""
 
 
 @dataclass(frozen=True)
-class Plan:
+class FitConfig:
     """How long, how fast, and what is kept."""
 
     settings: OptimizerSettings
@@ -64,10 +65,7 @@ class Plan:
     processes: Processes = ALONE
 
 
-Status = Literal["finished", "diverged"]
-
-
-def fit(task: Task, plan: Plan, log: Log, progress: Progress) -> Status:
+def fit(task: TrainingTask, config: FitConfig, log: Log, progress: Progress) -> RunStatus:
     """Trains `task.network` from its checkpoint, or from the start, to the last epoch.
 
     A resumed training equals an uninterrupted one bit for bit on the CPU: order, crops and dropout of a step depend on
@@ -76,51 +74,51 @@ def fit(task: Task, plan: Plan, log: Log, progress: Progress) -> Status:
     Returns:
         "diverged" where a loss was not finite; the network then holds the weights of that moment.
     """
-    settings = plan.settings
+    settings = config.settings
     if settings.partial_batch_norm:
         freeze_parameters(task.network)
     optimizer = build_optimizer(task.network, settings)
-    scaler = torch.amp.GradScaler(plan.device.type, enabled=_precision(plan) == torch.float16)
-    snapshot = Snapshot(0)
-    resumed = load_checkpoint(plan.folder, task.network)
+    scaler = torch.amp.GradScaler(config.device.type, enabled=_precision(config) == torch.float16)
+    state = TrainingState(0)
+    resumed = load_checkpoint(config.folder, task.network)
     if resumed is not None:
-        snapshot, states = resumed
+        state, states = resumed
         optimizer.load_state_dict(states["optimizer"])
         scaler.load_state_dict(states["scaler"])
-    for epoch in range(snapshot.epoch, settings.epochs):
-        means = _train_epoch(task, plan, optimizer, scaler, epoch, progress)
+    for epoch in range(state.epoch, settings.epochs):
+        means = _train_epoch(task, config, optimizer, scaler, epoch, progress)
         if means is None:
             return "diverged"
         done = epoch + 1
         is_last = done == settings.epochs
-        every = plan.validate_every_epochs
+        every = config.validate_every_epochs
         if is_last or (every and done % every == 0):
             task.network.eval()
-            plan.processes.share_buffers(task.network)
+            config.processes.share_buffers(task.network)
             means.update(task.validate())
-            snapshot = _keep_best(task, plan, means[task.metric], done, snapshot)
-        if plan.processes.is_first:
+            state = _keep_best(task, config, means[task.metric], done, state)
+        if config.processes.is_main:
             log(means, done)
-        snapshot = Snapshot(done, snapshot.best_metric, snapshot.best_epoch)
-        if is_last or done % plan.checkpoint_every_epochs == 0:
+        state = TrainingState(done, state.best_metric, state.best_epoch)
+        if is_last or done % config.checkpoint_every_epochs == 0:
             states = {"optimizer": optimizer.state_dict(), "scaler": scaler.state_dict()}
-            _save(task, plan, states, snapshot, "last")
-    if plan.keep_best:
-        load_checkpoint(plan.folder, task.network, "best")
+            _save(task, config, states, state, "last")
+    if config.keep_best:
+        load_checkpoint(config.folder, task.network, "best")
     task.network.eval()
     return "finished"
 
 
 def _train_epoch(
-    task: Task,
-    plan: Plan,
+    task: TrainingTask,
+    config: FitConfig,
     optimizer: torch.optim.Optimizer,
     scaler: torch.amp.GradScaler,
     epoch: int,
     progress: Progress,
 ) -> dict[str, float] | None:
     """The epoch's mean terms, or None where a loss was not finite."""
-    settings, processes = plan.settings, plan.processes
+    settings, processes = config.settings, config.processes
     task.network.train()
     if settings.partial_batch_norm:
         freeze_statistics(task.network)
@@ -129,12 +127,12 @@ def _train_epoch(
     started = time.perf_counter()
     for index, batch in enumerate(batches):
         step = epoch * len(batches) + index
-        torch.manual_seed(derive_seed(plan.seed, "dropout", step, *([processes.rank] if processes.rank else [])))
+        torch.manual_seed(derive_seed(config.seed, "dropout", step, *([processes.rank] if processes.rank else [])))
         for group in optimizer.param_groups:
             group["lr"] = group["initial_lr"] * learning_rate_factor(step, len(batches), settings)
         is_update = (index + 1) % settings.accumulate_steps == 0 or index + 1 == len(batches)
-        with nullcontext() if is_update else task.without_exchange():
-            with autocast(plan):
+        with nullcontext() if is_update else task.no_sync():
+            with autocast(config):
                 loss = task.loss(batch, step)
             if not processes.all_true(torch.isfinite(loss.total)):
                 return None
@@ -144,7 +142,7 @@ def _train_epoch(
         for name, term in loss.terms.items():
             sums[name] = sums.get(name, 0.0) + term
         progress((epoch + (index + 1) / len(batches)) / settings.epochs)
-    totals = processes.mean(torch.stack([torch.as_tensor(t, device=plan.device).float() for t in sums.values()]))
+    totals = processes.mean(torch.stack([torch.as_tensor(t, device=config.device).float() for t in sums.values()]))
     means = {f"train_{name}": total / len(batches) for name, total in zip(sums, totals.tolist(), strict=True)}
     means["learning_rate"] = settings.learning_rate * learning_rate_factor(step, len(batches), settings)
     means["epoch_seconds"] = time.perf_counter() - started
@@ -162,28 +160,28 @@ def _update(
     optimizer.zero_grad(set_to_none=True)
 
 
-def _keep_best(task: Task, plan: Plan, metric: float, done: int, snapshot: Snapshot) -> Snapshot:
-    if not plan.keep_best or (snapshot.best_metric is not None and metric <= snapshot.best_metric):
-        return snapshot
-    _save(task, plan, {}, Snapshot(done, metric, done), "best")
-    return Snapshot(done, metric, done)
+def _keep_best(task: TrainingTask, config: FitConfig, metric: float, done: int, state: TrainingState) -> TrainingState:
+    if not config.keep_best or (state.best_metric is not None and metric <= state.best_metric):
+        return state
+    _save(task, config, {}, TrainingState(done, metric, done), "best")
+    return TrainingState(done, metric, done)
 
 
-def _save(task: Task, plan: Plan, states: dict[str, Any], snapshot: Snapshot, name: str) -> None:
-    if plan.processes.is_first:
-        save_checkpoint(plan.folder, task.network, states, snapshot, name)
-    plan.processes.barrier()
+def _save(task: TrainingTask, config: FitConfig, states: dict[str, Any], state: TrainingState, name: str) -> None:
+    if config.processes.is_main:
+        save_checkpoint(config.folder, task.network, states, state, name)
+    config.processes.barrier()
 
 
-def _precision(plan: Plan) -> torch.dtype:
-    wanted = plan.settings.precision
+def _precision(config: FitConfig) -> torch.dtype:
+    wanted = config.settings.precision
     if wanted == "auto":
-        is_able = plan.device.type == "cuda" and torch.cuda.is_bf16_supported()
+        is_able = config.device.type == "cuda" and torch.cuda.is_bf16_supported()
         return torch.bfloat16 if is_able else torch.float32
     return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[wanted]
 
 
-def autocast(plan: Plan) -> AbstractContextManager[object]:
+def autocast(config: FitConfig) -> AbstractContextManager[object]:
     """Mixed precision as the plan has it, or nothing for fp32."""
-    dtype = _precision(plan)
-    return nullcontext() if dtype == torch.float32 else torch.autocast(plan.device.type, dtype)
+    dtype = _precision(config)
+    return nullcontext() if dtype == torch.float32 else torch.autocast(config.device.type, dtype)

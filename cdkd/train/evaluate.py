@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cdkd.data.clips import ClipBatch
-from cdkd.data.loaders import ClipSource
+from cdkd.data.clips.clip import ClipBatch
+from cdkd.data.loading.dataset import ClipDataset
 from cdkd.settings import EvaluationSettings
 from cdkd.train.metrics import Scores
 from cdkd.train.processes import ALONE, Processes
@@ -17,7 +17,11 @@ Predict = Callable[[ClipBatch, int], Tensor]
 
 
 def evaluate(
-    network: nn.Module, predict: Predict, source: ClipSource, settings: EvaluationSettings, processes: Processes = ALONE
+    network: nn.Module,
+    predict: Predict,
+    source: ClipDataset,
+    settings: EvaluationSettings,
+    processes: Processes = ALONE,
 ) -> Scores:
     """Every video of `source` through every view (test clips x crops), in eval mode and without gradient.
 
@@ -33,7 +37,7 @@ def evaluate(
             rows = [
                 torch.stack([predict(batch, crop).float() for crop in range(settings.crops)]).sum(dim=0).cpu()
                 for batch in source.view_batches(
-                    clip, settings.clips, settings.batch_size, processes.rank, processes.world
+                    clip, settings.clips, settings.batch_size, processes.rank, processes.world_size
                 )
             ]
             if not rows:

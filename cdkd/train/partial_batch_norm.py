@@ -3,7 +3,7 @@
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from cdkd.models.resnet import ResNet
+from cdkd.models.backbones.resnet import ResNet
 
 
 def frozen_norms(network: nn.Module) -> list[nn.Module]:

@@ -15,29 +15,29 @@ class Processes:
     """This process's place among those that share the clips of every step: clip i goes to process i mod world."""
 
     rank: int = 0
-    world: int = 1
+    world_size: int = 1
 
     @property
-    def is_first(self) -> bool:
+    def is_main(self) -> bool:
         """The one process that logs and writes files."""
         return self.rank == 0
 
     def share(self, items: Tensor) -> Tensor:
         """This process's part of something that lies along axis 0 for the clips of the whole step."""
-        return items[self.rank :: self.world]
+        return items[self.rank :: self.world_size]
 
     def barrier(self) -> None:
         """Returns once every process has come here."""
-        if self.world > 1:
+        if self.world_size > 1:
             dist.barrier()
 
     def mean(self, tensor: Tensor) -> Tensor:
         """Mean over the processes, elementwise, without gradient."""
-        if self.world == 1:
+        if self.world_size == 1:
             return tensor
         total = tensor.detach().clone()
         dist.all_reduce(total)
-        return total / self.world
+        return total / self.world_size
 
     def batch_mean(self, per_clip: Tensor) -> Tensor:
         """Mean over the clips of the whole step, without gradient where there are several processes; () from (B,)."""
@@ -49,23 +49,23 @@ class Processes:
 
     def gather(self, rows: Sequence[Any]) -> list[Any]:
         """The rows of all processes in the order of the whole, where each has every world-th row."""
-        if self.world == 1:
+        if self.world_size == 1:
             return list(rows)
-        parts: list[Any] = [None] * self.world
+        parts: list[Any] = [None] * self.world_size
         dist.all_gather_object(parts, list(rows))
-        return [parts[i % self.world][i // self.world] for i in range(sum(map(len, parts)))]
+        return [parts[i % self.world_size][i // self.world_size] for i in range(sum(map(len, parts)))]
 
     @contextmanager
-    def in_first(self, context: AbstractContextManager[object]) -> Iterator[None]:
+    def main_process_first(self, context: AbstractContextManager[object]) -> Iterator[None]:
         """All processes work while the first one holds `context`, for example a lock on what they make together."""
-        with context if self.is_first else nullcontext():
+        with context if self.is_main else nullcontext():
             self.barrier()
             yield
             self.barrier()
 
     def share_buffers(self, network: nn.Module) -> None:
         """Every process gets the first one's buffers: without `sync_batch_norm` the statistics differ."""
-        if self.world > 1:
+        if self.world_size > 1:
             for buffer in network.buffers():
                 dist.broadcast(buffer, src=0)
 
@@ -77,12 +77,12 @@ class Processes:
             device: of its parameters.
             may_skip: some parameters may get no gradient.
         """
-        if self.world == 1:
+        if self.world_size == 1:
             return module
         ids = [torch.cuda.current_device()] if device.type == "cuda" else None
         return nn.parallel.DistributedDataParallel(module, device_ids=ids, find_unused_parameters=may_skip)
 
-    def without_exchange(self, wrapped: nn.Module) -> Callable[[], AbstractContextManager[object]]:
+    def no_sync(self, wrapped: nn.Module) -> Callable[[], AbstractContextManager[object]]:
         """Makes contexts in which the gradients of what `wrap` returned stay in this process."""
         return wrapped.no_sync if isinstance(wrapped, nn.parallel.DistributedDataParallel) else nullcontext
 

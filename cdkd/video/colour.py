@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from cdkd.video.jit import native
 from cdkd.video.memory import empty_array
-from cdkd.video.native import native
-from cdkd.video.wide_colour import PIXELS, difference_32, rgb_32, stream_difference_32
+from cdkd.video.simd_colour import PIXELS, difference_32, rgb_32, stream_difference_32
 
 Plane = NDArray[np.uint8]
 

@@ -9,9 +9,9 @@ from av.error import FFmpegError
 from av.sidedata.motionvectors import MotionVectors
 from av.sidedata.sidedata import SideDataContainer
 
-from cdkd.video.cells import VECTOR_TYPE, Cells, list_cells
 from cdkd.video.colour import Picture, picture_of
 from cdkd.video.frames import StreamInfo, VideoError
+from cdkd.video.motion_blocks import VECTOR_TYPE, Cells, list_cells
 
 _LETTERS = "?IPBS"
 _NO_VECTORS = np.frombuffer(b"", VECTOR_TYPE)

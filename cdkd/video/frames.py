@@ -50,9 +50,9 @@ class StreamInfo:
     frame_types: tuple[str, ...]
     """Each GOP's frames as letters in display order, e.g. `IPPP`; empty where headers do not tell (not MPEG-4)."""
     has_b_frames: bool
-    obstacle: str
+    unsupported_reason: str
     """Why motion and residual cannot be read, with the remedy; empty: they can."""
-    frame_residual_obstacle: str
+    frame_residual_unsupported_reason: str
     """The same for residuals relative to the frame before."""
 
     @property
@@ -63,7 +63,7 @@ class StreamInfo:
     @property
     def is_readable(self) -> bool:
         """Motion and accumulated residual can be read."""
-        return not self.obstacle
+        return not self.unsupported_reason
 
 
 @dataclass(frozen=True, eq=False)

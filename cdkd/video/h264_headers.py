@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from cdkd.video.bits import BitReader
+from cdkd.video.bitstream import BitReader
 
 # Profiles whose parameter set starts with chroma format, bit depths and scaling lists.
 _HIGH_PROFILES = (44, 83, 86, 100, 110, 118, 122, 128, 134, 135, 138, 139, 244)

@@ -146,22 +146,26 @@ def display_order(decoded: Iterable[tuple[int, FrameHeader]], num_gops: int) -> 
 
 def _mpeg4_info(path: Path, container: Any, stream: Any, layer: Layer, gops: list[list[FrameHeader]]) -> StreamInfo:
     types = tuple(sys.intern("".join(header.letter for header in gop)) for gop in gops)
-    obstacle = _format_obstacle(stream)
+    unsupported_reason = _format_unsupported_reason(stream)
     if layer.is_interlaced:
-        obstacle = f"is interlaced: its blocks refer to half pictures; {REMEDY}"
+        unsupported_reason = f"is interlaced: its blocks refer to half pictures; {REMEDY}"
     elif layer.has_sprites:
-        obstacle = f"uses global motion compensation, for which FFmpeg hands out no vectors; {REMEDY}"
+        unsupported_reason = f"uses global motion compensation, for which FFmpeg hands out no vectors; {REMEDY}"
     elif any(letters.rfind("I") != 0 for letters in types):
-        obstacle = f"has key frames that its {container.format.name} container does not mark; {REMEDY}"
-    frame_obstacle = obstacle
-    if not obstacle and layer.is_quarter_pixel:
-        frame_obstacle = f"has quarter-pixel vectors, whose residual per frame cannot be had exactly; {REMEDY}"
-    elif not obstacle and (layer.width % 16 or layer.height % 16):
-        frame_obstacle = (
+        unsupported_reason = f"has key frames that its {container.format.name} container does not mark; {REMEDY}"
+    frame_unsupported_reason = unsupported_reason
+    if not unsupported_reason and layer.is_quarter_pixel:
+        frame_unsupported_reason = (
+            f"has quarter-pixel vectors, whose residual per frame cannot be had exactly; {REMEDY}"
+        )
+    elif not unsupported_reason and (layer.width % 16 or layer.height % 16):
+        frame_unsupported_reason = (
             f"is {layer.width}x{layer.height}: a residual per frame is exact only where both are multiples of 16; "
             f"{REMEDY}"
         )
-    return _info(path, container, stream, types, any("B" in t for t in types), obstacle, frame_obstacle)
+    return _info(
+        path, container, stream, types, any("B" in t for t in types), unsupported_reason, frame_unsupported_reason
+    )
 
 
 def _index_other(path: Path, container: Any, stream: Any) -> Index:
@@ -181,13 +185,13 @@ def _index_other(path: Path, container: Any, stream: Any) -> Index:
             last_pts = packet.pts
     if not lengths:
         raise VideoError(path, "holds no key frame")
-    obstacle = _h264_obstacle(stream, has_reordering)
+    unsupported_reason = _h264_unsupported_reason(stream, has_reordering)
     types = tuple("?" * length for length in lengths)
-    info = _info(path, container, stream, types, has_reordering, obstacle, obstacle)
+    info = _info(path, container, stream, types, has_reordering, unsupported_reason, unsupported_reason)
     return Index(info, tuple(key_times), ())
 
 
-def _h264_obstacle(stream: Any, has_reordering: bool) -> str:
+def _h264_unsupported_reason(stream: Any, has_reordering: bool) -> str:
     name = stream.codec_context.name
     if name != "h264":
         return f"is {name}, of which FFmpeg hands out no motion vectors cdkd can use; {REMEDY}"
@@ -203,10 +207,10 @@ def _h264_obstacle(stream: Any, has_reordering: bool) -> str:
         )
     if sequence.is_interlaced:
         return f"is interlaced H.264; {REMEDY}"
-    return _format_obstacle(stream)
+    return _format_unsupported_reason(stream)
 
 
-def _format_obstacle(stream: Any) -> str:
+def _format_unsupported_reason(stream: Any) -> str:
     pixel_format = stream.codec_context.pix_fmt
     return "" if pixel_format in _PIXEL_FORMATS else f"stores its pixels as {pixel_format}, not yuv420p; {REMEDY}"
 
@@ -217,8 +221,8 @@ def _info(
     stream: Any,
     types: tuple[str, ...],
     has_b_frames: bool,
-    obstacle: str,
-    frame_obstacle: str,
+    unsupported_reason: str,
+    frame_unsupported_reason: str,
 ) -> StreamInfo:
     context = stream.codec_context
     return StreamInfo(
@@ -234,6 +238,6 @@ def _info(
         gop_lengths=tuple(map(len, types)),
         frame_types=types if context.name == "mpeg4" else (),
         has_b_frames=has_b_frames,
-        obstacle=obstacle,
-        frame_residual_obstacle=frame_obstacle,
+        unsupported_reason=unsupported_reason,
+        frame_residual_unsupported_reason=frame_unsupported_reason,
     )

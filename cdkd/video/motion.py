@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cdkd.modality import MOTION_UNITS_PER_PIXEL
-from cdkd.video.cells import BARE, CELL, UNIT_BITS, Cells, x_of, y_of
+from cdkd.video.jit import native
 from cdkd.video.memory import empty_array
-from cdkd.video.native import native
-from cdkd.video.wide import add_row_8, add_row_16
+from cdkd.video.motion_blocks import BARE, CELL, UNIT_BITS, Cells, x_of, y_of
+from cdkd.video.simd import add_row_8, add_row_16
 
 Field = NDArray[np.int16]
 

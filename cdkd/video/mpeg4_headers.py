@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from cdkd.video.bits import BitReader
+from cdkd.video.bitstream import BitReader
 
 _VOP_START = b"\x00\x00\x01\xb6"
 _VOP_LETTERS = "IPBS"

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cdkd.video.cells import BARE, Cells, x_of, y_of
 from cdkd.video.colour import Picture, Plane
-from cdkd.video.native import native
-from cdkd.video.wide import (
+from cdkd.video.jit import native
+from cdkd.video.motion_blocks import BARE, Cells, x_of, y_of
+from cdkd.video.simd import (
     copy_row_8,
     copy_row_16,
     mean_down_8,

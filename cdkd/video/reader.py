@@ -8,13 +8,13 @@ from typing import Any, Self
 import numpy as np
 from av.error import FFmpegError
 
-from cdkd.video.cells import num_cells
 from cdkd.video.colour import empty_images, to_rgb
 from cdkd.video.decoding import GopDecoder
 from cdkd.video.frames import GopRead, StreamInfo, VideoError
 from cdkd.video.index import index_video, open_video
 from cdkd.video.memory import empty_array
 from cdkd.video.motion import trace_motion
+from cdkd.video.motion_blocks import num_cells
 from cdkd.video.residual import PredictedResidual, WarpedResidual
 
 _NOWHERE = (-1,)
@@ -43,8 +43,8 @@ class VideoReader:
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
         self._index = index_video(self.path)
-        if self.info.obstacle:
-            raise VideoError(self.path, self.info.obstacle)
+        if self.info.unsupported_reason:
+            raise VideoError(self.path, self.info.unsupported_reason)
         self._container, stream = open_video(self.path)
         self._decoder = GopDecoder(self._container, stream, self.info)
 
@@ -107,8 +107,8 @@ class VideoReader:
         """
         positions, frame_positions = tuple(positions), tuple(frame_positions)
         self._check(gop, positions, frame_positions)
-        if with_residual and not accumulated and self.info.frame_residual_obstacle:
-            raise VideoError(self.path, self.info.frame_residual_obstacle)
+        if with_residual and not accumulated and self.info.frame_residual_unsupported_reason:
+            raise VideoError(self.path, self.info.frame_residual_unsupported_reason)
         result = _empty_read(self.info, positions, frame_positions, with_residual)
         try:
             self._fill(result, gop, accumulated, with_residual and bool(positions))
@@ -141,7 +141,7 @@ class VideoReader:
         with_pixels = with_residual or any(position > 0 for position in frame_slots)
         residual = self._residual(result, gop, accumulated) if with_residual else None
         # A second decoder carries the I-frame along where that cannot be done here to the bit.
-        is_exact = self.info.codec == "h264" or not self.info.frame_residual_obstacle
+        is_exact = self.info.codec == "h264" or not self.info.frame_residual_unsupported_reason
         with_chain = with_residual and accumulated and not is_exact
         key_time = self._index.key_times[gop]
         cells = np.empty((num_frames, *result.intra.shape[1:]), np.int32)

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cdkd.modality import MOTION_UNITS_PER_PIXEL
-from cdkd.video.cells import UNIT_BITS, Cells
 from cdkd.video.colour import Image, Picture, empty_images, rgb_difference, to_rgb
 from cdkd.video.decoding import DecodedFrame
+from cdkd.video.jit import native
 from cdkd.video.motion import Field
-from cdkd.video.native import native
+from cdkd.video.motion_blocks import UNIT_BITS, Cells
 from cdkd.video.prediction import predict
 
 

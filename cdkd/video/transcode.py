@@ -13,9 +13,9 @@ from av.error import FFmpegError
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
+from cdkd.atomic_write import atomic_file
 from cdkd.video.frames import VideoError
 from cdkd.video.index import open_video
-from cdkd.whole_file import whole_file
 
 # Bit-exact: the same file on every processor, at the price of slower conversion.
 _SCALING = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
@@ -186,7 +186,7 @@ def _write(encoding: _Encoding, pictures: Iterator[Any]) -> int:
     path = encoding.path
     try:
         # Waiting for the disk after each of thousands of videos would cost more than encoding one anew.
-        with whole_file(path, suffix=f".part{path.suffix}", is_synced=False) as temporary:
+        with atomic_file(path, suffix=f".part{path.suffix}", is_synced=False) as temporary:
             return _encode(encoding, temporary, pictures)
     except (FFmpegError, OSError, ValueError) as error:
         raise VideoError(path, f"cannot be written: {getattr(error, 'strerror', None) or error}") from error

@@ -25,7 +25,7 @@ def test_rows_are_relative_to_their_groups_first_and_count_their_work() -> None:
     assert (first["inference"]["name"], rows[3]["name"]) == ("teacher", "three streams without decoder, no teacher")
     for row in rows:
         assert row["ratio"] == pytest.approx(row["clips_per_second"] / first[row["group"]]["clips_per_second"])
-        assert row["share_of_peak"] == pytest.approx(row["tera_flops"] / report["peak_tera_flops"])
+        assert row["fraction_of_peak"] == pytest.approx(row["tera_flops"] / report["peak_tera_flops"])
     teacher = teacher_complexity(TeacherSettings(), num_classes=101, num_segments=2, size=32).gmacs_per_view
     student = student_complexity(
         StudentSettings(), num_classes=101, num_gops=1, frames_per_gop=2, teacher_channels=64, size=32

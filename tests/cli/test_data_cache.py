@@ -11,10 +11,10 @@ from support.prepared import prepared_folder
 
 from cdkd.cli.bench_loading import command as bench
 from cdkd.cli.data_sets import commands
-from cdkd.data.catalog import load_manifest
-from cdkd.data.gop_index import INDEX_NAME
-from cdkd.data.loaders import ClipSource
-from cdkd.data.sampling import ClipLayout
+from cdkd.data.cache.gop_index import INDEX_NAME
+from cdkd.data.clips.sampling import ClipLayout
+from cdkd.data.loading.dataset import ClipDataset
+from cdkd.data.opening import load_manifest
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +37,7 @@ def test_prepare_with_cache_makes_what_training_reads(tmp_path: Path) -> None:
     assert "packed 16 groups of pictures of 8 videos, 0.00 GB" in result.stdout
     assert len(json.loads((output / INDEX_NAME).read_text())["videos"]) == 8
     videos = load_manifest("folder", output).part("train")
-    assert ClipSource(output, videos, ClipLayout(1, 6), cache="packed").scan("train", 0.0).packed is not None
+    assert ClipDataset(output, videos, ClipLayout(1, 6), cache="packed").scan("train", 0.0).packed is not None
 
 
 def test_cache_of_one_part_with_wide_windows(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from support.official_networks import slow_tdn, tdn_state, tsm_state
 
 from cdkd.cli.teacher import command
 from cdkd.models.errors import ModelError
-from cdkd.models.loading import load_model
+from cdkd.models.weights.loading import load_model
 
 
 def _run(*arguments):

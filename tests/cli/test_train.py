@@ -9,8 +9,8 @@ from support.tiny import TINY
 
 from cdkd.cli import group
 from cdkd.config import flatten
-from cdkd.data.embedded import prepare_shapes
-from cdkd.models.checkpoints import load_description
+from cdkd.data.shapes.writing import prepare_shapes
+from cdkd.models.weights.checkpoints import load_description
 from cdkd.settings import ShapesSettings
 from cdkd.tracking.runs import load_runs
 from cdkd.tracking.store import open_client, tracking_uri
@@ -47,12 +47,12 @@ def test_from_training_to_a_registered_model() -> None:
     assert list(runs["stage"]) == ["students"] and list(runs["status"]) == ["finished"]
     assert runs["settings.teacher.checkpoint"][0] == "teacher.safetensors"
     taught = load_description(Path("teacher.safetensors"))
-    assert runs["facts.teacher_test_top1"][0] == str(taught["test_top1"])
+    assert runs["metadata.teacher_test_top1"][0] == str(taught["test_top1"])
     client = open_client(tracking_uri())
-    (experiment,) = client.search_experiments(filter_string="name = 'train'")
-    teachers = client.search_runs([experiment.experiment_id], "tags.`cdkd.role` = 'teacher'")
+    (config,) = client.search_experiments(filter_string="name = 'train'")
+    teachers = client.search_runs([config.experiment_id], "tags.`cdkd.role` = 'teacher'")
     assert [run.data.metrics["test_top1"] for run in teachers] == [taught["test_top1"]] * 2
-    assert {run.data.tags["cdkd.facts.gmacs_per_view"] for run in teachers} == {taught["gmacs_per_view"]}
+    assert {run.data.tags["cdkd.metadata.gmacs_per_view"] for run in teachers} == {taught["gmacs_per_view"]}
     run_id = runs["run_id"][0]
     assert cdkd("register", run_id, "--name", "gestures").output == "registered: models:/gestures/1\n"
     manifest = prepare_shapes(ShapesSettings.model_validate(TINY["data"]["shapes"]))

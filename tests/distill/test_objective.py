@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch.nn import functional
 
-from cdkd.distill.logits import logits_loss
+from cdkd.distill.losses.logits import logits_loss
+from cdkd.distill.losses.spatial import spatial_loss
+from cdkd.distill.losses.temporal import temporal_loss
 from cdkd.distill.objective import objective
-from cdkd.distill.spatial import spatial_loss
-from cdkd.distill.temporal import temporal_loss
 from cdkd.models.outputs import StudentOutput, TeacherOutput
 from cdkd.settings import DistillSettings, LogitsSettings, SpatialSettings, TemporalSettings
 

@@ -7,11 +7,11 @@ import torch
 from support.data_parallel import one_step
 
 from cdkd.experiment.acceleration import accelerate
-from cdkd.models.resnet import build_backbone
+from cdkd.models.backbones.resnet import build_backbone
 from cdkd.settings import OptimizerSettings, RuntimeSettings
 from cdkd.train.processes import ALONE
 
-# Residual batch norms and dropout inside a recomputed stage would show in statistics and gradients.
+# Residual batch norms and dropout inside a checkpointed stage would show in statistics and gradients.
 OPTIONS: dict[str, Any] = {"student__dropout": 0.2, "runtime__channels_last": False}
 
 

@@ -7,8 +7,8 @@ import pytest
 from support.tiny import BASELINE, tiny
 
 from cdkd.experiment.attempts import Attempts
-from cdkd.experiment.inputs import ExperimentError
-from cdkd.experiment.single import train_student
+from cdkd.experiment.inputs import RunError
+from cdkd.experiment.standalone import train_student
 from cdkd.tracking.mlflow_tracker import MlflowTracker
 from cdkd.tracking.store import open_client, tracking_uri
 from cdkd.train.processes import ALONE
@@ -26,14 +26,14 @@ def train(folder: Path, stop_after: int = 99) -> None:
         if epoch == stop_after:
             raise KeyboardInterrupt
 
-    experiment = tiny(train__epochs=3, **BASELINE)
-    train_student(experiment, folder, MlflowTracker(tracking_uri(), "train", Path(".cdkd")), "train", tell, ALONE)
+    config = tiny(train__epochs=3, **BASELINE)
+    train_student(config, folder, MlflowTracker(tracking_uri(), "train", Path(".cdkd")), "train", tell, ALONE)
 
 
 def runs_by_attempt() -> list[Any]:
     client = open_client(tracking_uri())
-    (experiment,) = client.search_experiments(filter_string="name = 'train'")
-    runs = client.search_runs([experiment.experiment_id], "tags.`cdkd.role` = 'cell'")
+    (config,) = client.search_experiments(filter_string="name = 'train'")
+    runs = client.search_runs([config.experiment_id], "tags.`cdkd.role` = 'cell'")
     return sorted(runs, key=lambda run: str(run.data.tags["cdkd.attempt"]))
 
 
@@ -72,7 +72,7 @@ def test_a_run_that_a_dead_process_left_open_is_ended(tmp_path: Path) -> None:
 
 
 def test_a_second_process_is_refused_with_the_folder(tmp_path: Path) -> None:
-    refused = pytest.raises(ExperimentError, match=r"run: another process is at this very training")
+    refused = pytest.raises(RunError, match=r"run: another process is at this very training")
     with Attempts(tmp_path / "run").alone(), refused:
         train(tmp_path / "run")
     with Attempts(tmp_path / "run").alone():

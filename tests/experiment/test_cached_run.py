@@ -7,11 +7,11 @@ import torch
 from safetensors.torch import load_file
 from support.tiny import BASELINE, tiny
 
-from cdkd.data.embedded import prepare_shapes
-from cdkd.data.packed import PackedError
-from cdkd.data.packing import PackJob, pack
-from cdkd.data.sampling import ClipLayout
-from cdkd.experiment import run
+from cdkd.data.cache.packed import PackedError
+from cdkd.data.cache.packing import PackJob, pack
+from cdkd.data.clips.sampling import ClipLayout
+from cdkd.data.shapes.writing import prepare_shapes
+from cdkd.experiment import RUNNER
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -25,11 +25,11 @@ def test_packed_clips_and_workers_give_the_weights_of_decoded_ones(tmp_path: Pat
     options = {**BASELINE, "train__epochs": 2}
     plain = tiny(**options, data__cache="off")
     packed = tiny(**options, data__cache="packed", runtime__num_workers=1)
-    decoded = run(plain, tmp_path / "plain", lambda metrics, epoch: None)
+    decoded = RUNNER.run(plain, tmp_path / "plain", lambda metrics, epoch: None)
     with pytest.raises(PackedError, match=r"no packed cache serves the train part: there is none; make it: cdkd"):
-        run(packed, tmp_path / "packed", lambda metrics, epoch: None)
+        RUNNER.run(packed, tmp_path / "packed", lambda metrics, epoch: None)
     pack(PackJob((prepare_shapes(plain.data.shapes),), ClipLayout(1, 6)))
-    read = run(packed, tmp_path / "packed", lambda metrics, epoch: None)
+    read = RUNNER.run(packed, tmp_path / "packed", lambda metrics, epoch: None)
     assert read.metrics == decoded.metrics
     ours, theirs = load_file(read.artifacts["checkpoint"]), load_file(decoded.artifacts["checkpoint"])
     assert ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)

@@ -8,13 +8,13 @@ import torch
 from support.tiny import BASELINE, tiny
 from torch import nn
 
-from cdkd.data.dataset import open_dataset
-from cdkd.data.sampling import ClipLayout
-from cdkd.experiment import ensure_teacher, run, teacher_outcome
+from cdkd.data.clips.sampling import ClipLayout
+from cdkd.data.opening import open_dataset
+from cdkd.experiment import RUNNER
 from cdkd.experiment.inputs import ClipInputs
-from cdkd.experiment.teacher_record import teacher_facts
-from cdkd.models.loading import load_model
-from cdkd.settings import Experiment
+from cdkd.experiment.teacher_record import teacher_metadata
+from cdkd.models.weights.loading import load_model
+from cdkd.settings import RunConfig
 
 _SHORT = {"train__epochs": 1, "data__gops_per_clip": 2, "data__frames_per_gop": 3, "evaluation__crops": 3}
 
@@ -46,10 +46,10 @@ def _counted(network: nn.Module, *inputs: torch.Tensor) -> float:
     return sum(counts) / 1e9
 
 
-def _test_accuracy(experiment: Experiment, network: nn.Module) -> float:
+def _test_accuracy(config: RunConfig, network: nn.Module) -> float:
     """Top-1 in percent over the test part, one clip of each video, the logits summed over the crops."""
-    inputs = ClipInputs(experiment, open_dataset(experiment.data), torch.device("cpu"))
-    layout = ClipLayout(experiment.data.gops_per_clip, experiment.data.frames_per_gop, 0, network.window)  # type: ignore[arg-type]
+    inputs = ClipInputs(config, open_dataset(config.data), torch.device("cpu"))
+    layout = ClipLayout(config.data.gops_per_clip, config.data.frames_per_gop, 0, network.window)  # type: ignore[arg-type]
     source = inputs.source("test", layout)
     right, number = 0, 0
     with torch.inference_mode():
@@ -62,59 +62,59 @@ def _test_accuracy(experiment: Experiment, network: nn.Module) -> float:
 
 
 def test_a_run_knows_its_cost(tmp_path: Path) -> None:
-    outcome = run(tiny(**BASELINE, **_SHORT), tmp_path, silent)
+    outcome = RUNNER.run(tiny(**BASELINE, **_SHORT), tmp_path, silent)
     network, description = load_model(outcome.artifacts["checkpoint"])
     shapes = ((1, 2, 3, 32, 32), (1, 6, 1, 2, 32, 32), (1, 6, 1, 3, 32, 32))
     expected = _counted(network, *(torch.zeros(shape) for shape in shapes))
-    assert float(outcome.facts["gmacs_per_view"]) == pytest.approx(expected, rel=1e-9)
-    assert int(outcome.facts["parameters"]) == sum(p.numel() for p in network.parameters())
-    assert outcome.facts["num_views"] == "3"
-    assert description["gmacs_per_view"] == outcome.facts["gmacs_per_view"]
-    assert not [name for name in outcome.facts if name.startswith("teacher_")]
+    assert float(outcome.metadata["gmacs_per_view"]) == pytest.approx(expected, rel=1e-9)
+    assert int(outcome.metadata["parameters"]) == sum(p.numel() for p in network.parameters())
+    assert outcome.metadata["num_views"] == "3"
+    assert description["gmacs_per_view"] == outcome.metadata["gmacs_per_view"]
+    assert not [name for name in outcome.metadata if name.startswith("teacher_")]
 
 
 def test_a_teacher_is_tested_and_its_students_repeat_the_figures(tmp_path: Path) -> None:
-    experiment = tiny(**_SHORT, evaluation__clips=1)
-    path = ensure_teacher(experiment, silent)
-    taught = teacher_outcome(path)
+    config = tiny(**_SHORT, evaluation__clips=1)
+    path = RUNNER.ensure_teacher(config, silent)
+    taught = RUNNER.teacher_outcome(path)
     network, _ = load_model(path)
     assert set(taught.metrics) == {"validation_top1", "test_top1", "test_top5"}
-    assert taught.metrics["test_top1"] == pytest.approx(_test_accuracy(experiment, network))
+    assert taught.metrics["test_top1"] == pytest.approx(_test_accuracy(config, network))
     expected = _counted(network, torch.zeros(1, 6, 1, 3, 32, 32))
-    assert float(taught.facts["gmacs_per_view"]) == pytest.approx(expected, rel=1e-9)
-    assert taught.facts["num_test_videos"] == "12" and taught.facts["trained_on"] == "pretrain"
+    assert float(taught.metadata["gmacs_per_view"]) == pytest.approx(expected, rel=1e-9)
+    assert taught.metadata["num_test_videos"] == "12" and taught.metadata["trained_on"] == "pretrain"
 
     # The second run finds the teacher of the first in the cache.
     for seed in (0, 1):
-        outcome = run(tiny(**_SHORT, seed=seed), tmp_path / str(seed), silent)
-        assert {name: text for name, text in outcome.facts.items() if name.startswith("teacher_")} == {
+        outcome = RUNNER.run(tiny(**_SHORT, seed=seed), tmp_path / str(seed), silent)
+        assert {name: text for name, text in outcome.metadata.items() if name.startswith("teacher_")} == {
             "teacher_test_top1": str(taught.metrics["test_top1"]),
             "teacher_test_top5": str(taught.metrics["test_top5"]),
-            "teacher_gmacs_per_view": taught.facts["gmacs_per_view"],
+            "teacher_gmacs_per_view": taught.metadata["gmacs_per_view"],
             "teacher_parameters": str(sum(p.numel() for p in network.parameters())),
         }
-        assert float(outcome.facts["gmacs_per_view"]) > 0
+        assert float(outcome.metadata["gmacs_per_view"]) > 0
 
 
 def test_an_interrupted_test_of_a_trained_teacher_is_made_up_for() -> None:
-    experiment = tiny(teacher__seed=3)
-    path = ensure_teacher(experiment, silent)
+    config = tiny(teacher__seed=3)
+    path = RUNNER.ensure_teacher(config, silent)
     before = json.loads(path.with_suffix(".json").read_text())
     path.unlink()
     epochs: list[int] = []
-    assert ensure_teacher(experiment, lambda metrics, epoch: epochs.append(epoch)) == path
+    assert RUNNER.ensure_teacher(config, lambda metrics, epoch: epochs.append(epoch)) == path
     assert epochs == [] and json.loads(path.with_suffix(".json").read_text()) == before
 
 
 def test_figures_of_another_test_are_not_repeated() -> None:
-    experiment = tiny()
-    path = ensure_teacher(experiment, silent)
+    config = tiny()
+    path = RUNNER.ensure_teacher(config, silent)
 
     def known(**changes: object) -> dict[str, str]:
         other = tiny(**changes)
-        return teacher_facts(other, ClipInputs(other, open_dataset(other.data), torch.device("cpu")).facts, path)
+        return teacher_metadata(other, ClipInputs(other, open_dataset(other.data), torch.device("cpu")).metadata, path)
 
-    assert known()["teacher_test_top1"] == str(teacher_outcome(path).metrics["test_top1"])
+    assert known()["teacher_test_top1"] == str(RUNNER.teacher_outcome(path).metrics["test_top1"])
     assert known(evaluation__clips=2) == {}
     assert known(evaluation__resize=36) == {}
     assert known(data__gops_per_clip=2, data__frames_per_gop=3) == {}

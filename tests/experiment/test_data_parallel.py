@@ -7,10 +7,10 @@ import torch
 from support.data_parallel import one_step, run_two
 from support.tiny import tiny
 
-from cdkd.data.dataset import open_dataset
-from cdkd.data.sampling import ClipLayout
-from cdkd.experiment.inputs import ClipInputs, ExperimentError
-from cdkd.experiment.launch import LaunchError, launched_processes
+from cdkd.data.clips.sampling import ClipLayout
+from cdkd.data.opening import open_dataset
+from cdkd.experiment.distributed import LaunchError, launched_processes
+from cdkd.experiment.inputs import ClipInputs, RunError
 from cdkd.train.processes import ALONE, Processes
 
 # Every loss of Eq. 7, whose temporal part is scaled by a mean over the batch; flips and crops differ from clip to clip.
@@ -37,12 +37,12 @@ def test_two_processes_take_the_step_of_one_with_the_doubled_batch(tmp_path: Pat
 
 
 def test_a_step_that_cannot_be_shared_equally_is_refused() -> None:
-    experiment = tiny()
-    inputs = ClipInputs(experiment, open_dataset(experiment.data), torch.device("cpu"), Processes(1, 5))
+    config = tiny()
+    inputs = ClipInputs(config, open_dataset(config.data), torch.device("cpu"), Processes(1, 5))
     source = inputs.source("train", ClipLayout(1, 6))
-    with pytest.raises(ExperimentError, match="5 processes cannot share batches of 12 from 24 clips"):
+    with pytest.raises(RunError, match="5 processes cannot share batches of 12 from 24 clips"):
         inputs.training_batches(source, 0, 0, 12)
-    with pytest.raises(ExperimentError, match="5 processes cannot share batches of 25 from 24 clips"):
+    with pytest.raises(RunError, match="5 processes cannot share batches of 25 from 24 clips"):
         inputs.training_batches(source, 0, 0, 25)
     own = inputs.training_batches(source, 0, 0, 20)
     whole = source.training_batches(0, 0, 20)

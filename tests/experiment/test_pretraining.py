@@ -6,11 +6,11 @@ import pytest
 import torch
 from support.tiny import BASELINE, tiny
 
-from cdkd.experiment import run
-from cdkd.experiment.assembly import assemble
+from cdkd.experiment import RUNNER
+from cdkd.experiment.build import assemble
 from cdkd.experiment.paths import streams_folder
 from cdkd.experiment.pretraining import PretrainingError, ensure_streams
-from cdkd.models.checkpoints import load_description, load_tensors
+from cdkd.models.weights.checkpoints import load_description, load_tensors
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -30,13 +30,13 @@ def test_one_checkpoint_serves_all_seeds_and_rows(tmp_path: Path) -> None:
     assert streams_folder(tiny(**options, student__shift_div=8)) != first.parent
     description = load_description(first)
     assert (description["role"], description["trained_on"]) == ("streams", "pretrain")
-    assert run(tiny(**options, **BASELINE), tmp_path, lambda metrics, epoch: None).status == "finished"
+    assert RUNNER.run(tiny(**options, **BASELINE), tmp_path, lambda metrics, epoch: None).status == "finished"
 
 
 def test_every_stream_starts_from_it_and_the_rest_from_the_seed() -> None:
-    experiment = tiny(student__weights="pretrain", train__epochs=1)
-    path = ensure_streams(experiment)
-    started = assemble(experiment, lambda metrics, epoch: None, weights=str(path)).student.state_dict()
+    config = tiny(student__weights="pretrain", train__epochs=1)
+    path = ensure_streams(config)
+    started = assemble(config, lambda metrics, epoch: None, weights=str(path)).student.state_dict()
     random = assemble(tiny(), lambda metrics, epoch: None).student.state_dict()
     trained = load_tensors(path)
     names = [name for name in trained if name.startswith("streams.")]

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from cdkd.config import ConfigError
-from cdkd.experiment.recipes import RECIPES, RecipeError, recipe_experiment
-from cdkd.settings import Experiment
+from cdkd.experiment.recipes import RECIPES, RecipeError, recipe_config
+from cdkd.settings import RunConfig
 
 # arch, data set: rate, batch, steps, epochs, weight decay, dropout, T, partial batch norm
 PUBLISHED = {
@@ -25,8 +25,8 @@ START = {"teacher.weights": "k400.safetensors"}
 @pytest.mark.parametrize(("arch", "name"), PUBLISHED)
 def test_recipes_are_the_published_ones(arch: str, name: str) -> None:
     overrides: dict[str, Any] = START if name in ("ucf101", "hmdb51") else {}
-    experiment = recipe_experiment(arch, name, overrides)
-    teacher, train, data = experiment.teacher, experiment.teacher.train, experiment.data
+    config = recipe_config(arch, name, overrides)
+    teacher, train, data = config.teacher, config.teacher.train, config.data
     found = (
         train.learning_rate, train.batch_size, train.step_epochs, train.epochs, train.weight_decay, teacher.dropout,
         data.gops_per_clip * data.frames_per_gop, train.partial_batch_norm,
@@ -47,7 +47,7 @@ def test_every_data_set_of_every_architecture_is_covered_here() -> None:
 def test_the_learning_rate_follows_the_batch_size_unless_given() -> None:
     def rate(**overrides: Any) -> float:
         dotted = {f"teacher.train.{key}": value for key, value in overrides.items()}
-        return recipe_experiment("tsm", "ssv2", dotted).teacher.train.learning_rate
+        return recipe_config("tsm", "ssv2", dotted).teacher.train.learning_rate
 
     assert rate(batch_size=16) == pytest.approx(0.0025)
     assert rate(batch_size=16, accumulate_steps=2) == pytest.approx(0.005)
@@ -55,13 +55,13 @@ def test_the_learning_rate_follows_the_batch_size_unless_given() -> None:
 
 
 def test_the_embedded_data_set_keeps_the_defaults() -> None:
-    assert recipe_experiment("tsm", "shapes", {}) == Experiment()
+    assert recipe_config("tsm", "shapes", {}) == RunConfig()
 
 
 def test_what_a_recipe_misses_is_named() -> None:
     with pytest.raises(RecipeError, match="recipe ucf101 fine-tunes a network trained on Kinetics-400"):
-        recipe_experiment("tdn", "ucf101", {})
+        recipe_config("tdn", "ucf101", {})
     with pytest.raises(RecipeError, match="no recipe 'ucf' for tsm; known: kinetics400, ssv2"):
-        recipe_experiment("tsm", "ucf", {})
+        recipe_config("tsm", "ucf", {})
     with pytest.raises(ConfigError, match=r"teacher\.train\.epoch: unknown key; did you mean 'epochs'"):
-        recipe_experiment("tsm", "shapes", {"teacher.train.epoch": 3})
+        recipe_config("tsm", "shapes", {"teacher.train.epoch": 3})

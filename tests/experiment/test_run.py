@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 from support.tiny import BASELINE, tiny
 
-from cdkd.data.embedded import prepare_shapes
-from cdkd.data.loaders import UnreadableError
-from cdkd.experiment import ensure_teacher, has_teacher, prepare_data, run, teacher_folder
+from cdkd.data.loading.dataset import UnreadableError
+from cdkd.data.shapes.writing import prepare_shapes
+from cdkd.experiment import RUNNER, teacher_folder
 from cdkd.experiment.teacher import TeacherError
-from cdkd.models.checkpoints import load_description
+from cdkd.models.weights.checkpoints import load_description
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -27,69 +27,69 @@ def silent(metrics: dict[str, float], epoch: int) -> None:
 
 @pytest.mark.parametrize("arch", ["tsm", "tdn"])
 def test_a_run_leaves_model_scores_and_facts(arch: str, tmp_path: Path) -> None:
-    experiment = tiny(student__arch=arch, teacher__arch=arch, train__epochs=1, evaluation__clips=2)
+    config = tiny(student__arch=arch, teacher__arch=arch, train__epochs=1, evaluation__clips=2)
     shares: list[float] = []
-    outcome = run(experiment, tmp_path, silent, shares.append)
+    outcome = RUNNER.run(config, tmp_path, silent, shares.append)
     assert outcome.status == "finished" and shares == sorted(shares) and shares[-1] == 1.0
     frame = pd.read_parquet(outcome.artifacts["scores"])
     assert list(frame.columns) == ["video", "label", *(f"score_{k}" for k in range(12))]
     assert len(frame) == 12 and sorted(frame["label"]) == list(range(12))
     best = frame.filter(like="score_").to_numpy().argmax(axis=1)
     assert outcome.metrics["test_top1"] == pytest.approx((best == frame["label"]).mean() * 100)
-    assert outcome.facts["views"] == "2 clips x 1 crop of 32 from 32 pixels"
-    assert outcome.facts["num_test_videos"] == "12"
+    assert outcome.metadata["views"] == "2 clips x 1 crop of 32 from 32 pixels"
+    assert outcome.metadata["num_test_videos"] == "12"
     assert load_description(outcome.artifacts["checkpoint"])["role"] == "student"
 
 
 def test_the_teacher_is_trained_once_and_found_again() -> None:
-    experiment = tiny(teacher__seed=5)
-    assert not has_teacher(experiment)
+    config = tiny(teacher__seed=5)
+    assert not RUNNER.has_teacher(config)
     epochs: list[int] = []
-    path = ensure_teacher(experiment, lambda metrics, epoch: epochs.append(epoch))
-    assert has_teacher(experiment) and epochs == [1]
+    path = RUNNER.ensure_teacher(config, lambda metrics, epoch: epochs.append(epoch))
+    assert RUNNER.has_teacher(config) and epochs == [1]
     written = path.stat().st_mtime_ns
-    assert ensure_teacher(experiment, lambda metrics, epoch: epochs.append(epoch)) == path
+    assert RUNNER.ensure_teacher(config, lambda metrics, epoch: epochs.append(epoch)) == path
     assert epochs == [1] and path.stat().st_mtime_ns == written
     assert load_description(path)["trained_on"] == "pretrain"
 
 
 def test_rows_without_distillation_need_no_teacher(tmp_path: Path) -> None:
-    experiment = tiny(**BASELINE, teacher__seed=9, train__epochs=1)
-    assert has_teacher(experiment)
-    run(experiment, tmp_path, silent)
-    assert not teacher_folder(experiment).exists()
+    config = tiny(**BASELINE, teacher__seed=9, train__epochs=1)
+    assert RUNNER.has_teacher(config)
+    RUNNER.run(config, tmp_path, silent)
+    assert not teacher_folder(config).exists()
 
 
 def test_a_missing_teacher_checkpoint_is_named(tmp_path: Path) -> None:
     with pytest.raises(TeacherError, match=r"no\.safetensors does not exist"):
-        run(tiny(teacher__checkpoint=str(tmp_path / "no.safetensors")), tmp_path, silent)
+        RUNNER.run(tiny(teacher__checkpoint=str(tmp_path / "no.safetensors")), tmp_path, silent)
 
 
 def test_a_diverging_run_says_so_and_has_no_accuracy(tmp_path: Path) -> None:
-    experiment = tiny(**BASELINE, train__optimizer="sgd", train__learning_rate=1e30, train__clip_norm=0.0)
-    outcome = run(experiment, tmp_path, lambda metrics, epoch: None)
+    config = tiny(**BASELINE, train__optimizer="sgd", train__learning_rate=1e30, train__clip_norm=0.0)
+    outcome = RUNNER.run(config, tmp_path, lambda metrics, epoch: None)
     assert (outcome.status, outcome.metrics) == ("diverged", {})
 
 
 def test_unreadable_videos_stop_a_run_unless_accepted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     options = {**BASELINE, "data__shapes__seed": 3, "train__epochs": 1}
-    prepare_data(tiny(**options))
+    RUNNER.prepare_data(tiny(**options))
     manifest = prepare_shapes(tiny(**options).data.shapes)
     broken = manifest.file(manifest.part("train")[0])
     broken.write_bytes(b"no video")
     with pytest.raises(UnreadableError, match=rf"1 of 24 videos of the train part.*max_unreadable[\s\S]*{broken.name}"):
-        run(tiny(**options), tmp_path / "a", silent)
-    assert run(tiny(**options, data__max_unreadable=0.05), tmp_path / "b", silent).status == "finished"
+        RUNNER.run(tiny(**options), tmp_path / "a", silent)
+    assert RUNNER.run(tiny(**options, data__max_unreadable=0.05), tmp_path / "b", silent).status == "finished"
     assert broken.name in caplog.text
 
 
 def test_teachers_can_be_averaged_and_a_teacher_of_another_width_is_refused(tmp_path: Path) -> None:
-    first = ensure_teacher(tiny(), silent)
-    second = ensure_teacher(tiny(teacher__seed=7), silent)
+    first = RUNNER.ensure_teacher(tiny(), silent)
+    second = RUNNER.ensure_teacher(tiny(teacher__seed=7), silent)
     options = {"train__epochs": 1, "distill__logits__enabled": True, "teacher__checkpoint": str(first)}
-    alone = run(tiny(**options), tmp_path / "alone", silent)
-    averaged = run(tiny(**options, teacher__members=[str(second)]), tmp_path / "averaged", silent)
+    alone = RUNNER.run(tiny(**options), tmp_path / "alone", silent)
+    averaged = RUNNER.run(tiny(**options, teacher__members=[str(second)]), tmp_path / "averaged", silent)
     scores = [pd.read_parquet(outcome.artifacts["scores"])["score_0"] for outcome in (alone, averaged)]
     assert not np.allclose(*scores)
     with pytest.raises(TeacherError, match=r"64 channels.*teacher.backbone=resnet18 512"):
-        run(tiny(**options, teacher__backbone="resnet18"), tmp_path / "wide", silent)
+        RUNNER.run(tiny(**options, teacher__backbone="resnet18"), tmp_path / "wide", silent)

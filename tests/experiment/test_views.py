@@ -3,7 +3,7 @@
 import pytest
 from support.tiny import tiny
 
-from cdkd.experiment.inputs import ExperimentError, resolve_evaluation
+from cdkd.experiment.inputs import RunError, resolve_evaluation
 
 
 @pytest.mark.parametrize(
@@ -29,5 +29,5 @@ def test_views_follow_from_the_data_set(
 
 
 def test_crops_larger_than_the_frame_are_refused() -> None:
-    with pytest.raises(ExperimentError, match=r"evaluation\.resize=30: smaller than the crops of data\.input_size=32"):
+    with pytest.raises(RunError, match=r"evaluation\.resize=30: smaller than the crops of data\.input_size=32"):
         resolve_evaluation(tiny(evaluation__resize=30))

@@ -2,7 +2,7 @@
 
 import pandas as pd
 import pytest
-from support.report_runs import BOTH, FACTS, NO_KD, PLAIN, SPATIAL, TEMPORAL, RunTable
+from support.report_runs import BOTH, METADATA, NO_KD, PLAIN, SPATIAL, TEMPORAL, RunTable
 
 from cdkd.report.assemble import Report, build_reports
 from cdkd.report.render import render_text
@@ -127,7 +127,10 @@ def test_no_run_at_all() -> None:
 def test_one_report_per_data_set() -> None:
     runs = _ablation()
     runs.add(
-        {**PLAIN, "data.name": "ucf101", "data.root": "videos"}, 0, 88.0, facts={**FACTS, "num_test_videos": "3783"}
+        {**PLAIN, "data.name": "ucf101", "data.root": "videos"},
+        0,
+        88.0,
+        metadata={**METADATA, "num_test_videos": "3783"},
     )
     shapes, ucf = _reports(4, runs)
     assert (shapes.dataset, ucf.dataset) == ("shapes", "ucf101")

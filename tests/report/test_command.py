@@ -9,15 +9,15 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
-from support.report_runs import BOTH, FACTS, NO_KD, PLAIN, SPATIAL
+from support.report_runs import BOTH, METADATA, NO_KD, PLAIN, SPATIAL
 
 from cdkd.cli.report import command
 from cdkd.config import build_record, merge_dotted
 from cdkd.errors import CdkdError
 from cdkd.report import table_text, write_tables
-from cdkd.settings import Experiment, cell_identity, flat_settings
+from cdkd.settings import RunConfig, cell_identity, flat_settings
 from cdkd.tracking.mlflow_tracker import MlflowTracker
-from cdkd.tracking.tracker import Opening
+from cdkd.tracking.tracker import RunStart
 
 _CELLS = ((PLAIN, (60.0, 62.0)), (NO_KD, (55.0, 58.0)), (SPATIAL, (66.0, 67.0)), (BOTH, (68.0, None)))
 
@@ -31,14 +31,14 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> str:
     tracker.prepare(["rows"])
     for overrides, accuracies in _CELLS:
         for seed, top1 in enumerate(accuracies):
-            experiment = build_record(Experiment, merge_dotted({}, {**overrides, "seed": seed}))
-            settings = flat_settings(experiment)
-            opening = Opening("cell", "ablation", "rows", "row", cell_identity(experiment), seed, 1, "plan", settings)
-            run_id = tracker.open(opening)
+            config = build_record(RunConfig, merge_dotted({}, {**overrides, "seed": seed}))
+            settings = flat_settings(config)
+            start = RunStart("cell", "ablation", "rows", "row", cell_identity(config), seed, 1, "plan", settings)
+            run_id = tracker.open(start)
             if top1 is not None:
                 tracker.log(run_id, [(40, {"test_top1": top1, "test_top5": 90.0, "validation_top1": 61.0})])
                 tracker.attach(run_id, _scores(folder, top1), "scores")
-            tracker.close(run_id, "diverged" if top1 is None else "finished", FACTS)
+            tracker.close(run_id, "diverged" if top1 is None else "finished", METADATA)
     return uri
 
 

@@ -1,11 +1,11 @@
-"""Costs of measured rows, and the teachers' rows of Tables 1 to 3, from the facts of students' runs."""
+"""Costs of measured rows, and the teachers' rows of Tables 1 to 3, from the metadata of students' runs."""
 
 import csv
 import io
 from collections.abc import Mapping
 
 import pytest
-from support.report_runs import BOTH, FACTS, PLAIN, SPATIAL, RunTable
+from support.report_runs import BOTH, METADATA, PLAIN, SPATIAL, RunTable
 
 from cdkd.report.assemble import Report, build_reports
 from cdkd.report.render import grid_of, render_csv, render_text
@@ -17,7 +17,14 @@ _SMALL = {"gmacs_per_view": "0.00584", "num_views": "2", "parameters": "123456"}
 
 def _taught(top1: float, **changes: str) -> dict[str, str]:
     figures = {"teacher_test_top1": str(top1), "teacher_test_top5": str(top1 + 8)}
-    return {**FACTS, **_COST, **figures, "teacher_gmacs_per_view": "32.7", "teacher_parameters": "24000000", **changes}
+    return {
+        **METADATA,
+        **_COST,
+        **figures,
+        "teacher_gmacs_per_view": "32.7",
+        "teacher_parameters": "24000000",
+        **changes,
+    }
 
 
 def _report(table: int, runs: RunTable) -> Report:
@@ -40,8 +47,8 @@ def _teacher(report: Report, key: str = "tsm-raw") -> tuple[str, str]:
 @pytest.mark.parametrize("table", [2, 3])
 def test_costs_stand_beside_the_published_ones(table: int) -> None:
     runs = RunTable()
-    runs.add(PLAIN, 0, 60.0, facts={**FACTS, **_COST})
-    runs.add(BOTH, 0, 65.0, facts={**FACTS, **_SMALL})
+    runs.add(PLAIN, 0, 60.0, metadata={**METADATA, **_COST})
+    runs.add(BOTH, 0, 65.0, metadata={**METADATA, **_SMALL})
     runs.add({**PLAIN, "student.arch": "tdn"}, 0, 61.0)
     report = _report(table, runs)
     costs = {key: cells["GFLOPs"] for key, cells in _measured(report).items()}
@@ -59,7 +66,7 @@ def test_costs_stand_beside_the_published_ones(table: int) -> None:
 
 def test_costs_stay_away_where_there_is_nothing_to_compare() -> None:
     runs = RunTable()
-    runs.add(PLAIN, 0, 60.0, facts={**FACTS, **_COST})
+    runs.add(PLAIN, 0, 60.0, metadata={**METADATA, **_COST})
     for table in (1, 4, 5):
         assert "GFLOPs" not in _measured(_report(table, runs))["tsm-none" if table < 5 else "tsm-0-0"]
     (unmeasured,) = build_reports(2, ())
@@ -70,10 +77,10 @@ def test_costs_stay_away_where_there_is_nothing_to_compare() -> None:
 def test_teachers_stand_in_the_raw_domain_rows(table: int) -> None:
     runs = RunTable()
     for seed in range(3):
-        runs.add(PLAIN, seed, 60.0, facts={**FACTS, **_COST})
-        runs.add(BOTH, seed, 65.0, facts=_taught(89.0))
+        runs.add(PLAIN, seed, 60.0, metadata={**METADATA, **_COST})
+        runs.add(BOTH, seed, 65.0, metadata=_taught(89.0))
     # A second teacher, used by a run for which the table has no row; its mean with 89 is 90, its deviation 1.41.
-    other = runs.add({**SPATIAL, "teacher.seed": 1}, 0, 64.0, facts=_taught(91.0))
+    other = runs.add({**SPATIAL, "teacher.seed": 1}, 0, 64.0, metadata=_taught(91.0))
     report = _report(table, runs)
     assert _teacher(report) == ("90.0 ± 1.4 (2)", "98.0 ± 1.4")
     assert _teacher(report, "tdn-raw") == ("", "")
@@ -91,7 +98,7 @@ def test_teachers_stand_in_the_raw_domain_rows(table: int) -> None:
 
 def test_a_teacher_stands_in_the_row_of_its_own_network() -> None:
     runs = RunTable()
-    runs.add({**BOTH, "teacher.arch": "tdn"}, 0, 65.0, facts=_taught(87.5))
+    runs.add({**BOTH, "teacher.arch": "tdn"}, 0, 65.0, metadata=_taught(87.5))
     report = _report(1, runs)
     assert (_teacher(report, "tsm-raw"), _teacher(report, "tdn-raw")) == (("", ""), ("87.5 (1)", "95.5"))
 
@@ -106,7 +113,7 @@ def test_teachers_without_figures_show_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("overrides", "facts"),
+    ("overrides", "metadata"),
     [
         ({"evaluation.clips": 2}, {"views": "2 clips x 1 crop"}),
         ({}, {"dataset_version": "another"}),
@@ -118,19 +125,19 @@ def test_teachers_without_figures_show_nothing() -> None:
     ],
 )
 def test_teachers_tested_or_trained_otherwise_are_not_pooled(
-    overrides: Mapping[str, object], facts: Mapping[str, str]
+    overrides: Mapping[str, object], metadata: Mapping[str, str]
 ) -> None:
     runs = RunTable()
-    runs.add(BOTH, 0, 65.0, facts=_taught(89.0))
+    runs.add(BOTH, 0, 65.0, metadata=_taught(89.0))
     runs.add(PLAIN, 0, 60.0)
     for seed in (1, 2):
         # Younger, and more of them, but no row of this table.
-        runs.add({**SPATIAL, **overrides, "teacher.seed": seed}, 0, 64.0, facts=_taught(50.0, **facts))
+        runs.add({**SPATIAL, **overrides, "teacher.seed": seed}, 0, 64.0, metadata=_taught(50.0, **metadata))
     assert _teacher(_report(1, runs)) == ("89.0 (1)", "97.0")
 
 
 def test_the_youngest_run_tells_of_a_teacher_that_was_trained_again() -> None:
     runs = RunTable()
-    runs.add(BOTH, 0, 65.0, facts=_taught(80.0))
-    runs.add(BOTH, 1, 65.0, facts=_taught(82.0))
+    runs.add(BOTH, 0, 65.0, metadata=_taught(80.0))
+    runs.add(BOTH, 1, 65.0, metadata=_taught(82.0))
     assert _teacher(_report(1, runs)) == ("82.0 (1)", "90.0")

@@ -1,17 +1,17 @@
 """Which runs share a table: by settings, never by label."""
 
 import pytest
-from support.report_runs import BOTH, FACTS, NO_KD, PLAIN, SPATIAL, TEMPORAL, RunTable
+from support.report_runs import BOTH, METADATA, NO_KD, PLAIN, SPATIAL, TEMPORAL, RunTable
 
-from cdkd.report.axes import axes_of
+from cdkd.report.method_factors import factors_of
 from cdkd.report.protocol import protocol_of, row_of, runs_where, select, variants_of
 from cdkd.report.tables import TABLES
 from cdkd.report.tracked import ReportError, read_runs
 
 
 def _chosen(table: int, runs: RunTable) -> dict[str, list[str]]:
-    selection = select(variants_of(TABLES[table], read_runs(runs.frame())))
-    return {key: [run.run_id for run in variant.runs] for key, variant in selection.chosen.items()}
+    comparable = select(variants_of(TABLES[table], read_runs(runs.frame())))
+    return {key: [run.run_id for run in variant.runs] for key, variant in comparable.chosen.items()}
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_weights_are_axes_of_table_5_only() -> None:
     settings = read_runs(runs.frame())[0].settings
     assert "distill.spatial.weight" in protocol_of(settings, TABLES[4].own_settings)
     assert "distill.spatial.weight" not in protocol_of(settings, TABLES[5].own_settings)
-    assert (axes_of(settings).lambda1, axes_of(settings).lambda2, axes_of(settings).lambda3) == (0.1, 1.0, 0.0)
+    assert (factors_of(settings).lambda1, factors_of(settings).lambda2, factors_of(settings).lambda3) == (0.1, 1.0, 0.0)
 
 
 def test_latest_finished_attempt_counts() -> None:
@@ -109,7 +109,7 @@ def test_networks_may_differ_in_recipe_but_not_in_data() -> None:
 
 def test_data_versions_are_never_pooled_and_unfinished_runs_join() -> None:
     runs = RunTable()
-    runs.add(PLAIN, 0, 60.0, facts={**FACTS, "dataset_version": "old"})
+    runs.add(PLAIN, 0, 60.0, metadata={**METADATA, "dataset_version": "old"})
     new = [runs.add(PLAIN, 0, 61.0), runs.add(PLAIN, 1, None, status="diverged"), runs.add(PLAIN, 2, 63.0)]
     assert _chosen(4, runs) == {"tsm-none": new}
 

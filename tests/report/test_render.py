@@ -57,8 +57,8 @@ def test_latex_table_is_whole() -> None:
     assert "TSM + ours & yes & no & 60.2 \\ensuremath{\\pm} 1.8 (2)" in body
     assert body.count("\\midrule") == 2
     assert "±" not in text and "λ" not in text and text.isascii()
-    for opening in re.findall(r"\\begin\{(\w+)\}", text):
-        assert text.count(f"\\begin{{{opening}}}") == text.count(f"\\end{{{opening}}}")
+    for start in re.findall(r"\\begin\{(\w+)\}", text):
+        assert text.count(f"\\begin{{{start}}}") == text.count(f"\\end{{{start}}}")
 
 
 @pytest.mark.parametrize("table", sorted(TABLES))

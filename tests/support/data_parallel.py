@@ -9,17 +9,17 @@ from typing import Any
 import torch
 from support.tiny import tiny
 
-from cdkd.experiment.assembly import assemble
-from cdkd.experiment.launch import launched_processes
+from cdkd.experiment.build import assemble
+from cdkd.experiment.distributed import launched_processes
 from cdkd.train.processes import Processes
 
 
 def one_step(options: dict[str, Any], processes: Processes) -> dict[str, torch.Tensor]:
     """The mean loss over all processes, all gradients and all batch-norm statistics after the first step."""
-    experiment = tiny(**options)
-    run = assemble(experiment, lambda metrics, epoch: None, processes)
+    config = tiny(**options)
+    run = assemble(config, lambda metrics, epoch: None, processes)
     run.student.train()
-    batch = next(iter(run.inputs.training_batches(run.source("train"), 0, 0, experiment.train.batch_size)))
+    batch = next(iter(run.inputs.training_batches(run.source("train"), 0, 0, config.train.batch_size)))
     torch.manual_seed(5)
     loss = run.loss(batch, 0)
     loss.total.backward()
@@ -41,5 +41,5 @@ def run_two(module: str, arguments: list[str], folder: Path) -> None:
 if __name__ == "__main__":
     with launched_processes("cpu") as own:
         result = one_step(eval(sys.argv[2]), own)
-        if own.is_first:
+        if own.is_main:
             torch.save(result, sys.argv[1])

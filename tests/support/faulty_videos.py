@@ -37,9 +37,9 @@ def one_frame(path: Path) -> Path:
     return write_video(path, H264, num_frames=1)
 
 
-def _cut(path: Path, share: float) -> Path:
+def _cut(path: Path, fraction: float) -> Path:
     whole = path.read_bytes()
-    path.write_bytes(whole[: int(len(whole) * share)])
+    path.write_bytes(whole[: int(len(whole) * fraction)])
     return path
 
 

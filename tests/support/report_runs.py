@@ -6,14 +6,14 @@ from typing import Any
 import pandas as pd
 
 from cdkd.config import build_record, merge_dotted
-from cdkd.settings import Experiment, cell_identity, flat_settings
+from cdkd.settings import RunConfig, cell_identity, flat_settings
 
 NO_KD = {"distill.spatial.enabled": False, "distill.temporal.enabled": False}
 PLAIN = {"student.decoder": False, "student.head": "streams", **NO_KD}
 SPATIAL = {"distill.temporal.enabled": False}
 TEMPORAL = {"distill.spatial.enabled": False}
 BOTH: dict[str, Any] = {}
-FACTS = {
+METADATA = {
     "dataset": "shapes",
     "dataset_version": "0123456789abcdef",
     "split": "1",
@@ -40,15 +40,15 @@ class RunTable:
         dirty: bool = False,
         top5: float | None = None,
         validation: float | None = None,
-        facts: Mapping[str, str] = FACTS,
+        metadata: Mapping[str, str] = METADATA,
     ) -> str:
-        experiment = build_record(Experiment, merge_dotted({}, {**overrides, "seed": seed}))
+        config = build_record(RunConfig, merge_dotted({}, {**overrides, "seed": seed}))
         run_id = f"run{len(self.rows):03d}"
         row: dict[str, Any] = {
             "run_id": run_id,
             "study": study,
             "stage": "rows",
-            "cell": cell_identity(experiment),
+            "cell": cell_identity(config),
             "seed": seed,
             "status": status,
             "attempt": 1,
@@ -57,11 +57,11 @@ class RunTable:
             "version": "0.1.0",
             "started": pd.Timestamp("2026-03-01", tz="UTC") + pd.Timedelta(minutes=len(self.rows)),
         }
-        row |= {f"settings.{key}": value for key, value in flat_settings(experiment).items()}
+        row |= {f"settings.{key}": value for key, value in flat_settings(config).items()}
         measured = {"test_top1": top1, "test_top5": top5, "validation_top1": validation}
         row |= {f"metrics.{key}": value for key, value in measured.items() if value is not None}
         if status == "finished":
-            row |= {f"facts.{key}": value for key, value in facts.items()}
+            row |= {f"metadata.{key}": value for key, value in metadata.items()}
         self.rows.append(row)
         return run_id
 

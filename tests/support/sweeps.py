@@ -8,14 +8,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from cdkd.sweep.board import Board
-from cdkd.sweep.folder import StudyFolder
-from cdkd.sweep.result import SweepOptions, SweepResult
-from cdkd.sweep.runner import run_sweep
-from cdkd.sweep.study_file import load_study
+from cdkd.sweep.queue.study_folder import StudyFolder
+from cdkd.sweep.queue.trial_queue import TrialQueue
+from cdkd.sweep.study.reading import load_study
+from cdkd.sweep.workers.result import SweepOptions, SweepResult
+from cdkd.sweep.workers.runner import run_sweep
 from cdkd.tracking.store import tracking_uri
 
-FAKE = "support.fake_experiment"
+FAKE = "support.fake_runner:RUNNER"
 
 GRID = """
 study: grid
@@ -35,11 +35,11 @@ class Recorder:
         self.texts: list[str] = []
         self.snapshots: list[object] = []
 
-    def tell(self, text: str) -> None:
+    def log_event(self, text: str) -> None:
         self.texts.append(text)
 
-    def show(self, snapshot: object) -> None:
-        self.snapshots.append(snapshot)
+    def show(self, status_of: object) -> None:
+        self.snapshots.append(status_of)
 
 
 class Bench:
@@ -48,7 +48,7 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.fake = Path(os.environ["FAKE_EXPERIMENT"])
-        self.view = Recorder()
+        self.display = Recorder()
 
     def write(self, text: str, name: str = "study.yaml") -> Path:
         file = self.folder / name
@@ -56,19 +56,19 @@ class Bench:
         return file
 
     def sweep(self, file: Path, **options: object) -> SweepResult:
-        self.view = Recorder()
-        settings = {"workers": 0, "experiment": FAKE, **options}
-        return run_sweep(load_study(file), SweepOptions(tracking_uri(), **settings), self.view)
+        self.display = Recorder()
+        settings = {"workers": 0, "runner": FAKE, **options}
+        return run_sweep(load_study(file), SweepOptions(tracking_uri(), **settings), self.display)
 
     def start(self, file: Path, *arguments: str) -> "subprocess.Popen[str]":
-        command = [sys.executable, "-m", "cdkd.cli", "sweep", str(file), "--experiment", FAKE, *arguments]
+        command = [sys.executable, "-m", "cdkd.cli", "sweep", str(file), "--runner", FAKE, *arguments]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
         return subprocess.Popen(
             command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=self.folder
         )
 
-    def board(self, study: str = "grid") -> Board:
-        return Board(StudyFolder(self.folder / ".cdkd" / study))
+    def queue(self, study: str = "grid") -> TrialQueue:
+        return TrialQueue(StudyFolder(self.folder / ".cdkd" / study))
 
     def marks(self, kind: str) -> list[str]:
         folder = self.fake / kind

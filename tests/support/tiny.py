@@ -3,7 +3,7 @@
 from typing import Any
 
 from cdkd.config import build_record, merge_dotted
-from cdkd.settings import Experiment
+from cdkd.settings import RunConfig
 
 TINY: dict[str, Any] = {
     "data": {
@@ -23,10 +23,10 @@ TINY: dict[str, Any] = {
 }
 
 
-def tiny(**overrides: Any) -> Experiment:
+def tiny(**overrides: Any) -> RunConfig:
     """A tiny experiment; dots of keys are written as double underscores: train__epochs=1."""
     dotted = {key.replace("__", "."): value for key, value in overrides.items()}
-    return build_record(Experiment, merge_dotted(TINY, dotted))
+    return build_record(RunConfig, merge_dotted(TINY, dotted))
 
 
 BASELINE = {

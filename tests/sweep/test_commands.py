@@ -27,29 +27,29 @@ stages:
 
 def test_a_plan_shows_every_cell_and_its_state(bench: Bench) -> None:
     file = bench.write(SMALL)
-    plan = CliRunner().invoke(group, ["plan", str(file)])
-    lines = plan.output.splitlines()
+    known = CliRunner().invoke(group, ["plan", str(file)])
+    lines = known.output.splitlines()
     assert lines[:3] == ["grid: Two cells.", "", "stage rows"]
     assert lines[3].endswith("  student.arch tsm, train.epochs 1  seed 0  waiting")
     assert lines[-1] == "2 cells: 2 waiting"
     assert not (bench.folder / ".cdkd").exists()
 
     (bench.fake / "fail-tdn").touch()
-    swept = CliRunner().invoke(group, ["sweep", str(file), "--experiment", FAKE, "--workers", "0"])
+    swept = CliRunner().invoke(group, ["sweep", str(file), "--runner", FAKE, "--workers", "0"])
     assert swept.exit_code == 1
     assert "1 of 2 cells finished, 1 of them now, in 0:0" in swept.output
     assert "failed: student.arch tdn, train.epochs 1, seed 0: RuntimeError: tdn fails as told" in swept.output
     assert f"To run failed cells again: cdkd sweep {file} --retry-failed" in swept.output
-    plan = CliRunner().invoke(group, ["plan", str(file), "--seeds", "2"])
+    known = CliRunner().invoke(group, ["plan", str(file), "--seeds", "2"])
     states = [line.split("  ")[-1] if "top-1" not in line else line.split("  ")[-2:] for line in
-              plan.output.splitlines()[3:7]]  # fmt: skip
+              known.output.splitlines()[3:7]]  # fmt: skip
     assert states == [["finished", "test top-1 58.0 %"], "waiting", "failed", "waiting"]
-    assert plan.output.splitlines()[-1] == "4 cells: 1 finished, 2 waiting, 1 failed"
+    assert known.output.splitlines()[-1] == "4 cells: 1 finished, 2 waiting, 1 failed"
 
     (bench.fake / "fail-tdn").unlink()
-    swept = CliRunner().invoke(group, ["sweep", str(file), "--experiment", FAKE, "--workers", "0", "--retry-failed"])
+    swept = CliRunner().invoke(group, ["sweep", str(file), "--runner", FAKE, "--workers", "0", "--retry-failed"])
     assert swept.exit_code == 0
-    swept = CliRunner().invoke(group, ["sweep", str(file), "--experiment", FAKE, "--workers", "0"])
+    swept = CliRunner().invoke(group, ["sweep", str(file), "--runner", FAKE, "--workers", "0"])
     assert (swept.exit_code, swept.output) == (0, "All 2 cells were finished before; nothing to train.\n")
 
 
@@ -69,7 +69,7 @@ def test_a_plan_says_what_a_later_stage_waits_for_and_what_it_took_over(bench: B
 def test_a_stage_that_cannot_be_reached_says_why(bench: Bench) -> None:
     (bench.fake / "diverge-0.01").touch()
     (bench.fake / "diverge-0.1").touch()
-    swept = CliRunner().invoke(group, ["sweep", str(bench.write(STAGED)), "--experiment", FAKE, "--workers", "0"])
+    swept = CliRunner().invoke(group, ["sweep", str(bench.write(STAGED)), "--runner", FAKE, "--workers", "0"])
     assert swept.exit_code == 1
     assert "not reached: stage second: stage 'first': nothing to choose from, every candidate diverged" in swept.output
 
@@ -79,7 +79,7 @@ def test_a_worker_on_its_own_runs_what_waits_and_ends(bench: Bench) -> None:
     bench.sweep(bench.write(GRID), stop_on_failure=True)
     (bench.fake / "fail-tsm").unlink()
     done = subprocess.run(
-        [sys.executable, "-m", "cdkd.cli", "worker", ".cdkd/grid", "--experiment", FAKE],
+        [sys.executable, "-m", "cdkd.cli", "worker", ".cdkd/grid", "--runner", FAKE],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
         capture_output=True,
         text=True,
@@ -97,7 +97,7 @@ def test_help_has_examples(command: str) -> None:
 
 def test_a_mistake_stops_before_anything_runs(bench: Bench) -> None:
     file = bench.write(SMALL)
-    result = CliRunner().invoke(group, ["sweep", str(file), "--set", "train.epochs=3", "--experiment", FAKE])
+    result = CliRunner().invoke(group, ["sweep", str(file), "--set", "train.epochs=3", "--runner", FAKE])
     assert isinstance(result.exception, CdkdError)
     assert str(result.exception).startswith("--set train.epochs=3: the axis 'train.epochs' of stage 'rows' sets")
     assert not (bench.folder / ".cdkd").exists()

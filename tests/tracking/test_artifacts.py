@@ -7,7 +7,7 @@ import pytest
 from cdkd.tracking.artifacts import fetch_checkpoint, register_run
 from cdkd.tracking.mlflow_tracker import MlflowTracker
 from cdkd.tracking.store import TrackingError, open_client
-from cdkd.tracking.tracker import Opening
+from cdkd.tracking.tracker import RunStart
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def tracker(uri: str, tmp_path_factory: pytest.TempPathFactory) -> MlflowTracker
 
 
 def tracked_run(tracker: MlflowTracker, folder: Path, content: bytes | None) -> str:
-    run_id = tracker.open(Opening("cell", "study", "rows", "row", "0" * 12, 0, 1, "plan", {"seed": 0}))
+    run_id = tracker.open(RunStart("cell", "study", "rows", "row", "0" * 12, 0, 1, "plan", {"seed": 0}))
     if content is not None:
         (folder / "model.safetensors").write_bytes(content)
         tracker.attach(run_id, folder / "model.safetensors", "checkpoint")

@@ -11,7 +11,7 @@ import pytest
 from cdkd.tracking.mlflow_tracker import MlflowTracker, encode_setting
 from cdkd.tracking.runs import BASE_COLUMNS, decode_setting, load_runs, load_scores
 from cdkd.tracking.store import TrackingError, database_file, open_client, tracking_uri
-from cdkd.tracking.tracker import Opening
+from cdkd.tracking.tracker import RunStart
 
 SETTINGS = {
     "train.epochs": 7,
@@ -24,9 +24,9 @@ SETTINGS = {
 }
 
 
-def opening(cell: str = "c1", seed: int = 3, attempt: int = 1, stage: str = "rows", study: str = "mine") -> Opening:
+def start(cell: str = "c1", seed: int = 3, attempt: int = 1, stage: str = "rows", study: str = "mine") -> RunStart:
     labels = {"network": "TSM", "row": "both"}
-    return Opening("cell", study, stage, "TSM, both", cell, seed, attempt, "plan1", SETTINGS, labels)
+    return RunStart("cell", study, stage, "TSM, both", cell, seed, attempt, "plan1", SETTINGS, labels)
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def tracker(store: str, tmp_path: Path) -> MlflowTracker:
 
 
 def test_a_run_comes_back_as_it_went_in(tracker: MlflowTracker, tmp_path: Path) -> None:
-    run_id = tracker.open(opening())
+    run_id = tracker.open(start())
     tracker.log(run_id, [(1, {"loss": 2.0, "test_top1": 10.0}), (2, {"loss": 1.5})])
     tracker.log(run_id, [(2, {"test_top1": 61.25})])
     scores = pd.DataFrame({"video": ["a", "b"], "label": [1, 0], "score_0": [0.25, 0.5], "score_1": [0.75, 0.5]})
@@ -52,14 +52,14 @@ def test_a_run_comes_back_as_it_went_in(tracker: MlflowTracker, tmp_path: Path) 
     assert (row.cell, row.seed, row.status, row.attempt) == ("c1", 3, "finished", 1)
     assert (row["labels.network"], row["labels.row"]) == ("TSM", "both")
     assert (row["metrics.loss"], row["metrics.test_top1"]) == (1.5, 61.25)
-    assert (row["facts.dataset"], row["facts.num_test_videos"]) == ("shapes", "1200")
+    assert (row["metadata.dataset"], row["metadata.num_test_videos"]) == ("shapes", "1200")
     assert {key.removeprefix("settings."): row[key] for key in runs if key.startswith("settings.")} == SETTINGS
     assert row.started.tzinfo is not None
     pd.testing.assert_frame_equal(load_scores(run_id), scores)
 
 
 def test_a_bare_mlflow_ui_finds_everything_in_the_working_directory(tracker: MlflowTracker, tmp_path: Path) -> None:
-    run = open_client(tracker.uri).get_run(tracker.open(opening()))
+    run = open_client(tracker.uri).get_run(tracker.open(start()))
     assert tracking_uri() == "sqlite:///mlflow.db"
     assert run.info.artifact_uri == f"{tmp_path}/mlartifacts/mine/{run.info.run_id}/artifacts"
     parent = open_client(tracker.uri).get_run(run.data.tags["mlflow.parentRunId"])
@@ -69,7 +69,7 @@ def test_a_bare_mlflow_ui_finds_everything_in_the_working_directory(tracker: Mlf
 
 @pytest.mark.parametrize(("ending", "status"), [("diverged", "FINISHED"), ("failed", "FAILED"), ("killed", "KILLED")])
 def test_how_a_run_ends(tracker: MlflowTracker, ending: str, status: str) -> None:
-    run_id = tracker.open(opening())
+    run_id = tracker.open(start())
     assert list(load_runs().status) == ["running"]
     assert tracker.living_cells() == {run_id: "running"}
     tracker.close(run_id, ending, error="x" * 9000)  # type: ignore[arg-type]
@@ -79,21 +79,21 @@ def test_how_a_run_ends(tracker: MlflowTracker, ending: str, status: str) -> Non
 
 
 def test_only_open_runs_are_killed(tracker: MlflowTracker) -> None:
-    first, second = tracker.open(opening("c1")), tracker.open(opening("c2"))
+    first, second = tracker.open(start("c1")), tracker.open(start("c2"))
     tracker.close(first, "finished")
     assert [tracker.kill_if_open(run) for run in (first, second, second)] == [False, True, False]
     assert sorted(load_runs().status) == ["finished", "killed"]
 
 
 def test_numbers_that_are_none(tracker: MlflowTracker) -> None:
-    run_id = tracker.open(opening())
+    run_id = tracker.open(start())
     tracker.log(run_id, [(1, {"a": math.nan, "b": math.inf, "c": -math.inf})])
     row = load_runs().iloc[0]
     assert all(math.isnan(row[f"metrics.{name}"]) for name in "abc")
 
 
 def test_more_metrics_than_a_batch_holds(tracker: MlflowTracker) -> None:
-    run_id = tracker.open(opening())
+    run_id = tracker.open(start())
     tracker.log(run_id, [(epoch, {f"m{number}": epoch + number for number in range(7)}) for epoch in range(300)])
     history = open_client(tracker.uri).get_metric_history(run_id, "m6")
     assert [(point.step, point.value) for point in history] == [(epoch, epoch + 6.0) for epoch in range(300)]
@@ -124,8 +124,8 @@ def test_a_deleted_experiment_is_named_with_its_remedy(tracker: MlflowTracker, s
 def test_studies_are_kept_apart(tracker: MlflowTracker, store: str, tmp_path: Path) -> None:
     other = MlflowTracker(store, "other", tmp_path)
     other.prepare(["rows"])
-    tracker.open(opening("c1"))
-    other.open(opening("c2", study="other"))
+    tracker.open(start("c1"))
+    other.open(start("c2", study="other"))
     open_client(store).create_run("0")
     assert sorted(load_runs().cell) == ["c1", "c2"]
     assert list(load_runs(study="other").cell) == ["c2"]
@@ -135,7 +135,7 @@ def test_studies_are_kept_apart(tracker: MlflowTracker, store: str, tmp_path: Pa
 def test_more_runs_than_a_page(tracker: MlflowTracker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cdkd.tracking.runs._PAGE_SIZE", 3)
     for number in range(7):
-        tracker.open(opening(f"c{number}"))
+        tracker.open(start(f"c{number}"))
     assert sorted(load_runs().cell) == [f"c{number}" for number in range(7)]
 
 
@@ -149,7 +149,7 @@ def test_reading_needs_a_store_and_makes_none(tmp_path: Path, monkeypatch: pytes
 
 
 def test_scores_that_are_not_there(tracker: MlflowTracker) -> None:
-    run_id = tracker.open(opening())
+    run_id = tracker.open(start())
     with pytest.raises(TrackingError, match=f"^run {run_id} of sqlite:///mlflow.db keeps 0 score tables; one was"):
         load_scores(run_id)
     with pytest.raises(TrackingError, match=r"^scores of run nothing cannot be read from sqlite:///mlflow\.db: "):
@@ -176,7 +176,7 @@ def test_commit_and_dirt_are_those_of_the_working_directory(tracker: MlflowTrack
         done = subprocess.run(["git", *identity, *arguments], cwd=tmp_path, check=True, capture_output=True, text=True)
         return done.stdout.strip()
 
-    tracker.open(opening("outside"))
+    tracker.open(start("outside"))
     git("init", "-q")
     (tmp_path / "code.py").write_text("1")
     (tmp_path / "reports").mkdir()
@@ -186,9 +186,9 @@ def test_commit_and_dirt_are_those_of_the_working_directory(tracker: MlflowTrack
     # A sweep writes its own reports, and files that git does not know of are no change of the code.
     (tmp_path / "reports/table.txt").write_text("2")
     (tmp_path / "new.txt").touch()
-    tracker.open(opening("clean"))
+    tracker.open(start("clean"))
     (tmp_path / "code.py").write_text("2")
-    tracker.open(opening("dirty"))
+    tracker.open(start("dirty"))
     runs = load_runs().set_index("cell")
     head = git("rev-parse", "HEAD")
     assert pd.isna(runs.commit["outside"])
@@ -199,7 +199,7 @@ def test_commit_and_dirt_are_those_of_the_working_directory(tracker: MlflowTrack
 def _set_up(folder: Path, number: int) -> None:
     tracker = MlflowTracker(f"sqlite:///{folder}/mlflow.db", "mine", folder)
     tracker.prepare(["rows"])
-    run_id = tracker.open(opening(f"c{number}"))
+    run_id = tracker.open(start(f"c{number}"))
     for epoch in range(15):
         tracker.log(run_id, [(epoch, {"loss": float(epoch)})])
     tracker.close(run_id, "finished")

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from cdkd.settings import OptimizerSettings
-from cdkd.train.checkpoint import CheckpointError, Snapshot, load_checkpoint, save_checkpoint
-from cdkd.train.engine import Plan, Task, fit
+from cdkd.train.engine import FitConfig, TrainingTask, fit
 from cdkd.train.initial import initialise
 from cdkd.train.metrics import Scores
 from cdkd.train.optimizer import build_optimizer, learning_rate_factor
+from cdkd.train.training_state import CheckpointError, TrainingState, load_checkpoint, save_checkpoint
 
 NUM_BATCHES = 3
 
@@ -24,7 +24,7 @@ class LinearLoss:
     terms: dict[str, Tensor | float]
 
 
-def make_task(network: nn.Module, validations: list[float], fail_at_step: int = -1) -> Task:
+def make_task(network: nn.Module, validations: list[float], fail_at_step: int = -1) -> TrainingTask:
     """Fits y = 2 x with dropout noise; `validations` are handed out one per evaluation."""
     pending = iter(validations)
 
@@ -38,7 +38,7 @@ def make_task(network: nn.Module, validations: list[float], fail_at_step: int = 
     def batches(epoch: int) -> list[float]:
         return [0.1 * (epoch + 1), -0.2, 0.3][:NUM_BATCHES]
 
-    return Task(network, batches, loss, lambda: {"validation_top1": next(pending, 0.0)})  # type: ignore[arg-type]
+    return TrainingTask(network, batches, loss, lambda: {"validation_top1": next(pending, 0.0)})  # type: ignore[arg-type]
 
 
 def make_network() -> nn.Module:
@@ -47,14 +47,14 @@ def make_network() -> nn.Module:
     return network
 
 
-def make_plan(folder: Path, epochs: int, **options: object) -> Plan:
+def make_plan(folder: Path, epochs: int, **options: object) -> FitConfig:
     settings = OptimizerSettings(epochs=6, warmup_epochs=1.0, learning_rate=0.05)
-    plan = Plan(settings.model_copy(update={"epochs": epochs}), 3, torch.device("cpu"), folder, **options)  # type: ignore[arg-type]
-    return plan
+    config = FitConfig(settings.model_copy(update={"epochs": epochs}), 3, torch.device("cpu"), folder, **options)  # type: ignore[arg-type]
+    return config
 
 
-def no_progress(share: float) -> None:
-    assert 0 < share <= 1
+def no_progress(fraction: float) -> None:
+    assert 0 < fraction <= 1
 
 
 class Stop(Exception):
@@ -70,12 +70,12 @@ def test_resume_equals_uninterrupted_to_the_bit(tmp_path: Path) -> None:
         if epoch == 5:
             raise Stop
 
-    plan = make_plan(tmp_path / "b", 6, checkpoint_every_epochs=2)
+    config = make_plan(tmp_path / "b", 6, checkpoint_every_epochs=2)
     with pytest.raises(Stop):
-        fit(make_task(cut, []), plan, die_in_epoch_5, no_progress)
+        fit(make_task(cut, []), config, die_in_epoch_5, no_progress)
     resumed = make_network()
     again: dict[int, dict[str, float]] = {}
-    fit(make_task(resumed, []), plan, _put(again), no_progress)
+    fit(make_task(resumed, []), config, _put(again), no_progress)
     assert sorted(again) == [5, 6]
     assert again[6]["train_loss"] == log[6]["train_loss"]
     for name, tensor in whole.state_dict().items():
@@ -100,8 +100,8 @@ def test_the_best_validated_epoch_is_kept_on_request(tmp_path: Path) -> None:
     def remember(metrics: dict[str, float], epoch: int) -> None:
         weights[epoch] = network[0].weight.detach().clone()  # type: ignore[union-attr, operator, index]
 
-    plan = make_plan(tmp_path, 4, validate_every_epochs=1, keep_best=True)
-    fit(make_task(network, [10.0, 30.0, 20.0, 30.0]), plan, remember, no_progress)
+    config = make_plan(tmp_path, 4, validate_every_epochs=1, keep_best=True)
+    fit(make_task(network, [10.0, 30.0, 20.0, 30.0]), config, remember, no_progress)
     assert torch.equal(network[0].weight, weights[2])  # type: ignore[index]
     assert not torch.equal(weights[2], weights[4])
 
@@ -137,8 +137,8 @@ def test_shared_submodules_start_equal_whatever_else_a_network_holds() -> None:
 
 def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
     network = make_network()
-    save_checkpoint(tmp_path, network, {}, Snapshot(4))
-    assert load_checkpoint(tmp_path, network) == (Snapshot(4), {})
+    save_checkpoint(tmp_path, network, {}, TrainingState(4))
+    assert load_checkpoint(tmp_path, network) == (TrainingState(4), {})
     (tmp_path / "last" / "weights.safetensors").write_bytes(b"not weights")
     with pytest.raises(CheckpointError, match=r"last: damaged or foreign .*delete it"):
         load_checkpoint(tmp_path, network)
@@ -146,7 +146,7 @@ def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
 
 def test_a_kill_between_the_renames_leaves_the_checkpoint_before(tmp_path: Path) -> None:
     network = make_network()
-    save_checkpoint(tmp_path, network, {}, Snapshot(4))
+    save_checkpoint(tmp_path, network, {}, TrainingState(4))
     (tmp_path / "last").rename(tmp_path / ".last.old")
     found = load_checkpoint(tmp_path, network)
     assert found is not None and found[0].epoch == 4

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from cdkd.models.teacher import build_teacher
+from cdkd.models.teacher.teacher import build_teacher
 from cdkd.settings import OptimizerSettings, TeacherSettings
 from cdkd.train.optimizer import build_optimizer
 from cdkd.train.partial_batch_norm import freeze_parameters, freeze_statistics, frozen_norms

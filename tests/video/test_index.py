@@ -6,7 +6,7 @@ import av
 import pytest
 from support.videos import H264_ONE_REFERENCE, MPEG4_B_FRAMES, clip, moving_texture, packed_avi, write_stream
 
-from cdkd.video.bits import BitReader
+from cdkd.video.bitstream import BitReader
 from cdkd.video.h264_headers import Sequence, parse_sequence
 from cdkd.video.index import display_order, index_video
 from cdkd.video.mpeg4_headers import FrameHeader, Layer, parse_layer
@@ -43,7 +43,7 @@ def test_a_plain_file(tmp_path: Path) -> None:
     assert info.gop_lengths == (12, 12, 6)
     assert info.frame_types == ("I" + "P" * 11, "I" + "P" * 11, "I" + "P" * 5)
     assert (info.num_frames, info.num_gops, info.has_b_frames) == (30, 3, False)
-    assert (info.is_readable, info.obstacle, info.frame_residual_obstacle) == (True, "", "")
+    assert (info.is_readable, info.unsupported_reason, info.frame_residual_unsupported_reason) == (True, "", "")
 
 
 def test_gops_start_at_the_packets_key_frames(tmp_path: Path) -> None:
@@ -78,10 +78,10 @@ def test_a_changed_file_is_read_anew(tmp_path: Path) -> None:
 def test_sizes_and_vectors_that_rule_out_an_exact_residual_per_frame(tmp_path: Path) -> None:
     odd = describe(clip(tmp_path / "odd.mp4", moving_texture(3, 48, 52)))
     assert odd.is_readable
-    assert "52x48" in odd.frame_residual_obstacle
+    assert "52x48" in odd.frame_residual_unsupported_reason
     quarter = write_stream(tmp_path / "q.mp4", moving_texture(3), "mpeg4", {"flags": "+qpel", "bf": "0"})
     assert describe(quarter).is_readable
-    assert "quarter-pixel" in describe(quarter).frame_residual_obstacle
+    assert "quarter-pixel" in describe(quarter).frame_residual_unsupported_reason
 
 
 @pytest.mark.parametrize(
@@ -99,8 +99,8 @@ def test_what_cannot_be_read_says_why_and_the_remedy(
 ) -> None:
     info = describe(write_stream(tmp_path / "a.mp4", moving_texture(12, 128, 160), codec, options))
     assert not info.is_readable
-    assert reason in info.obstacle
-    assert "cdkd data prepare" in info.obstacle
+    assert reason in info.unsupported_reason
+    assert "cdkd data prepare" in info.unsupported_reason
     assert info.num_frames == 12
 
 
@@ -112,7 +112,7 @@ def test_other_pixels_than_420_are_refused(tmp_path: Path) -> None:
         for picture in moving_texture(4):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(stream.encode(None))
-    assert "yuv444p" in describe(path).obstacle
+    assert "yuv444p" in describe(path).unsupported_reason
 
 
 def test_layer_header_of_a_real_stream(tmp_path: Path) -> None:

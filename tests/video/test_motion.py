@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cdkd.video.cells import BARE, VECTOR_TYPE, list_cells, num_cells, x_of, y_of
 from cdkd.video.motion import trace_motion
+from cdkd.video.motion_blocks import BARE, VECTOR_TYPE, list_cells, num_cells, x_of, y_of
 
 Blocks = list[tuple[int, int, int, int, int, int]]  # left, top, side, motion_x, motion_y, motion_scale
 
@@ -152,8 +152,8 @@ def flipped(field: NDArray[np.int16]) -> NDArray[np.int16]:
     return field[:, :, ::-1] * np.array([-1, 1], np.int16)[:, None, None]
 
 
-@pytest.mark.parametrize("is_first", [True, False])
-def test_mirrored_vectors_give_the_mirrored_field_with_x_negated(is_first: bool) -> None:
+@pytest.mark.parametrize("is_main", [True, False])
+def test_mirrored_vectors_give_the_mirrored_field_with_x_negated(is_main: bool) -> None:
     """flip(read) = read(flip): to the bit, for fields as for their accumulation.
 
     One exception, in accumulation: where a vector points to the very middle between two columns, the one to the right
@@ -162,7 +162,7 @@ def test_mirrored_vectors_give_the_mirrored_field_with_x_negated(is_first: bool)
     draw = np.random.default_rng(2)
     height, width = 48, 80
     frames: list[Blocks] = []
-    for frame in range(1 if is_first else 2):
+    for frame in range(1 if is_main else 2):
         blocks: Blocks = []
         for top in range(0, height, 16):
             for left in range(0, width, 16):

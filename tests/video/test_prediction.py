@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from support.videos import clip, moving_texture, sudden_square
 
-from cdkd.video.cells import BARE, VECTOR_TYPE, list_cells
 from cdkd.video.colour import Picture, picture_of
+from cdkd.video.motion_blocks import BARE, VECTOR_TYPE, list_cells
 from cdkd.video.mpeg4_headers import parse_frames, parse_layer
 from cdkd.video.prediction import predict
 

@@ -349,4 +349,4 @@ def test_opening_a_refused_stream_raises_its_obstacle(tmp_path: Path) -> None:
     path = write_stream(tmp_path / "a.mp4", moving_texture(12), "libx264", {"bf": "2"})
     with pytest.raises(VideoError) as caught:
         VideoReader(path)
-    assert caught.value.reason == describe(path).obstacle
+    assert caught.value.reason == describe(path).unsupported_reason

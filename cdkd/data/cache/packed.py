@@ -1,0 +1,203 @@
+"""Opens the packed cache of a data set: clips as they come out of the decoder, read without one.
+
+packed/p6-s1-t1-accumulated/       frames per GOP, the student's and the teacher's window, form of motion
+    packed.json                    what it holds; written last, so that half a cache never looks finished
+    entries.npy                    one row per GOP: shard, offset, size and form; memory-mapped
+    shard-00000-0123456789ab.bin   the records of some videos, one after the other
+"""
+
+import json
+import mmap
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cdkd.data.cache.packed_record import RecordForm, decode_gop
+from cdkd.data.clips.clip import GopArrays
+from cdkd.data.clips.sampling import ClipLayout
+from cdkd.data.manifest import LabelledVideo
+from cdkd.errors import CdkdError
+
+PACKED_FOLDER = "packed"
+HEADER_NAME = "packed.json"
+ENTRIES_NAME = "entries.npy"
+FORMAT = 1
+
+ENTRY = np.dtype(
+    [
+        ("gop", "<u4"),
+        ("shard", "<u4"),
+        ("offset", "<u8"),
+        ("num_bytes", "<u8"),
+        ("gop_length", "<u4"),
+        ("height", "<u4"),
+        ("width", "<u4"),
+        ("motion_kind", "u1"),
+        ("residual_kind", "u1"),
+    ]
+)
+
+
+class PackedError(CdkdError):
+    """A packed cache is missing, stale, damaged or made for another layout."""
+
+
+def packed_folder(root: Path, layout: ClipLayout, accumulated: bool) -> Path:
+    """Where the cache of a layout lies; the number of GOPs per clip does not matter to it."""
+    windows = f"p{layout.frames_per_gop}-s{layout.student_window}-t{layout.teacher_window}"
+    return root / PACKED_FOLDER / f"{windows}-{'accumulated' if accumulated else 'per_frame'}"
+
+
+def packing_remedy(root: Path, layout: ClipLayout, accumulated: bool) -> str:
+    """The command that makes a cache for a layout."""
+    motion = "" if accumulated else " --motion per_frame"
+    return (
+        f"cdkd data cache --root {root} --frames-per-gop {layout.frames_per_gop} "
+        f"--student-window {layout.student_window} --teacher-window {layout.teacher_window}{motion}"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class PackedGop:
+    """Where one GOP's record lies, and what it means; small enough to be sent to a worker process."""
+
+    shard: Path
+    offset: int
+    num_bytes: int
+    form: RecordForm
+    stored: ClipLayout
+
+    def read(self, wanted: ClipLayout) -> GopArrays:
+        """The arrays of the GOP, mapped from the file where they are stored as they are.
+
+        Raises:
+            PackedError: the file is gone or shorter than it was.
+        """
+        start = self.offset - self.offset % mmap.ALLOCATIONGRANULARITY
+        length = self.offset + self.num_bytes - start
+        try:
+            with open(self.shard, "rb") as stream:
+                mapped = mmap.mmap(stream.fileno(), length, access=mmap.ACCESS_COPY, offset=start)
+        except (OSError, ValueError) as error:
+            raise PackedError(f"{self.shard}: cannot be read ({error}); the cache was damaged or made again") from error
+        if hasattr(mapped, "madvise"):
+            mapped.madvise(mmap.MADV_WILLNEED)
+        data = np.frombuffer(mapped, np.uint8)[self.offset - start :]
+        return decode_gop(data, self.form, self.stored, wanted)
+
+
+@dataclass(frozen=True)
+class PackedCache:
+    """A finished packed cache."""
+
+    folder: Path
+    layout: ClipLayout
+    accumulated: bool
+    num_gops: int
+    num_bytes: int
+    broken: dict[str, str]
+    """Path to reason of the videos that could not be decoded when it was made."""
+    _digests: dict[str, str] = field(repr=False)
+    _places: dict[str, int] = field(repr=False)
+    _first_entries: Sequence[int] = field(repr=False)
+    _shards: Sequence[str] = field(repr=False)
+    _entries: NDArray[Any] = field(repr=False)
+
+    def fits(self, layout: ClipLayout, accumulated: bool) -> bool:
+        """Every position that the layout reads is here."""
+        return (
+            self.accumulated == accumulated
+            and self.layout.frames_per_gop == layout.frames_per_gop
+            and self.layout.student_window >= layout.student_window
+            and self.layout.teacher_window >= layout.teacher_window
+        )
+
+    def fault(self, videos: Sequence[LabelledVideo]) -> str:
+        """Why it cannot serve these videos; empty: it can."""
+        absent = [video.path for video in videos if video.path not in self._digests]
+        if absent:
+            return f"does not hold {len(absent)} of {len(videos)} videos, for example {absent[0]}"
+        changed = [video.path for video in videos if self._digests[video.path] != video.digest]
+        if changed:
+            return f"is stale: {len(changed)} of {len(videos)} videos have changed since, for example {changed[0]}"
+        return ""
+
+    def find(self, path: str, gops: Sequence[int]) -> tuple[PackedGop, ...]:
+        """The records of some GOPs of a video that it holds.
+
+        Raises:
+            PackedError: a GOP is not here.
+        """
+        place = self._places[path]
+        rows = self._entries[self._first_entries[place] : self._first_entries[place + 1]]
+        return tuple(self._find(path, rows, gop) for gop in gops)
+
+    def _find(self, path: str, rows: NDArray[Any], gop: int) -> PackedGop:
+        at = int(np.searchsorted(rows["gop"], gop))
+        if at == len(rows) or rows["gop"][at] != gop:
+            raise PackedError(f"{self.folder}: does not hold GOP {gop} of {path}; delete the folder and make it again")
+        row = rows[at].tolist()
+        form = RecordForm(*row[4:])
+        return PackedGop(self.folder / self._shards[row[1]], row[2], row[3], form, self.layout)
+
+
+def read_cache(folder: Path) -> PackedCache:
+    """Opens one cache.
+
+    Raises:
+        PackedError: it is missing, unfinished, damaged, or of another version.
+    """
+    path = folder / HEADER_NAME
+    try:
+        header = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise PackedError(f"{folder}: is not finished") from error
+    except (OSError, ValueError) as error:
+        raise PackedError(f"{path}: cannot be read: {error}") from error
+    try:
+        if header["format"] != FORMAT:
+            raise PackedError(f"{folder}: format {header['format']}, this version reads {FORMAT}")
+        videos = header["videos"]
+        cache = PackedCache(
+            folder=folder,
+            layout=ClipLayout(1, **header["layout"]),
+            accumulated=header["motion"] == "accumulated",
+            num_gops=header["num_gops"],
+            num_bytes=header["num_bytes"],
+            broken=header["broken"],
+            _digests=dict(videos),
+            _places={path: place for place, (path, _) in enumerate(videos)},
+            _first_entries=header["first_entries"],
+            _shards=header["shards"],
+            _entries=np.load(folder / ENTRIES_NAME, mmap_mode="r"),
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise PackedError(f"{folder}: is damaged ({error!r}); delete it and make it again") from error
+    if cache.num_gops != len(cache._entries) or cache._entries.dtype != ENTRY:
+        raise PackedError(f"{folder}: is damaged: {ENTRIES_NAME} and {HEADER_NAME} differ; delete it and make it again")
+    return cache
+
+
+def find_cache(
+    root: Path, videos: Sequence[LabelledVideo], layout: ClipLayout, accumulated: bool
+) -> tuple[PackedCache | None, str]:
+    """The cache that serves these videos, or why none does (empty: there is none at all)."""
+    reasons: list[str] = []
+    for header in sorted((root / PACKED_FOLDER).glob("*/")):
+        try:
+            cache = read_cache(header)
+        except PackedError as error:
+            reasons.append(str(error))
+            continue
+        if not cache.fits(layout, accumulated):
+            reasons.append(f"{cache.folder}: is made for another layout")
+            continue
+        fault = cache.fault(videos)
+        if not fault:
+            return cache, ""
+        reasons.append(f"{cache.folder}: {fault}")
+    return None, "; ".join(reasons)

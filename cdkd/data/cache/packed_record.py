@@ -1,0 +1,128 @@
+"""One GOP as bytes of a packed cache, and back: exactly, without decoding video.
+
+    | motion                                  | prediction            | frames            |
+    | (N, 2, H, W) int8, int16 or by 8x8 block | (N, 3, H, W) uint8   | (F, 3, H, W) uint8 |
+
+The residual is not stored: it is frame - prediction, so the raw frames that a teacher sees come for nothing. Frame 0 is
+the I-frame. Motion stays in quarter pixels: one byte where no vector exceeds 31.75 pixels, else two; at block
+resolution where each 8 x 8 block holds one vector, as motion relative to the frame before does.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cdkd.data.clips.clip import GopArrays
+from cdkd.data.clips.sampling import ClipLayout, GopPositions, gop_positions
+from cdkd.video.frames import GopRead
+
+INT8, INT16, BLOCKS = 0, 1, 2
+"""How motion is kept."""
+PREDICTION, RESIDUAL = 0, 1
+"""What stands for the residual: the prediction, or itself where frame - residual is no byte."""
+_BLOCK = 8
+
+
+@dataclass(frozen=True, slots=True)
+class RecordForm:
+    """What the bytes of one GOP mean."""
+
+    gop_length: int
+    height: int
+    width: int
+    motion_kind: int
+    residual_kind: int
+
+
+def stored_frames(positions: GopPositions) -> tuple[int, ...]:
+    """Positions whose decoded frames a record holds: the I-frame, those with motion, those that a teacher sees."""
+    return tuple(sorted({0, *positions.motion, *positions.frames}))
+
+
+def encode_gop(read: GopRead, gop_length: int) -> tuple[bytes, RecordForm]:
+    """The record of a GOP.
+
+    Args:
+        read: at the layout's motion positions, and its frames at `stored_frames`.
+    """
+    height, width = read.iframe.shape[:2]
+    motion, motion_kind = _encode_motion(read.motion.transpose(0, 3, 1, 2))
+    frames = read.frames.transpose(0, 3, 1, 2)
+    residual = read.residual.transpose(0, 3, 1, 2)
+    at_motion = frames[[read.frame_positions.index(position) for position in read.positions]]
+    prediction = at_motion - residual
+    is_byte = bool(((prediction >= 0) & (prediction <= 255)).all())
+    stored = prediction.astype(np.uint8) if is_byte else residual
+    data = b"".join(np.ascontiguousarray(array).tobytes() for array in (motion, stored, frames))
+    return data, RecordForm(gop_length, height, width, motion_kind, PREDICTION if is_byte else RESIDUAL)
+
+
+def _encode_motion(motion: NDArray[np.int16]) -> tuple[NDArray[np.int8] | NDArray[np.int16], int]:
+    if motion.shape[2] % _BLOCK == 0 and motion.shape[3] % _BLOCK == 0:
+        blocks = motion[:, :, ::_BLOCK, ::_BLOCK]
+        if np.array_equal(_repeat(blocks), motion):
+            return blocks, BLOCKS
+    if motion.size == 0 or (motion.min() >= -128 and motion.max() <= 127):
+        return motion.astype(np.int8), INT8
+    return motion, INT16
+
+
+def _repeat(blocks: NDArray[np.int16]) -> NDArray[np.int16]:
+    return blocks.repeat(_BLOCK, axis=2).repeat(_BLOCK, axis=3)
+
+
+def decode_gop(data: NDArray[np.uint8], form: RecordForm, stored: ClipLayout, wanted: ClipLayout) -> GopArrays:
+    """What reading the video would give.
+
+    Args:
+        data: the record, one-dimensional; the result may share its memory.
+        stored: the layout that the record was made for.
+        wanted: of the same frames per GOP, with windows that are no wider.
+    """
+    size = form.height, form.width
+    has, wants = gop_positions(form.gop_length, stored), gop_positions(form.gop_length, wanted)
+    kept = stored_frames(has)
+    num = len(has.motion)
+    parts = _Parts(data)
+    if form.motion_kind == BLOCKS:
+        small = parts.take((num, 2, size[0] // _BLOCK, size[1] // _BLOCK), np.int16)
+    else:
+        small = parts.take((num, 2, *size), np.int8 if form.motion_kind == INT8 else np.int16)
+    difference = parts.take((num, 3, *size), np.uint8 if form.residual_kind == PREDICTION else np.int16)
+    frames = parts.take((len(kept), 3, *size), np.uint8)
+    rows = [has.motion.index(position) for position in wants.motion]
+    motion = _rows(small, rows)
+    residual = _rows(difference, rows)
+    if form.residual_kind == PREDICTION:
+        shown = _rows(frames, [kept.index(position) for position in wants.motion])
+        residual = np.subtract(shown, residual, dtype=np.int16)
+    return GopArrays(
+        iframe=frames[0],
+        motion=_repeat(motion) if form.motion_kind == BLOCKS else motion.astype(np.int16, copy=False),
+        residual=residual,
+        frames=_rows(frames, [kept.index(position) for position in wants.frames]),
+        positions=wants,
+    )
+
+
+def _rows(array: NDArray[Any], rows: list[int]) -> NDArray[Any]:
+    """Those rows; as a view where they lie one after the other."""
+    if rows and rows == list(range(rows[0], rows[0] + len(rows))):
+        return array[rows[0] : rows[0] + len(rows)]
+    return array[rows]
+
+
+class _Parts:
+    """Takes arrays off the front of some bytes."""
+
+    def __init__(self, data: NDArray[np.uint8]) -> None:
+        self._data = data
+        self._at = 0
+
+    def take(self, shape: tuple[int, ...], kind: type[np.generic]) -> NDArray[Any]:
+        num_bytes = int(np.prod(shape)) * np.dtype(kind).itemsize
+        part = self._data[self._at : self._at + num_bytes].view(kind).reshape(shape)
+        self._at += num_bytes
+        return part

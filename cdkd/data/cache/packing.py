@@ -1,0 +1,300 @@
+"""Makes the packed cache of a prepared data set, in shards, so that a killed run goes on where it stopped."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock, Timeout
+
+from cdkd.atomic_write import atomic_file, atomic_write
+from cdkd.data.cache.gop_index import GopLengths, index_gops
+from cdkd.data.cache.packed import (
+    ENTRIES_NAME,
+    ENTRY,
+    FORMAT,
+    HEADER_NAME,
+    PackedCache,
+    PackedError,
+    packed_folder,
+    read_cache,
+)
+from cdkd.data.cache.packed_record import encode_gop, stored_frames
+from cdkd.data.clips.sampling import ClipLayout, gop_positions, usable_gops
+from cdkd.data.manifest import PARTS, LabelledVideo, Manifest, Part
+from cdkd.data.preparation.prepare import ProgressCallback, silent
+from cdkd.data.preparation.transcoding import is_disk_full
+from cdkd.process_pool import map_in_processes
+from cdkd.video.frames import VideoError
+from cdkd.video.reader import VideoReader
+
+GOPS_PER_SHARD = 128
+"""About half a gigabyte at 320 x 256 pixels."""
+
+
+@dataclass(frozen=True)
+class PackJob:
+    """What to pack."""
+
+    splits: tuple[Manifest, ...]
+    """One data set under one or more of its official splits."""
+    layout: ClipLayout
+    accumulated: bool = True
+    parts: tuple[Part, ...] = ()
+    """A video is packed where it belongs to one of them in any of the splits; empty: where it is used at all."""
+    num_workers: int = 1
+    gops_per_shard: int = GOPS_PER_SHARD
+
+    @property
+    def root(self) -> Path:
+        """What the videos' paths are relative to."""
+        return self.splits[0].root
+
+    @property
+    def videos(self) -> tuple[LabelledVideo, ...]:
+        """Those to pack, ordered by path."""
+        wanted = self.parts or tuple(part for part in PARTS if part != "unused")
+        rows = zip(*(manifest.videos for manifest in self.splits), strict=True)
+        return tuple(row[0] for row in rows if any(video.part in wanted for video in row))
+
+
+@dataclass(frozen=True)
+class PackReport:
+    """What packing did."""
+
+    cache: PackedCache
+    num_videos: int
+    num_kept_shards: int
+    """Shards that an earlier run had finished."""
+    num_shards: int
+
+    @property
+    def bytes_per_thousand_gops(self) -> float:
+        """What 1,000 clips of one GOP take."""
+        return 1000 * self.cache.num_bytes / max(self.cache.num_gops, 1)
+
+
+@dataclass(frozen=True)
+class CacheShard:
+    """The work of one shard, as a worker process gets it."""
+
+    folder: Path
+    number: int
+    root: Path
+    videos: tuple[tuple[str, str], ...]
+    """Path and digest."""
+    gop_lengths: tuple[tuple[int, ...], ...]
+    layout: ClipLayout
+    accumulated: bool
+
+    @property
+    def name(self) -> str:
+        """Says what is inside: a shard made of other videos has another name."""
+        digest = hashlib.sha256(json.dumps([FORMAT, self.videos, self.gop_lengths]).encode()).hexdigest()[:12]
+        return f"shard-{self.number:05d}-{digest}"
+
+
+@dataclass(frozen=True)
+class _Done:
+    """What became of a shard; kept beside it as JSON."""
+
+    num_bytes: int
+    entries: list[list[list[int]]]
+    """Of each video, of each GOP: the fields of ENTRY but the shard's number."""
+    broken: dict[str, str]
+
+
+def pack(job: PackJob, progress: ProgressCallback = silent) -> PackReport:
+    """Decodes every usable GOP once and keeps what training reads of it; shards that are finished are kept.
+
+    Raises:
+        PackedError: nothing to pack, no digests, no space, another process is packing, or the folder cannot be written.
+        WorkerError: a worker process was killed.
+    """
+    folder = packed_folder(job.root, job.layout, job.accumulated)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / "packing.lock", timeout=0):
+            return _pack_locked(job, folder, progress)
+    except Timeout as error:
+        raise PackedError(f"{folder}: another process is making this cache; wait for its end") from error
+    except OSError as error:
+        if is_disk_full(error):
+            raise PackedError(
+                f"{folder}: no space left on the device; free some or pack fewer --part, then run the command again: "
+                f"finished shards are kept"
+            ) from error
+        raise PackedError(f"{folder}: cannot be written: {error}") from error
+
+
+def _pack_locked(job: PackJob, folder: Path, progress: ProgressCallback) -> PackReport:
+    shards, broken = _plan(job, folder)
+    names = {f"{shard.name}{suffix}" for shard in shards for suffix in (".bin", ".json")}
+    missing = [shard for shard in shards if _read_done(shard) is None]
+    if missing:
+        (folder / HEADER_NAME).unlink(missing_ok=True)
+    for path in folder.glob("shard-*"):
+        if path.name not in names:
+            path.unlink()  # of other videos, or half written by a run that was killed
+    _refuse_without_space(folder, missing)
+    total = sum(len(shard.videos) for shard in shards) + len(broken)
+    finished = total - sum(len(shard.videos) for shard in missing)
+    progress(finished, total, len(broken))
+    for shard, done in zip(missing, map_in_processes(_make_shard, missing, job.num_workers), strict=True):
+        finished += len(shard.videos)
+        broken.update(done.broken)
+        progress(finished, total, len(broken))
+    _write_index(job, folder, shards, broken)
+    return PackReport(read_cache(folder), total, len(shards) - len(missing), len(shards))
+
+
+def _plan(job: PackJob, folder: Path) -> tuple[list[CacheShard], dict[str, str]]:
+    """The shards, and the videos that cannot be read with their reason."""
+    wanted = job.videos
+    if not wanted:
+        raise PackedError(f"{job.root}: holds no videos of the part {', '.join(job.parts) or 'that is used'}")
+    if without := [video.path for video in wanted if not video.digest]:
+        raise PackedError(
+            f"{job.root}: {without[0]} has no digest in the manifest, so nobody could tell a stale cache; "
+            f"prepare the data set again: cdkd data prepare"
+        )
+    broken: dict[str, str] = {}
+    shards: list[CacheShard] = []
+    videos: list[tuple[str, str]] = []
+    lengths: list[tuple[int, ...]] = []
+
+    def close() -> None:
+        shard = CacheShard(folder, len(shards), job.root, tuple(videos), tuple(lengths), job.layout, job.accumulated)
+        shards.append(shard)
+        videos.clear()
+        lengths.clear()
+
+    found = index_gops(job.root, [video.path for video in wanted], job.num_workers)
+    for video, known in zip(wanted, found, strict=True):
+        if reason := _unsupported_reason(known, job):
+            broken[video.path] = reason
+        elif isinstance(known, GopLengths):
+            videos.append((video.path, video.digest))
+            lengths.append(known.lengths)
+            if sum(map(len, lengths)) >= job.gops_per_shard:
+                close()
+    if videos:
+        close()
+    return shards, broken
+
+
+def _unsupported_reason(known: GopLengths | VideoError, job: PackJob) -> str:
+    if isinstance(known, VideoError):
+        return known.reason
+    if not usable_gops(known.lengths, job.layout.frames_per_gop):
+        return f"no GOP of at least {job.layout.frames_per_gop + 1} frames"
+    return "" if job.accumulated else known.frame_residual_unsupported_reason
+
+
+def _refuse_without_space(folder: Path, missing: Sequence[CacheShard]) -> None:
+    """Before hours of work rather than after them."""
+    if not missing:
+        return
+    with VideoReader(missing[0].root / missing[0].videos[0][0]) as reader:
+        num_pixels = reader.info.width * reader.info.height
+    needed = 0
+    for shard in missing:
+        for gop_lengths in shard.gop_lengths:
+            for gop in usable_gops(gop_lengths, shard.layout.frames_per_gop):
+                positions = gop_positions(gop_lengths[gop], shard.layout)
+                needed += num_pixels * (5 * len(positions.motion) + 3 * len(stored_frames(positions)))
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise PackedError(
+            f"{folder}: needs about {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free; "
+            f"pack one part only (--part), fewer frames per GOP, or free some space"
+        )
+
+
+def _make_shard(shard: CacheShard) -> _Done:
+    """Writes the records, then the description that says they are complete."""
+    target = shard.folder / f"{shard.name}.bin"
+    entries: list[list[list[int]]] = []
+    broken: dict[str, str] = {}
+    with open(target, "wb") as stream:
+        for (path, _), lengths in zip(shard.videos, shard.gop_lengths, strict=True):
+            start = stream.tell()
+            try:
+                entries.append(_write_video(stream, shard, shard.root / path, lengths))
+            except VideoError as error:
+                stream.seek(start)
+                stream.truncate()
+                entries.append([])
+                broken[path] = error.reason
+        num_bytes = stream.tell()
+        stream.flush()
+        os.fsync(stream.fileno())
+    done = _Done(num_bytes, entries, broken)
+    atomic_write(target.with_suffix(".json"), json.dumps(asdict(done)))
+    return done
+
+
+def _write_video(stream: Any, shard: CacheShard, path: Path, lengths: tuple[int, ...]) -> list[list[int]]:
+    rows: list[list[int]] = []
+    with VideoReader(path) as reader:
+        for gop in usable_gops(lengths, shard.layout.frames_per_gop):
+            positions = gop_positions(lengths[gop], shard.layout)
+            read = reader.read_gop(gop, positions.motion, stored_frames(positions), accumulated=shard.accumulated)
+            data, form = encode_gop(read, lengths[gop])
+            rows.append([gop, stream.tell(), len(data), *asdict(form).values()])
+            stream.write(data)
+    return rows
+
+
+def _read_done(shard: CacheShard) -> _Done | None:
+    """A finished shard's description; None where it has to be made."""
+    target = shard.folder / f"{shard.name}.bin"
+    try:
+        values = json.loads(target.with_suffix(".json").read_text(encoding="utf-8"))
+        return _Done(**values) if target.stat().st_size == values["num_bytes"] else None
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _write_index(job: PackJob, folder: Path, shards: Sequence[CacheShard], broken: dict[str, str]) -> None:
+    videos = [list(video) for shard in shards for video in shard.videos]
+    rows: list[tuple[int, ...]] = []
+    first_entries = [0]
+    num_bytes = 0
+    for shard in shards:
+        done = _read_done(shard)
+        if done is None:
+            raise PackedError(f"{folder}: {shard.name} has vanished while the cache was made")
+        broken.update(done.broken)
+        num_bytes += done.num_bytes
+        for entries in done.entries:
+            rows += [(gop, shard.number, *rest) for gop, *rest in entries]
+            first_entries.append(len(rows))
+    digests = {video.path: video.digest for video in job.videos}
+    known = {path for path, _ in videos}
+    for path in sorted(broken.keys() - known):
+        videos.append([path, digests[path]])
+        first_entries.append(len(rows))
+    with atomic_file(folder / ENTRIES_NAME) as temporary, open(temporary, "wb") as stream:
+        np.save(stream, np.array(rows, dtype=ENTRY))
+    layout = asdict(job.layout)
+    del layout["num_gops"]
+    header = {
+        "format": FORMAT,
+        "dataset": job.splits[0].name,
+        "dataset_versions": [manifest.version for manifest in job.splits],
+        "layout": layout,
+        "motion": "accumulated" if job.accumulated else "per_frame",
+        "num_gops": len(rows),
+        "num_bytes": num_bytes,
+        "broken": broken,
+        "shards": [f"{shard.name}.bin" for shard in shards],
+        "first_entries": first_entries,
+        "videos": videos,
+    }
+    atomic_write(folder / HEADER_NAME, json.dumps(header, separators=(",", ":")))

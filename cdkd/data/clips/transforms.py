@@ -1,0 +1,148 @@
+"""One draw of crop, flip and scale per clip, applied to every modality of a whole batch on its device.
+
+A crop, a flip and a resize are one linear map per axis: out = R x C^T, with R (out, H) and C (out, W) built from the
+draw. Every modality of a clip goes through the same two matrices, so that positions keep corresponding.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from cdkd.data.clips.clip import ClipBatch
+from cdkd.modality import FRAME, IFRAME, MOTION, RESIDUAL, Modality
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """B draws: left, top, width, height in source pixels, each (B,) float64; flip (B,) bool."""
+
+    left: Tensor
+    top: Tensor
+    width: Tensor
+    height: Tensor
+    flip: Tensor
+
+
+@dataclass(frozen=True)
+class NetworkInputs:
+    """What the networks read, normalised float32.
+
+    iframes (B, G, 3, H, W); motion (B, T, W, 2, H, W); residual (B, T, W, 3, H, W); frames (B, T, W', 3, H, W), W' = 0
+    when no teacher looks on.
+    """
+
+    iframes: Tensor
+    motion: Tensor
+    residual: Tensor
+    frames: Tensor
+
+
+def draw_boxes(
+    num_clips: int, size: tuple[int, int], crop_scale: tuple[float, float], flips: bool, generator: torch.Generator
+) -> Boxes:
+    """Random square crops whose side is a share drawn from `crop_scale` of the shorter side of `size` (H, W)."""
+    height, width = size
+    draws = torch.rand(4, num_clips, generator=generator, dtype=torch.float64)
+    low, high = crop_scale
+    side = (low + (high - low) * draws[0]) * min(height, width)
+    # Whole pixels, so that a crop without resize copies pixels.
+    side = side.round()
+    left = (draws[1] * (width - side + 1)).floor().clamp(max=width - 1)
+    top = (draws[2] * (height - side + 1)).floor().clamp(max=height - 1)
+    return Boxes(left, top, side, side.clone(), (draws[3] < 0.5) & flips)
+
+
+def view_boxes(num_clips: int, size: tuple[int, int], resize: int, input_size: int, crop: int, num_crops: int) -> Boxes:
+    """Test-time boxes: the frame resized to resize x resize, cropped to input_size: centre, or left, centre, right."""
+    height, width = size
+    fraction = input_size / resize
+    place = 0.5 if num_crops == 1 else crop / (num_crops - 1)
+    full = torch.ones(num_clips, dtype=torch.float64)
+    return Boxes(
+        left=full * ((1 - fraction) * place * width),
+        top=full * ((1 - fraction) * 0.5 * height),
+        width=full * (fraction * width),
+        height=full * (fraction * height),
+        flip=torch.zeros(num_clips, dtype=torch.bool),
+    )
+
+
+def resampling_matrix(start: Tensor, length: Tensor, flip: Tensor, in_size: int, out_size: int) -> Tensor:
+    """Bilinear sampling of `length` pixels from `start` as a matrix (B, out_size, in_size); flipped rows run backwards.
+
+    Output pixel i looks at start + (i + 1/2) length / out_size - 1/2, clamped to the picture.
+    """
+    at = (torch.arange(out_size, dtype=torch.float64) + 0.5) / out_size
+    at = torch.where(flip[:, None], 1 - at, at.expand(len(start), -1))
+    source = (start[:, None] + at * length[:, None] - 0.5).clamp(0, in_size - 1)
+    columns = torch.arange(in_size, dtype=torch.float64)
+    return (1 - (source[..., None] - columns).abs()).clamp(min=0).float()
+
+
+def _resample(pictures: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """(B, N, C, H, W) of any type -> (B, N, C, H', W') float32."""
+    batch, num, channels, height, width = pictures.shape
+    with torch.autocast(pictures.device.type, enabled=False):
+        flat = pictures.reshape(batch, num * channels * height, width).float()
+        flat = torch.bmm(flat, columns.transpose(1, 2))
+        flat = flat.view(batch, num * channels, height, columns.shape[1])
+        out = torch.matmul(rows[:, None], flat)
+    return out.view(batch, num, channels, rows.shape[1], columns.shape[1])
+
+
+@dataclass(frozen=True)
+class _Geometry:
+    """The draws of B clips as linear maps: rows (B, H', H), columns (B, W', W); factors of vectors (B, 2), x, y."""
+
+    rows: Tensor
+    columns: Tensor
+    displacement: Tensor
+
+
+def _to_input(pictures: Tensor, modality: Modality, geometry: _Geometry) -> Tensor:
+    """Stored integers (B, N, C, H, W) -> network input (B, N, C, H', W')."""
+    pictures = _resample(pictures, geometry.rows, geometry.columns)
+    if modality.is_displacement:
+        pictures = pictures.mul_(geometry.displacement[:, None, :, None, None])
+    pictures = pictures.div_(modality.scale)
+    if modality.limit is not None:
+        pictures = pictures.clamp_(-modality.limit, modality.limit)
+    if any(modality.mean):
+        pictures = pictures.sub_(torch.tensor(modality.mean, device=pictures.device).view(-1, 1, 1))
+    return pictures.div_(torch.tensor(modality.std, device=pictures.device).view(-1, 1, 1))
+
+
+def _gather(pictures: Tensor, windows: Tensor) -> Tensor:
+    """(B, N, ...) by indices (B, T, W) -> (B, T, W, ...)."""
+    clip = torch.arange(pictures.shape[0], device=pictures.device)[:, None, None]
+    return pictures[clip, windows]
+
+
+def prepare_inputs(batch: ClipBatch, boxes: Boxes, input_size: int) -> NetworkInputs:
+    """Crops, flips, scales and normalises all modalities of a batch alike.
+
+    A flip negates the x component of motion; a resize by s multiplies motion by s (per axis).
+    """
+    device = batch.iframes.device
+    height, width = batch.iframes.shape[-2:]
+    columns = resampling_matrix(boxes.left, boxes.width, boxes.flip, width, input_size).to(device)
+    rows = resampling_matrix(boxes.top, boxes.height, torch.zeros_like(boxes.flip), height, input_size).to(device)
+    sign = 1 - 2 * boxes.flip.double()
+    scale = torch.stack([sign * input_size / boxes.width, input_size / boxes.height], dim=1).float().to(device)
+    geometry = _Geometry(rows, columns, scale)
+    return NetworkInputs(
+        iframes=_to_input(batch.iframes, IFRAME, geometry),
+        motion=_gather(_to_input(batch.motion, MOTION, geometry), batch.motion_windows),
+        residual=_gather(_to_input(batch.residual, RESIDUAL, geometry), batch.motion_windows),
+        frames=_gather(_to_input(batch.frames, FRAME, geometry), batch.frame_windows),
+    )
+
+
+def swap_labels(labels: Tensor, flip: Tensor, pairs: tuple[tuple[int, int], ...]) -> Tensor:
+    """Labels (B,) with each pair of left/right classes exchanged where the clip is flipped."""
+    swapped = labels.clone()
+    for left, right in pairs:
+        swapped[flip & (labels == left)] = right
+        swapped[flip & (labels == right)] = left
+    return swapped

@@ -1,0 +1,1 @@
+"""Clips of a part of a data set, one by one or batch by batch."""

@@ -1,0 +1,140 @@
+"""A run through some clips, batch by batch, read ahead by worker processes where there are any.
+
+What a worker gets is a batch's orders: paths, GOPs and places in the packed cache. It knows neither the list of videos
+nor the clips in memory, so neither is copied into every worker, and it draws no random numbers.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from cdkd.data.cache.clip_memory import CachedClipKey, ClipMemory
+from cdkd.data.cache.packed import PackedGop
+from cdkd.data.clips.clip import ClipBatch, clip_of, join_clips, read_clip
+from cdkd.data.clips.sampling import ClipLayout
+from cdkd.errors import CdkdError
+
+
+@dataclass(frozen=True, slots=True)
+class ClipRequest:
+    """One clip to read."""
+
+    path: Path
+    gops: tuple[int, ...]
+    label: int
+    video: int
+    """Place in the part of the data set."""
+    packed: tuple[PackedGop, ...] = ()
+    """Where its GOPs lie in the packed cache; empty: the video is decoded."""
+
+    @property
+    def key(self) -> CachedClipKey:
+        """What it is kept in memory under."""
+        return self.video, self.gops
+
+
+class ClipReader(Dataset["ClipBatch | CdkdError"]):
+    """Reads the clips of one batch; its "indices" are tuples of orders."""
+
+    def __init__(self, layout: ClipLayout, accumulated: bool) -> None:
+        self._layout = layout
+        self._accumulated = accumulated
+
+    def __getitem__(self, requests: tuple[ClipRequest, ...]) -> ClipBatch | CdkdError:
+        try:
+            return join_clips([self._read(request) for request in requests])
+        except CdkdError as error:
+            # Raised in a worker it would come out as a RuntimeError with a traceback for its text.
+            return error
+
+    def _read(self, request: ClipRequest) -> ClipBatch:
+        if request.packed:
+            return clip_of([gop.read(self._layout) for gop in request.packed], request.label, request.video)
+        return read_clip(request.path, request.gops, self._layout, self._accumulated, request.label, request.video)
+
+
+@dataclass(frozen=True)
+class _Planned:
+    """A batch on its way: all of its orders, and those that are not in memory."""
+
+    requests: tuple[ClipRequest, ...]
+    missing: tuple[ClipRequest, ...]
+
+
+@dataclass(frozen=True)
+class ClipLoader:
+    """A sized, re-iterable run through some clips of a part."""
+
+    reader: ClipReader
+    videos: Sequence[int]
+    """Places in the part, in order."""
+    request: Callable[[int], ClipRequest]
+    """The clip of a video; called when its batch is due, so that long runs start at once."""
+    batch_size: int
+    memory: ClipMemory
+    num_workers: int = 0
+
+    def __len__(self) -> int:
+        return (len(self.videos) + self.batch_size - 1) // self.batch_size
+
+    def __iter__(self) -> Iterator[ClipBatch]:
+        planned: deque[_Planned] = deque()
+        loader: DataLoader[ClipBatch | CdkdError] = DataLoader(
+            self.reader,
+            batch_size=None,
+            sampler=_Missing(self, planned),
+            num_workers=0 if self._is_in_memory() else self.num_workers,
+            pin_memory=torch.cuda.is_available(),
+            # Its own, or every run would move the global one.
+            generator=torch.Generator(),
+        )
+        for read in loader:
+            if isinstance(read, CdkdError):
+                raise read
+            while not planned[0].missing:
+                yield self._join(planned.popleft(), None)
+            yield self._join(planned.popleft(), read)
+        while planned:
+            yield self._join(planned.popleft(), None)
+
+    def requests_ahead(self) -> Iterator[_Planned]:
+        """Every batch in turn, with what of it is to be read as memory stands now."""
+        for start in range(0, len(self.videos), self.batch_size):
+            requests = tuple(self.request(video) for video in self.videos[start : start + self.batch_size])
+            yield _Planned(requests, tuple(request for request in requests if request.key not in self.memory))
+
+    def _is_in_memory(self) -> bool:
+        """No worker is needed; asks only where memory holds enough to make that possible."""
+        is_possible = len(self.memory) >= len(self.videos)
+        return is_possible and all(self.request(video).key in self.memory for video in self.videos)
+
+    def _join(self, batch: _Planned, read: ClipBatch | None) -> ClipBatch:
+        if read is not None:
+            for index, request in enumerate(batch.missing):
+                self.memory.keep(request.key, read, index)
+            if batch.missing == batch.requests:
+                return read
+        fresh = {request.key: index for index, request in enumerate(batch.missing)}
+        clips = [
+            read.clip(fresh[request.key]) if read is not None and request.key in fresh else self.memory[request.key]
+            for request in batch.requests
+        ]
+        return join_clips(clips)
+
+
+class _Missing:
+    """Hands the loader what is to be read, and notes every batch in the order in which they are due."""
+
+    def __init__(self, batches: ClipLoader, planned: deque[_Planned]) -> None:
+        self._batches = batches
+        self._planned = planned
+
+    def __iter__(self) -> Iterator[tuple[ClipRequest, ...]]:
+        for batch in self._batches.requests_ahead():
+            self._planned.append(batch)
+            if batch.missing:
+                yield batch.missing

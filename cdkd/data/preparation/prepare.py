@@ -1,0 +1,213 @@
+"""Turns a data set as published into one that training reads: every video transcoded, one manifest.
+
+    annotation files -> Plan -> tasks of this shard -> workers -> shard result -> (all shards there) -> manifest.csv
+
+Below the output: `videos/` with the transcoded files, `manifest.csv`, `quarantine.csv` with what was left out and why,
+and `.prepare/` with the journal of finished videos, the shards' results and the files in the making.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from cdkd.data.annotations.folder import folder_root
+from cdkd.data.annotations.spec import DatasetSpec
+from cdkd.data.manifest import DatasetError, Manifest
+from cdkd.data.preparation.done_log import DoneLog, Finished
+from cdkd.data.preparation.job_shards import WHOLE, JobShard, ShardResult, merge_shards, read_shards, write_shard
+from cdkd.data.preparation.transcoding import (
+    Failed,
+    TranscodeSettings,
+    TranscodeTask,
+    disk_full_error,
+    is_disk_full,
+    is_up_to_date,
+    transcode_all,
+)
+from cdkd.data.preparation.worklist import Worklist, make_worklist
+from cdkd.data.source_files import SourceFiles
+
+WORK_FOLDER = ".prepare"
+
+ProgressCallback = Callable[[int, int, int], None]
+"""Called with videos done, videos in all, videos failed."""
+
+
+def silent(done: int, total: int, failed: int) -> None:
+    """Tells nobody."""
+
+
+@dataclass(frozen=True)
+class PrepareJob:
+    """What to prepare, from where, to where."""
+
+    spec: DatasetSpec
+    source: Path
+    """Folder of the videos as published; `folder`: or a CSV file."""
+    output: Path
+    annotations: Path | None = None
+    """Folder of the annotation files; None: the source."""
+    splits: tuple[int, ...] = ()
+    """Official splits that are wanted; empty: all."""
+    parts: tuple[str, ...] = ()
+    """Parts that are wanted; empty: all but unused."""
+    settings: TranscodeSettings = field(default_factory=TranscodeSettings)
+    num_workers: int = 1
+    shard: JobShard = WHOLE
+    max_broken: float = 0.01
+    """Share of broken videos above which no manifest is written."""
+    wait: bool = False
+    """Wait for another preparation of the same shard to end instead of refusing."""
+
+
+@dataclass(frozen=True)
+class PrepareReport:
+    """What a preparation did."""
+
+    output: Path
+    num_kept: int
+    """Videos of this shard that were finished before."""
+    num_transcoded: int
+    result: ShardResult
+    """Of this shard, or of all shards once they are merged."""
+    shards_done: tuple[int, ...]
+    num_shards: int
+    is_acceptable: bool
+    """No more videos are broken than accepted."""
+    manifests: dict[int, Manifest] = field(default_factory=dict)
+    """By split; empty as long as shards are missing, and when too many videos are broken."""
+
+
+def prepare(job: PrepareJob, progress: ProgressCallback = silent) -> PrepareReport:
+    """Prepares a data set or one shard of it; finished videos of an earlier, even a killed, run are kept.
+
+    Raises:
+        DatasetError: the annotation is missing or wrong, no listed video is there, another preparation of the same
+            shard is running, or the output cannot be written.
+        DiskFullError: no space is left; nothing half finished stays behind.
+    """
+    _refuse_overlap(job)
+    work = job.output / WORK_FOLDER
+    try:
+        work.mkdir(parents=True, exist_ok=True)
+        with FileLock(work / f"{job.shard.name}.lock", timeout=-1 if job.wait else 0):
+            return _prepare_locked(job, work, progress)
+    except Timeout as error:
+        raise DatasetError(
+            f"{job.output}: another preparation is writing to it; wait for its end, or share the work with --shard I/N"
+        ) from error
+    except OSError as error:
+        if is_disk_full(error):
+            raise disk_full_error(job.output) from error
+        raise DatasetError(f"{job.output}: cannot be written: {error}") from error
+
+
+def _refuse_overlap(job: PrepareJob) -> None:
+    source, output = folder_root(job.source).resolve(), job.output.resolve()
+    if output == source or output.is_relative_to(source):
+        raise DatasetError(f"{job.output}: lies inside the source {job.source}; choose an --output outside of it")
+
+
+def _prepare_locked(job: PrepareJob, work: Path, progress: ProgressCallback) -> PrepareReport:
+    worklist = make_worklist(job.spec, job.annotations or job.source, job.splits, job.parts, job.settings)
+    making = work / f"making-{job.shard.name}"
+    shutil.rmtree(making, ignore_errors=True)  # left behind by a run that was killed
+    making.mkdir()
+    (work / f"{job.shard.name}.json").unlink(missing_ok=True)
+    done_log = DoneLog(work, f"journal-{job.shard.name}")
+    paths = job.shard.of(worklist.paths)
+    try:
+        run = _Run(job, worklist, making, done_log)
+        for count, failed in enumerate(run.outcomes(paths), start=1):
+            run.failed += [failed] if isinstance(failed, Failed) else []
+            progress(count, len(paths), len(run.failed))
+    finally:
+        done_log.close()
+        shutil.rmtree(making, ignore_errors=True)
+    done = {path: known.target_digest for path in run.done if (known := done_log.get(path))}
+    result = ShardResult(worklist.key, done, {f.path: f.reason for f in run.failed}, tuple(run.missing))
+    write_shard(work, job.shard, result)
+    return _finish(job, worklist, work, run, result)
+
+
+class _Run:
+    """One pass over the videos of a shard."""
+
+    def __init__(self, job: PrepareJob, worklist: Worklist, making: Path, done_log: DoneLog) -> None:
+        self.done: list[str] = []
+        self.failed: list[Failed] = []
+        self.missing: list[str] = []
+        self.num_kept = 0
+        self._job, self._worklist, self._making, self._done_log = job, worklist, making, done_log
+
+    def outcomes(self, paths: tuple[str, ...]) -> Iterator[Finished | Failed | None]:
+        """Yields once per path: how its transcoding ended, or None where there was nothing to transcode."""
+        spec = self._job.spec
+        sources = SourceFiles(folder_root(self._job.source), spec.source_names, spec.ignore_case)
+        tasks: list[tuple[TranscodeTask, Finished | None]] = []
+        for path in paths:
+            task = self._task(path, sources.find(path))
+            known = self._done_log.get(path)
+            if task is not None and not is_up_to_date(task, self._job.settings, known):
+                tasks.append((task, known))
+            elif task is not None or self._is_made(path, known):
+                self.num_kept += 1
+                self.done.append(path)
+                yield None
+            elif spec.copies_differ:
+                self.missing.append(path)
+                yield None
+            else:
+                yield Failed(path, f"not found below {self._job.source}")
+        if not (tasks or self.done) and (self._job.shard.count == 1 or sources.is_empty):
+            raise DatasetError(
+                f"{self._job.source}: none of the {len(paths)} listed videos is here, for example {paths[0]}; "
+                f"--source names the folder that holds the videos"
+            )
+        for outcome in transcode_all(tasks, self._job.settings, self._job.num_workers):
+            if isinstance(outcome, Finished):
+                self._done_log.add(outcome)
+                self.done.append(outcome.path)
+            yield outcome
+
+    def _task(self, path: str, source: Path | None) -> TranscodeTask | None:
+        if source is None:
+            return None
+        target = self._job.output / self._worklist.targets[path]
+        return TranscodeTask(path, source, target, self._making / self._worklist.work_name(path))
+
+    def _is_made(self, path: str, known: Finished | None) -> bool:
+        """The source is gone, but it was transcoded before."""
+        if known is None or known.settings != self._job.settings.key:
+            return False
+        target = self._job.output / self._worklist.targets[path]
+        return target.is_file() and target.stat().st_size == known.target_size
+
+
+def _finish(job: PrepareJob, worklist: Worklist, work: Path, run: _Run, result: ShardResult) -> PrepareReport:
+    # Two shards may end at the same moment; one of them merges after the other, with equal outcome.
+    with FileLock(work / "merge.lock"):
+        results = read_shards(work, job.shard.count, worklist.key)
+        is_complete = len(results) == job.shard.count
+        whole = merge_shards(results) if is_complete else result
+        acceptable = whole.is_acceptable(job.max_broken)
+        manifests = worklist.write(job.output, whole, acceptable) if is_complete else {}
+    return PrepareReport(
+        output=job.output,
+        num_kept=run.num_kept,
+        num_transcoded=len(run.done) - run.num_kept,
+        result=whole,
+        shards_done=tuple(sorted(results)),
+        num_shards=job.shard.count,
+        is_acceptable=acceptable,
+        manifests=manifests,
+    )
+
+
+def default_workers() -> int:
+    """One process per core that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

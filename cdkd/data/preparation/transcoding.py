@@ -1,0 +1,211 @@
+"""Transcodes many videos in worker processes and tells what became of each."""
+
+import errno
+import hashlib
+import multiprocessing
+import os
+from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from cdkd.data.manifest import DatasetError
+from cdkd.data.preparation.done_log import Finished
+from cdkd.process_pool import end_with_parent
+
+MIN_FRAMES = 2
+"""A video of a single frame has no motion."""
+
+_LEAST_DECODED = 0.5
+"""Share of its packets that a video must decode to; interlaced and packed ones hold more packets than frames."""
+
+_TASKS_AHEAD = 4
+
+
+@dataclass(frozen=True)
+class TranscodeSettings:
+    """What every video of a prepared data set looks like."""
+
+    width: int = 320
+    """Pixels."""
+    height: int = 256
+    """Pixels."""
+    gop_length: int = 12
+    """Frames from one I-frame to the next."""
+    quantiser: int = 3
+    """1 (finest) to 31."""
+
+    @property
+    def key(self) -> str:
+        """Equal for equal settings."""
+        return " ".join(f"{name}={value}" for name, value in asdict(self).items())
+
+
+@dataclass(frozen=True)
+class TranscodeTask:
+    """One video to transcode."""
+
+    path: str
+    """As published."""
+    source: Path
+    target: Path
+    work: Path
+    """Where the target is made before it gets its name; on the same file system."""
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A video that cannot be used, and why."""
+
+    path: str
+    reason: str
+
+
+class DiskFullError(DatasetError):
+    """No space is left where the videos go; retrying other videos is pointless."""
+
+
+def file_digest(path: Path) -> str:
+    """Sixteen hexadecimal digits of the SHA-256 of a file's bytes."""
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()[:16]
+
+
+def is_disk_full(error: BaseException | None) -> bool:
+    """Whether an error, or one that it was raised from, says that no space is left."""
+    while error is not None:
+        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def disk_full_error(folder: Path) -> DiskFullError:
+    """A ready error for a folder."""
+    return DiskFullError(
+        f"{folder}: no space left on the device; free some or choose another --output, then run the command again: "
+        f"finished videos are kept"
+    )
+
+
+def is_up_to_date(task: TranscodeTask, settings: TranscodeSettings, known: Finished | None) -> bool:
+    """The target was made from this very source file with these settings; judged by sizes and time, reads no data."""
+    if known is None or known.settings != settings.key or _size(task.target) != known.target_size:
+        return False
+    source = task.source.stat()
+    return (source.st_size, source.st_mtime_ns) == (known.source_size, known.source_modified_ns)
+
+
+def transcode_one(task: TranscodeTask, settings: TranscodeSettings, known: Finished | None) -> Finished | Failed:
+    """Makes one target unless it was made from the same bytes before.
+
+    Raises:
+        DiskFullError: the target's disk is full.
+    """
+    from cdkd.video.frames import VideoError
+    from cdkd.video.integrity import TruncatedError
+
+    try:
+        status = task.source.stat()
+        source_digest = file_digest(task.source)
+        is_same = known is not None and (known.settings, known.source_digest) == (settings.key, source_digest)
+        if known is not None and is_same and _size(task.target) == known.target_size:
+            num_frames, target_digest = known.num_frames, known.target_digest
+        else:
+            num_frames, target_digest = _make(task, settings)
+        size = task.target.stat().st_size
+    except (VideoError, OSError) as error:
+        if is_disk_full(error):
+            raise disk_full_error(task.target.parent) from error
+        return Failed(task.path, str(error))
+    except TruncatedError as error:
+        return Failed(task.path, f"{task.source}: {error}")
+    return Finished(
+        task.path, settings.key, status.st_size, status.st_mtime_ns, source_digest, size, target_digest, num_frames
+    )
+
+
+def _make(task: TranscodeTask, settings: TranscodeSettings) -> tuple[int, str]:
+    """Number of frames and digest of the new target."""
+    from cdkd.video.integrity import TruncatedError, count_packets
+    from cdkd.video.transcode import transcode
+
+    num_packets = count_packets(task.source)
+    num_frames = transcode(task.source, task.work, **asdict(settings))
+    if num_frames < max(MIN_FRAMES, _LEAST_DECODED * num_packets):
+        task.work.unlink()
+        raise TruncatedError(f"only {num_frames} of {num_packets} frames can be decoded, {MIN_FRAMES} are the least")
+    digest = file_digest(task.work)
+    task.target.parent.mkdir(parents=True, exist_ok=True)
+    os.replace(task.work, task.target)
+    return num_frames, digest
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return -1
+
+
+def transcode_all(
+    tasks: Iterable[tuple[TranscodeTask, Finished | None]], settings: TranscodeSettings, num_workers: int
+) -> Iterator[Finished | Failed]:
+    """Runs `transcode_one` on every task in `num_workers` processes; results come as they are ready.
+
+    A video that kills its process (a crash inside the decoder, no memory) counts as failed; the others go on.
+
+    Raises:
+        DiskFullError: from the first task that met it; tasks not yet begun are dropped.
+    """
+    if multiprocessing.current_process().daemon:  # such a process may not have children
+        yield from (transcode_one(task, settings, known) for task, known in tasks)
+        return
+    remaining = iter(tasks)
+    suspects: list[tuple[TranscodeTask, Finished | None]] = []
+    while True:
+        yield from _run_pool(remaining, settings, num_workers, suspects)
+        if not suspects:
+            return
+        # The pool died and does not say by whose hand: try what was under way one by one.
+        for task, known in suspects:
+            alone: list[tuple[TranscodeTask, Finished | None]] = []
+            yield from _run_pool(iter([(task, known)]), settings, 1, alone)
+            if alone:
+                yield Failed(task.path, f"{task.source}: decoding it killed the process")
+        suspects = []
+
+
+def _run_pool(
+    tasks: Iterator[tuple[TranscodeTask, Finished | None]],
+    settings: TranscodeSettings,
+    num_workers: int,
+    suspects: list[tuple[TranscodeTask, Finished | None]],
+) -> Iterator[Finished | Failed]:
+    """Runs tasks until there are none or the pool dies; then `suspects` holds those that were under way."""
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(num_workers, mp_context=context, initializer=end_with_parent)
+    running: dict[Future[Finished | Failed], tuple[TranscodeTask, Finished | None]] = {}
+    try:
+        while True:
+            while len(running) < num_workers * _TASKS_AHEAD:
+                item = next(tasks, None)
+                if item is None:
+                    break
+                try:
+                    running[pool.submit(transcode_one, item[0], settings, item[1])] = item
+                except BrokenProcessPool:
+                    suspects.append(item)
+                    raise
+            if not running:
+                return
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                outcome = future.result()
+                del running[future]
+                yield outcome
+    except BrokenProcessPool:
+        suspects.extend(running.values())
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)

@@ -1,0 +1,83 @@
+"""Writes the embedded data set to disk once: MPEG-4 videos and their manifest in the cache folder."""
+
+import hashlib
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+from filelock import FileLock
+
+from cdkd.data.home import cdkd_home
+from cdkd.data.manifest import LabelledVideo, Manifest, has_manifest, make_manifest, read_manifest, write_manifest
+from cdkd.data.shapes.rendering import CLASSES, ShapesClipKey, render_clip, shapes_clip_keys
+from cdkd.settings import ShapesSettings
+from cdkd.video.transcode import encode_frames
+
+GOP_LENGTH = 12
+QUANTISER = 5
+FRAMES_PER_SECOND = 24.0
+_CHUNK = 24
+
+
+def shapes_folder(settings: ShapesSettings) -> Path:
+    """Where the data set of these settings lies, whether or not it was made yet."""
+    digest = hashlib.sha256(settings.model_dump_json().encode()).hexdigest()[:12]
+    return cdkd_home() / "shapes" / f"v{settings.version}-{settings.frame_size}px-{digest}"
+
+
+def prepare_shapes(settings: ShapesSettings, progress: Callable[[float], None] = lambda fraction: None) -> Manifest:
+    """The data set's manifest; its videos are generated where they are missing.
+
+    Processes that ask at once wait for the one that generates; a killed generation goes on where it stopped.
+
+    Raises:
+        VideoError, DatasetError: a file cannot be written, for example on a full disk.
+    """
+    folder = shapes_folder(settings)
+    if has_manifest(folder):
+        return read_manifest(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_suffix(".lock")):
+        if not has_manifest(folder):
+            write_manifest(folder, _generate(settings, folder, progress))
+    return read_manifest(folder)
+
+
+def _generate(settings: ShapesSettings, folder: Path, progress: Callable[[float], None]) -> Manifest:
+    keys = list(shapes_clip_keys(settings))
+    for part in {key.part for key in keys}:
+        (folder / part).mkdir(exist_ok=True)
+    videos: list[LabelledVideo] = []
+    for written in _write_all(settings, folder, keys):
+        videos += written
+        progress(len(videos) / len(keys))
+    provenance = {"codec": "mpeg4", "gop_length": str(GOP_LENGTH), "quantiser": str(QUANTISER)}
+    generator = {f"shapes.{name}": str(value) for name, value in settings.model_dump().items()}
+    return make_manifest("shapes", folder, CLASSES, videos, {**provenance, **generator})
+
+
+def _write_all(settings: ShapesSettings, folder: Path, keys: list[ShapesClipKey]) -> Iterator[list[LabelledVideo]]:
+    chunks = [keys[i : i + _CHUNK] for i in range(0, len(keys), _CHUNK)]
+    num_workers = min(len(os.sched_getaffinity(0)), len(chunks))
+    if num_workers == 1 or multiprocessing.current_process().daemon:
+        yield from (_write_clips(settings, folder, chunk) for chunk in chunks)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(num_workers, mp_context=context) as pool:
+        yield from pool.map(_write_clips, [settings] * len(chunks), [folder] * len(chunks), chunks)
+
+
+def _write_clips(settings: ShapesSettings, folder: Path, keys: list[ShapesClipKey]) -> list[LabelledVideo]:
+    written = []
+    for key in keys:
+        relative = f"{key.part}/{key.name}.mp4"
+        path = folder / relative
+        if not path.exists():
+            frames = render_clip(settings, key)
+            encode_frames(path, frames, frames_per_second=FRAMES_PER_SECOND, gop_length=GOP_LENGTH, quantiser=QUANTISER)
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+        group = f"{key.part}-{key.group:04d}"
+        written.append(LabelledVideo(relative, key.label, group, key.part, digest))  # type: ignore[arg-type]
+    return written

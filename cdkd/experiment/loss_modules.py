@@ -1,0 +1,46 @@
+"""A network and its loss as one module: one forward pass, which data-parallel training can wrap."""
+
+from collections.abc import Callable
+
+from torch import Tensor, nn
+
+from cdkd.data.clips.transforms import NetworkInputs
+from cdkd.distill.objective import Loss, classification_loss, objective
+from cdkd.models.outputs import StudentOutput, TeacherOutput
+from cdkd.settings import RunConfig
+
+
+class StudentObjective(nn.Module):
+    """Eq. 7 of a student."""
+
+    def __init__(self, student: nn.Module, config: RunConfig, batch_mean: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.student = student
+        self.config = config
+        self.batch_mean = batch_mean
+
+    def forward(self, inputs: NetworkInputs, teacher_output: TeacherOutput | None, labels: Tensor) -> Loss:
+        """The loss of prepared inputs, the teacher's output for them, and labels (B,)."""
+        output: StudentOutput = self.student(inputs.iframes, inputs.motion, inputs.residual)
+        return objective(
+            output,
+            teacher_output,
+            labels,
+            self.config.distill,
+            detach_gate=self.config.student.gate == "softmax",
+            label_smoothing=self.config.train.label_smoothing,
+            batch_mean=self.batch_mean,
+        )
+
+
+class TeacherObjective(nn.Module):
+    """Cross-entropy of a teacher."""
+
+    def __init__(self, teacher: nn.Module, label_smoothing: float) -> None:
+        super().__init__()
+        self.teacher = teacher
+        self.label_smoothing = label_smoothing
+
+    def forward(self, frames: Tensor, labels: Tensor) -> Loss:
+        """The loss of normalised frames (B, T, W, 3, H, W) and labels (B,)."""
+        return classification_loss(self.teacher(frames).logits, labels, self.label_smoothing)

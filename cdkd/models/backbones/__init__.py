@@ -1,0 +1,1 @@
+"""Networks over the frames of a clip: ResNet, TSM, TDN, torchvision's video models."""

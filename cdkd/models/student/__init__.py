@@ -1,0 +1,1 @@
+"""The compressed-domain network: three streams, pseudo-decoder, gate, fusion."""

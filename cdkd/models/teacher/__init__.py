@@ -1,0 +1,1 @@
+"""The raw-domain network: alone, frozen, or several as one."""

@@ -1,0 +1,1 @@
+"""Weights come and go: checkpoints, pretrained starts, other projects' files."""

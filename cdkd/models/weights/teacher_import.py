@@ -1,0 +1,69 @@
+"""An official checkpoint file becomes a teacher checkpoint of our own."""
+
+import hashlib
+import re
+from pathlib import Path
+
+from cdkd.modality import FRAME
+from cdkd.models.errors import ModelError
+from cdkd.models.weights.checkpoints import save_model
+from cdkd.models.weights.loading import teacher_architecture
+from cdkd.models.weights.official import ImportReport, import_official
+from cdkd.models.weights.state_dict_io import read_state_dict
+from cdkd.settings import TeacherSettings
+
+_SHIFT_DIV = 8
+"""Of every released TSM."""
+
+
+def segments_of(path: Path, num_segments: int | None) -> int:
+    """T as given, else as the authors' file name says it (`..._segment8_...`).
+
+    Raises:
+        ModelError: neither says it. T decides TDN's mixing weights, so it is never guessed.
+    """
+    if num_segments is not None:
+        return num_segments
+    found = re.search(r"segment(\d+)", path.name)
+    if found is None:
+        raise ModelError(f"{path}: its name does not say how many segments it was trained with; give --num-segments")
+    return int(found.group(1))
+
+
+def import_teacher(path: Path, arch: str, num_segments: int | None, output: Path) -> tuple[ImportReport, int]:
+    """Reads `path`, writes `output`; returns what became of every key, and T.
+
+    Raises:
+        ModelError: the file is not what `arch` says, T is unknown, or the output cannot be written.
+    """
+    segments = segments_of(path, num_segments)
+    network, report = import_official(read_state_dict(path), arch, segments, str(path))
+    settings = TeacherSettings.model_validate(
+        {"arch": arch, "backbone": report.backbone, "shift_div": _SHIFT_DIV, "num_segments": segments}
+    )
+    save_model(
+        output,
+        network,
+        {
+            "architecture": teacher_architecture(settings, num_classes=report.num_classes, num_segments=segments),
+            "classes": None,
+            "preprocessing": {
+                "channels": "RGB",
+                "scale": FRAME.scale,
+                "mean": list(FRAME.mean),
+                "std": list(FRAME.std),
+                "short_side_pixels": 256,
+                "crop_pixels": 224,
+            },
+            "source": {
+                "file": path.name,
+                "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+                "naming": report.naming,
+                "keys_mapped": len(report.mapped),
+                "keys_folded": len(report.folded),
+                "keys_dropped": [key for key, _ in report.dropped],
+                "keys_missing": list(report.missing),
+            },
+        },
+    )
+    return report, segments

@@ -1,0 +1,93 @@
+"""Tells a view what happens to a sweep's tasks, and how they stand."""
+
+import time
+from collections.abc import Mapping, Sequence
+
+from cdkd.sweep.display.progress import read_progress
+from cdkd.sweep.display.sweep_display import Running, SweepDisplay, SweepStatus, clock, seconds_left
+from cdkd.sweep.queue.study_folder import StudyFolder
+from cdkd.sweep.queue.trial_queue import Trial
+
+
+class EventLog:
+    """Compares the queue with what it looked like before.
+
+    Args:
+        view: is told.
+        folder: the study's.
+        past: trials that were there before the sweep began; they are no news.
+    """
+
+    def __init__(self, display: SweepDisplay, folder: StudyFolder, past: Sequence[Trial]) -> None:
+        self._display = display
+        self._folder = folder
+        self._seen: dict[int, str] = {trial.number: trial.status for trial in past}
+        self.labels: dict[str, str] = {}
+        """Task id -> how it is called; other tasks are not told of."""
+        self.num_trained = 0
+        """Cells that ended well since the sweep began."""
+        self.num_failed = 0
+        """Tasks that failed since the sweep began."""
+
+    def label(self, trial: Trial) -> str:
+        """How a trial's task is called."""
+        return self.labels.get(trial.task.id, trial.task.id)
+
+    def log_changes(self, trials: Mapping[str, Trial]) -> int:
+        """Tells what has changed since the last call; returns how many tasks ended."""
+        num_ended = 0
+        for trial in trials.values():
+            if trial.task.id not in self.labels or self._seen.get(trial.number) == trial.status:
+                continue
+            self._seen[trial.number] = trial.status
+            if trial.status == "running":
+                again = f" (attempt {trial.attempt})" if trial.attempt > 1 else ""
+                self._display.log_event(f"started  {self.label(trial)}{again}")
+            elif trial.is_done:
+                num_ended += 1
+                self.num_trained += trial.task.kind == "cell"
+                top1 = trial.metrics.get("test_top1")
+                result = "" if top1 is None else f": test top-1 {top1:.1f} %"
+                self._display.log_event(f"{trial.status} {self.label(trial)}{result}, {clock(duration_seconds(trial))}")
+            elif trial.status == "failed":
+                num_ended += 1
+                self.num_failed += 1
+                self._display.log_event(f"FAILED   {self.label(trial)}: {trial.error}")
+        return num_ended
+
+    def log_stale(self, trial: Trial) -> None:
+        """A trial's process died and the task was enqueued again."""
+        self._seen[trial.number] = "stale"
+        self._display.log_event(
+            f"stale    {self.label(trial)}: its process ended early; it goes on from its last checkpoint"
+        )
+
+    def status_of(
+        self, study: str, trials: Sequence[Trial], num_workers: int, open_stages: Sequence[str]
+    ) -> SweepStatus:
+        """How these trials stand."""
+        cells = [trial for trial in trials if trial.task.kind == "cell"]
+        running = [
+            Running(self.label(trial), read_progress(self._folder.progress(trial.number)), duration_seconds(trial))
+            for trial in trials
+            if trial.status == "running"
+        ]
+        durations = [duration_seconds(trial) for trial in cells if trial.is_done]
+        num_waiting = sum(trial.status in ("waiting", "stale") for trial in cells)
+        return SweepStatus(
+            study=study,
+            num_cells=len(cells),
+            num_done=sum(trial.is_done for trial in cells),
+            num_failed=sum(trial.status == "failed" for trial in cells),
+            running=running,
+            seconds_left=seconds_left(running, num_waiting, durations, num_workers),
+            open_stages=open_stages,
+        )
+
+
+def duration_seconds(trial: Trial) -> float:
+    """How long a trial ran, or has been running."""
+    if trial.started is None:
+        return 0.0
+    end = trial.ended.timestamp() if trial.ended else time.time()
+    return max(0.0, end - trial.started.timestamp())

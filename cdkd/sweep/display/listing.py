@@ -1,0 +1,56 @@
+"""A study's plan as text: every cell with its state, stage by stage."""
+
+from collections import Counter
+from collections.abc import Mapping
+
+from cdkd.sweep.queue.stage_cells import StageCells, all_cells, resolve_stages
+from cdkd.sweep.queue.study_folder import study_folder
+from cdkd.sweep.queue.trial_queue import Trial, TrialQueue
+from cdkd.sweep.study.records import Stage, Study
+
+
+def plan_text(study: Study) -> str:
+    """The plan, with a line per cell; imports neither torch nor MLflow, and Optuna only when something has run."""
+    folder = study_folder(study.name)
+    known_stages = resolve_stages(study, folder)
+    trials = TrialQueue(folder).latest() if folder.journal.exists() else {}
+    lines = [f"{study.name}: {study.description}" if study.description else study.name]
+    by_name = {stage_cells.stage.name: stage_cells for stage_cells in known_stages}
+    for stage in study.stages:
+        lines.append("")
+        lines += _known(by_name[stage.name], trials) if stage.name in by_name else _unknown(stage)
+    states = Counter(_status(trials.get(cell)) for cell in all_cells(known_stages))
+    counts = ", ".join(f"{number} {status}" for status, number in states.items())
+    lines += ["", f"{sum(states.values())} cells: {counts}"]
+    return "\n".join(lines) + "\n"
+
+
+def _known(stage_cells: StageCells, trials: Mapping[str, Trial]) -> list[str]:
+    taken = ""
+    if stage_cells.choice is not None:
+        values = ", ".join(f"{key} = {value}" for key, value in stage_cells.choice.values.items())
+        taken = f", with the best of {stage_cells.choice.stage}: {values}"
+    lines = [f"stage {stage_cells.stage.name}{taken}"]
+    width = max(len(cell.label) for cell in stage_cells.cells)
+    for cell in stage_cells.cells:
+        trial = trials.get(cell.id)
+        metrics = trial.metrics if trial is not None and trial.is_done else {}
+        result = f"  test top-1 {metrics['test_top1']:.1f} %" if "test_top1" in metrics else ""
+        lines.append(f"  {cell.id}  {cell.label:<{width}}  seed {cell.seed}  {_status(trial)}{result}")
+    return lines
+
+
+def _unknown(stage: Stage) -> list[str]:
+    assert stage.best is not None, "only a stage that takes something over can be unknown"
+    return [
+        f"stage {stage.name}",
+        f"  known once stage {stage.best.stage} is finished: takes over {', '.join(stage.best.take)} "
+        f"by {stage.best.metric}",
+    ]
+
+
+def _status(trial: Trial | None) -> str:
+    if trial is None:
+        return "waiting"
+    # A trial whose process died waits for the next sweep.
+    return "interrupted" if trial.status == "stale" else trial.status

@@ -1,0 +1,181 @@
+"""What a running sweep shows: a live display on a terminal, else one line per event."""
+
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import TYPE_CHECKING, Protocol, Self
+
+from cdkd.sweep.display.progress import Progress
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+
+@dataclass(frozen=True)
+class Running:
+    """A task under way."""
+
+    label: str
+    progress: Progress | None
+    seconds: float
+    """Since it was claimed."""
+
+
+@dataclass(frozen=True)
+class SweepStatus:
+    """A sweep at one moment."""
+
+    study: str
+    num_cells: int
+    num_done: int
+    num_failed: int
+    running: Sequence[Running] = ()
+    seconds_left: float | None = None
+    """Of what is planned now; None while nothing can be said."""
+    open_stages: Sequence[str] = field(default_factory=tuple)
+    """Stages whose cells are not known yet."""
+    note: str = ""
+    """Shown instead of counts while there is nothing to count."""
+
+
+class SweepDisplay(Protocol):
+    """Receives what happens."""
+
+    def log_event(self, text: str) -> None:
+        """Something happened."""
+
+    def show(self, status_of: SweepStatus) -> None:
+        """How things stand now."""
+
+
+def seconds_left(
+    running: Sequence[Running], num_waiting: int, durations: Sequence[float], workers: int
+) -> float | None:
+    """Time until what is planned is done, if the waiting cells last as long as the others did or will."""
+    estimates = [
+        task.seconds + task.progress.seconds_left
+        for task in running
+        if task.progress and task.progress.seconds_left is not None
+    ]
+    known = [*durations, *estimates]
+    if not running and not num_waiting:
+        return None
+    if not known or not workers:
+        return None
+    per_cell = sum(known) / len(known)
+    under_way = sum(
+        task.progress.seconds_left
+        if task.progress and task.progress.seconds_left is not None
+        else max(0.0, per_cell - task.seconds)
+        for task in running
+    )
+    return (under_way + num_waiting * per_cell) / workers
+
+
+def clock(seconds: float) -> str:
+    """Seconds as m:ss or h:mm:ss."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def headline(status_of: SweepStatus) -> str:
+    """The status_of in one line."""
+    if status_of.note:
+        return f"{status_of.study}: {status_of.note}"
+    parts = [f"{status_of.study}: {status_of.num_done} of {status_of.num_cells} cells done"]
+    if status_of.running:
+        parts.append(f"{len(status_of.running)} running")
+    if status_of.num_failed:
+        parts.append(f"{status_of.num_failed} failed")
+    if status_of.seconds_left is not None:
+        parts.append(f"{clock(status_of.seconds_left)} left")
+    if status_of.open_stages:
+        parts.append(f"then {', '.join(status_of.open_stages)}")
+    return ", ".join(parts)
+
+
+class LineDisplay:
+    """One line per event; a line on how things stand once a minute."""
+
+    def __init__(self, seconds_between: float = 60.0) -> None:
+        self._seconds_between = seconds_between
+        self._last_shown = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass
+
+    def log_event(self, text: str) -> None:
+        """See `SweepDisplay`."""
+        print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)
+
+    def show(self, status_of: SweepStatus) -> None:
+        """See `SweepDisplay`."""
+        if time.monotonic() - self._last_shown >= self._seconds_between:
+            self._last_shown = time.monotonic()
+            self.log_event(headline(status_of))
+
+
+class LiveDisplay:
+    """A display that stays at the foot of the terminal; events scroll above it."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.live import Live
+
+        self._live = Live(console=Console(), refresh_per_second=4, transient=True)
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.stop()
+
+    def log_event(self, text: str) -> None:
+        """See `SweepDisplay`."""
+        from rich.text import Text
+
+        self._live.console.print(Text.assemble((time.strftime("%H:%M:%S "), "dim"), text))
+
+    def show(self, status_of: SweepStatus) -> None:
+        """See `SweepDisplay`."""
+        self._live.update(_render(status_of))
+
+
+def _render(status_of: SweepStatus) -> "RenderableType":
+    from rich.console import Group
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+    from rich.text import Text
+
+    rows = Table.grid(padding=(0, 1))
+    for task in status_of.running:
+        fraction = task.progress.fraction if task.progress else 0.0
+        left = task.progress.seconds_left if task.progress else None
+        rows.add_row(
+            f"  {task.label}",
+            ProgressBar(total=1.0, completed=fraction, width=30),
+            f"{fraction:4.0%}",
+            Text(clock(task.seconds), style="dim"),
+            "" if left is None else f"{clock(left)} left",
+        )
+    # A bar on its own ends no line; a row of a grid does.
+    total = Table.grid()
+    total.add_row(ProgressBar(total=max(1, status_of.num_cells), completed=status_of.num_done, width=60))
+    style = "bold red" if status_of.num_failed else "bold"
+    return Group(Text(headline(status_of), style=style), total, rows)
+
+
+def make_display() -> "LineDisplay | LiveDisplay":
+    """A live display where somebody looks on, else lines."""
+    return LiveDisplay() if sys.stdout.isatty() else LineDisplay()

@@ -1,0 +1,303 @@
+"""The queue: a study's tasks as trials of an Optuna study, each enqueued once, claimed by one worker, and settled."""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from cdkd.errors import CdkdError
+from cdkd.file_lock import FileLock, is_free
+from cdkd.run_status import RunStatus
+from cdkd.sweep.queue.storage import open_journal
+from cdkd.sweep.queue.study_folder import StudyFolder
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+MAX_DEATHS = 3
+"""So many workers may die over a task before it counts as failed: an endless loop helps nobody."""
+
+_STUDY_NAME = "cdkd"
+
+
+@dataclass(frozen=True)
+class QueuedTask:
+    """Something to run: a cell, or a teacher that cells need."""
+
+    id: str
+    kind: Literal["cell", "teacher"]
+    stage: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    needs: str | None = None
+    """Id of the task that must have ended well before."""
+    stage_digest: str = ""
+    """Hash of the stage's cells, as tracked."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One attempt at a task, as the queue shows it."""
+
+    number: int
+    task: QueuedTask
+    status: RunStatus
+    attempt: int
+    """Counts from 1."""
+    run_id: str | None
+    metrics: Mapping[str, float]
+    error: str
+    started: datetime | None
+    ended: datetime | None
+
+    @property
+    def is_done(self) -> bool:
+        """It ended with a result."""
+        return self.status in ("finished", "diverged")
+
+
+@dataclass
+class Claim:
+    """A trial that this process may run, with the lease that says so."""
+
+    trial: Trial
+    lock: FileLock
+
+
+class TrialQueue:
+    """A study's tasks. Every method may be called by any number of processes at once."""
+
+    def __init__(self, folder: StudyFolder) -> None:
+        self.folder = folder
+        self._storage = open_journal(folder.journal)
+        self._study_id = self._open_study()
+
+    def _open_study(self) -> int:
+        from optuna.exceptions import DuplicatedStudyError
+        from optuna.study import StudyDirection
+
+        with FileLock(self.folder.queue_lock):
+            try:
+                return self._storage.get_study_id_from_name(_STUDY_NAME)
+            except KeyError:
+                pass
+            try:
+                return self._storage.create_new_study([StudyDirection.MAXIMIZE], _STUDY_NAME)
+            except DuplicatedStudyError:
+                return self._storage.get_study_id_from_name(_STUDY_NAME)
+
+    def trials(self) -> list[Trial]:
+        """Every attempt in the order in which they were enqueued.
+
+        Raises:
+            CdkdError: the study holds a trial that cdkd did not put there.
+        """
+        attempts: Counter[str] = Counter()
+        shown = []
+        for frozen in self._storage.get_all_trials(self._study_id, deepcopy=False):
+            attributes = frozen.user_attrs
+            if "task" not in attributes:
+                raise CdkdError(
+                    f"{self.folder.journal}: trial {frozen.number} has no task; this journal is cdkd's own: "
+                    "remove the study's folder to start afresh"
+                )
+            task = _task_of(attributes["task"])
+            attempts[task.id] += 1
+            shown.append(self._show(frozen, task, attempts[task.id]))
+        return shown
+
+    def _show(self, frozen: "FrozenTrial", task: QueuedTask, attempt: int) -> Trial:
+        attributes = frozen.user_attrs
+        return Trial(
+            number=frozen.number,
+            task=task,
+            status=self._status(frozen),
+            attempt=attempt,
+            run_id=attributes.get("run_id"),
+            metrics=attributes.get("metrics", {}),
+            error=attributes.get("error", ""),
+            started=frozen.datetime_start,
+            ended=frozen.datetime_complete,
+        )
+
+    def _status(self, frozen: "FrozenTrial") -> RunStatus:
+        from optuna.trial import TrialState
+
+        if frozen.state == TrialState.WAITING:
+            return "waiting"
+        if frozen.state == TrialState.RUNNING:
+            return "stale" if is_free(self.folder.lock(frozen.number)) else "running"
+        if frozen.state == TrialState.COMPLETE:
+            return "diverged" if _noted(frozen, "status") == "diverged" else "finished"
+        return "stale" if _noted(frozen, "is_stale") else "failed"
+
+    def latest(self) -> dict[str, Trial]:
+        """Task id -> its last attempt, which alone decides."""
+        return {trial.task.id: trial for trial in self.trials()}
+
+    def enqueue(
+        self, tasks: Sequence[QueuedTask], retry_failed: bool = False, again: Iterable[str] = ()
+    ) -> list[QueuedTask]:
+        """Puts tasks on the queue that are not there yet; returns those.
+
+        Args:
+            tasks: in the order in which they are to be claimed.
+            retry_failed: tasks whose last attempt failed too.
+            again: ids of tasks to run once more although they ended well.
+        """
+        once_more = set(again)
+        with FileLock(self.folder.queue_lock):
+            latest = self.latest()
+            added = []
+            for task in tasks:
+                last = latest.get(task.id)
+                is_wanted = (
+                    last is None
+                    or (last.is_done and task.id in once_more)
+                    or (last.status == "failed" and retry_failed)
+                    or (last.status == "stale" and last.ended is not None)
+                )
+                if is_wanted:
+                    self._create(task)
+                    added.append(task)
+            return added
+
+    def _create(self, task: QueuedTask) -> None:
+        from optuna.trial import TrialState, create_trial
+
+        # Labels as parameters are what Optuna's own tools show; cdkd itself reads the task alone.
+        labels = {axis: label for axis, label in task.labels.items()}
+        self._storage.create_new_trial(
+            self._study_id,
+            create_trial(
+                state=TrialState.WAITING,
+                user_attrs={"task": {**vars(task), "labels": labels}},
+                system_attrs={"fixed_params": labels},
+                params={},
+                distributions={},
+            ),
+        )
+
+    def claim(self) -> Claim | None:
+        """Takes the first waiting trial whose needs are met; None when there is none now."""
+        from optuna.exceptions import UpdateFinishedTrialError
+        from optuna.trial import TrialState
+
+        latest = self.latest()
+        for trial in self.trials():
+            if trial.status != "waiting" or not _is_ready(trial.task, latest):
+                continue
+            # The lease comes first, so that no running trial is ever without one.
+            lock = FileLock(self.folder.lock(trial.number))
+            if not lock.acquire():
+                continue
+            try:
+                if self._storage.set_trial_state_values(self._key(trial.number), TrialState.RUNNING):
+                    return Claim(trial, lock)
+            except UpdateFinishedTrialError:
+                pass
+            except BaseException:
+                lock.release()
+                raise
+            lock.release()
+        return None
+
+    def note(self, number: int, **attributes: Any) -> None:
+        """Keeps attributes with a trial."""
+        for name, value in attributes.items():
+            self._storage.set_trial_user_attr(self._key(number), name, value)
+
+    def finish(self, number: int, value: float) -> None:
+        """Settles a trial as ended well. `value` is what Optuna's own tools show."""
+        from optuna.trial import TrialState
+
+        shown = value if math.isfinite(value) else 0.0
+        self._storage.set_trial_state_values(self._key(number), TrialState.COMPLETE, [shown])
+
+    def fail(self, number: int, error: str) -> None:
+        """Settles a trial as failed."""
+        from optuna.trial import TrialState
+
+        self.note(number, error=error)
+        self._storage.set_trial_state_values(self._key(number), TrialState.FAIL)
+
+    def _key(self, number: int) -> int:
+        return self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
+
+    def noted(self, number: int, name: str) -> Any:
+        """One thing that was noted of a trial; None where it was not."""
+        return _noted(self._storage.get_trial(self._key(number)), name)
+
+    def settle_stale(self, trial: Trial, is_complete: bool) -> RunStatus | None:
+        """Settles a trial whose process died, and enqueues its task again.
+
+        Args:
+            trial: shown as stale.
+            is_complete: its result had been recorded; only the settling was missing.
+
+        Returns:
+            What became of it; None when another process settled it first.
+        """
+        from optuna.trial import TrialState
+
+        with FileLock(self.folder.queue_lock):
+            lock = FileLock(self.folder.lock(trial.number))
+            if not lock.acquire():
+                return None
+            try:
+                self.folder.progress(trial.number).unlink(missing_ok=True)
+                frozen = self._storage.get_trial(self._key(trial.number))
+                if frozen.state != TrialState.RUNNING:
+                    return None
+                if is_complete:
+                    self.finish(trial.number, frozen.user_attrs.get("value", 0.0))
+                    return "finished"
+                is_explained = frozen.user_attrs.get("is_interrupted", False)
+                deaths = self._count_deaths(trial.task.id) + 1
+                if deaths >= MAX_DEATHS and not is_explained:
+                    self.fail(trial.number, f"{deaths} worker processes died over it (out of memory?)")
+                    return "failed"
+                self.note(trial.number, is_stale=True)
+                self._storage.set_trial_state_values(self._key(trial.number), TrialState.FAIL)
+                self._create(trial.task)
+                return "stale"
+            finally:
+                lock.release()
+
+    def _count_deaths(self, task_id: str) -> int:
+        """Unexplained deaths over the task since it last ended."""
+        deaths = 0
+        for frozen in self._storage.get_all_trials(self._study_id, deepcopy=False):
+            if frozen.user_attrs["task"]["id"] != task_id:
+                continue
+            if _noted(frozen, "is_stale"):
+                deaths += not frozen.user_attrs.get("is_interrupted", False)
+            elif frozen.state.is_finished():
+                deaths = 0
+        return deaths
+
+
+# What earlier versions called a trial's attributes and a task's fields; their journals stay readable.
+_FORMER_NAMES = {"status": "ending", "is_stale": "is_lost", "stage_digest": "plan"}
+
+
+def _noted(frozen: "FrozenTrial", name: str) -> Any:
+    """An attribute of a trial; None where nobody noted it."""
+    attributes = frozen.user_attrs
+    return attributes.get(name, attributes.get(_FORMER_NAMES.get(name, name)))
+
+
+def _task_of(values: Mapping[str, Any]) -> QueuedTask:
+    """A task as its trial keeps it."""
+    current = {former: name for name, former in _FORMER_NAMES.items()}
+    return QueuedTask(**{current.get(name, name): value for name, value in values.items()})
+
+
+def _is_ready(task: QueuedTask, latest: Mapping[str, Trial]) -> bool:
+    return task.needs is None or task.needs not in latest or latest[task.needs].is_done
+
+
+def is_blocked(task: QueuedTask, latest: Mapping[str, Trial]) -> bool:
+    """What the task needs failed, so that it cannot start."""
+    return task.needs is not None and task.needs in latest and latest[task.needs].status == "failed"

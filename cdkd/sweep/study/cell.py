@@ -1,0 +1,56 @@
+"""A cell: one resolved run, with its place in the study and its identity."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from cdkd.settings import RunConfig, cell_identity, teacher_identity
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run of one configuration with one seed."""
+
+    stage: str
+    labels: Mapping[str, str]
+    """Axis -> label, in the study's order."""
+    config: RunConfig
+
+    @property
+    def seed(self) -> int:
+        """The run's seed."""
+        return self.config.seed
+
+    @cached_property
+    def id(self) -> str:
+        """Twelve hexadecimal digits; equal exactly when the results must be."""
+        return cell_identity(self.config)
+
+    @cached_property
+    def teacher(self) -> str | None:
+        """Identity of the teacher that the run needs and cdkd trains; None when it needs none."""
+        if not self.config.uses_teacher or self.config.teacher.checkpoint is not None:
+            return None
+        return teacher_identity(self.config)
+
+    @property
+    def label(self) -> str:
+        """The cell's labels as one text, without the seed."""
+        return label_text(self.labels)
+
+
+def label_text(labels: Mapping[str, str]) -> str:
+    """Labels as one text; a label that says nothing by itself (a number, true, false) follows its axis's name."""
+    parts = [
+        f"{axis.removeprefix('distill.')} {label}" if "." in axis or _is_bare(label) else label
+        for axis, label in labels.items()
+    ]
+    return ", ".join(parts) or "base"
+
+
+def _is_bare(label: str) -> bool:
+    try:
+        float(label)
+    except ValueError:
+        return label in ("true", "false", "None")
+    return True

@@ -1,0 +1,1 @@
+"""Processes that take cells from the queue and train them."""

@@ -1,0 +1,48 @@
+"""How a sweep is to run, and how it ended."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from cdkd.sweep.workers.cell_runner import DEFAULT_RUNNER
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A task that has no result and will have none without being tried again."""
+
+    label: str
+    error: str
+    traceback: Path
+
+
+@dataclass(frozen=True)
+class SweepResult:
+    """How a sweep ended."""
+
+    num_cells: int
+    num_done: int
+    num_trained: int
+    """Cells that this sweep itself saw to their end."""
+    failures: tuple[Failure, ...]
+    unreached: tuple[tuple[str, str], ...]
+    """(stage, why) of stages whose cells could not be known; why is empty where an earlier stage is incomplete."""
+    seconds: float
+
+    @property
+    def is_complete(self) -> bool:
+        """Every cell of every stage has a result."""
+        return self.num_done == self.num_cells and not self.unreached
+
+
+@dataclass(frozen=True)
+class SweepOptions:
+    """How to run a sweep; nothing here can change a result."""
+
+    tracking_uri: str
+    workers: int | None = None
+    """Processes; None: as many as the machine carries; 0: none, everything runs in this process."""
+    retry_failed: bool = False
+    stop_on_failure: bool = False
+    """Start nothing more once a task has failed."""
+    runner: str = DEFAULT_RUNNER
+    """`module:name` of the object that trains and tests."""

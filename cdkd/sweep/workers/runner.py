@@ -1,0 +1,254 @@
+"""A sweep from its first cell to its last: enqueues tasks stage by stage, keeps workers at them, chooses in between."""
+
+import time
+from collections.abc import Mapping, Sequence
+
+from cdkd.capacity import default_workers
+from cdkd.run_status import RunStatus
+from cdkd.sweep.display.event_log import EventLog
+from cdkd.sweep.display.sweep_display import SweepDisplay, SweepStatus
+from cdkd.sweep.queue.reaping import reap
+from cdkd.sweep.queue.stage_cells import StageCells, all_cells, resolve_stages, teacher_task
+from cdkd.sweep.queue.stage_choice import ChoiceError, choose, freeze
+from cdkd.sweep.queue.study_folder import study_folder, write_cell
+from cdkd.sweep.queue.trial_queue import QueuedTask, Trial, TrialQueue, is_blocked
+from cdkd.sweep.study.cell import Cell
+from cdkd.sweep.study.records import Study
+from cdkd.sweep.workers.attempt import TEACHERS_STAGE, teacher_label
+from cdkd.sweep.workers.cell_runner import load_runner
+from cdkd.sweep.workers.inline import InlineWorker
+from cdkd.sweep.workers.interruption import shield
+from cdkd.sweep.workers.pool import Workers
+from cdkd.sweep.workers.result import Failure, SweepOptions, SweepResult
+from cdkd.sweep.workers.stage_record import close_stage
+from cdkd.tracking.mlflow_tracker import MlflowTracker
+from cdkd.tracking.tracker import Tracker
+
+_SECONDS_BETWEEN_LOOKS = 0.5
+
+
+def run_sweep(study: Study, options: SweepOptions, display: SweepDisplay) -> SweepResult:
+    """Runs what of the study has no result yet; returns when nothing is left that can run.
+
+    Several sweeps of one study may run at once in one folder; they share its cells.
+
+    Raises:
+        CdkdError: the study cannot be built, or workers cannot run at all.
+        Interrupted: passed on after workers were stopped and their runs ended as killed.
+    """
+    return _Sweep(study, options, display).run()
+
+
+class _Sweep:
+    def __init__(self, study: Study, options: SweepOptions, display: SweepDisplay) -> None:
+        self.study = study
+        self.options = options
+        self.display = display
+        self.started = time.monotonic()
+        self.runner = load_runner(options.runner)
+        self.folder = study_folder(study.name)
+        # Every combination is built before anything runs, as far as stages are known.
+        self.known_stages = resolve_stages(study, self.folder)
+        self.queue = TrialQueue(self.folder)
+        self.tracker: Tracker = MlflowTracker(options.tracking_uri, study.name, self.folder.path.parent)
+        self.event_log = EventLog(display, self.folder, self.queue.trials())
+        self.stages_up: set[str] = set()
+        self.teachers_up = False
+        self.is_draining = False
+        self.prepared: set[str] = set()
+        self.why_unreached: dict[str, str] = {}
+        """Stage -> why nothing could be chosen for it."""
+        self.workers = self._make_workers()
+
+    def _make_workers(self) -> Workers | InlineWorker:
+        if self.options.workers == 0:
+            return InlineWorker(self.queue, self.tracker, self.runner)
+        threads = max(cell.config.runtime.num_threads for cell in all_cells(self.known_stages).values())
+        return Workers(self.folder, self.options.tracking_uri, self.options.runner, threads)
+
+    def run(self) -> SweepResult:
+        status: RunStatus = "killed"
+        with shield():
+            self.tracker.prepare([stage.name for stage in self.study.stages])
+        try:
+            self._loop()
+            status = "finished" if self._result().is_complete else "failed"
+        finally:
+            with shield():
+                self._close(status)
+        return self._result()
+
+    def _close(self, status: RunStatus) -> None:
+        self.workers.stop()
+        reap(self.queue, self.tracker)
+        trials = self.queue.latest()
+        for stage_cells in self.known_stages:
+            close_stage(self.tracker, stage_cells, trials, status)
+        for name in [*self._closed_stages(), *([TEACHERS_STAGE] if self.teachers_up else [])]:
+            self.tracker.close_stage(name, status)
+
+    def _loop(self) -> None:
+        with shield():
+            gone = self._vanished()
+        while True:
+            with shield():
+                trials = self._look()
+            if not self.is_draining:
+                self._open_stages(trials, gone)
+                with shield():
+                    trials = self.queue.latest()
+            mine = [trials[task] for task in self._task_ids() if task in trials]
+            num_open = sum(_is_open(trial, trials) for trial in mine)
+            self.display.show(self.event_log.status_of(self.study.name, mine, len(self.workers), self._closed_stages()))
+            if self.options.stop_on_failure and self.event_log.num_failed and not self.is_draining:
+                self.display.log_event("a task failed; starting no more, waiting for those under way")
+                self.workers.drain()
+                self.is_draining = True
+            if not num_open or (self.is_draining and self.workers.has_ended()):
+                return
+            if not self.is_draining:
+                self.workers.start(min(self.options.workers or default_workers(), num_open))
+                for text in self.workers.watch():
+                    self.display.log_event(text)
+            self.workers.wait(_SECONDS_BETWEEN_LOOKS)
+
+    def _look(self) -> Mapping[str, Trial]:
+        """Looks after the dead, tells what has changed; returns how tasks stand."""
+        for trial, status in reap(self.queue, self.tracker):
+            if status == "stale":
+                self.event_log.log_stale(trial)
+        trials = self.queue.latest()
+        if self.event_log.log_changes(trials):
+            self.workers.note_success()
+        return trials
+
+    def _open_stages(self, trials: Mapping[str, Trial], gone: set[str]) -> None:
+        """Enqueues the tasks of every stage whose cells are known now."""
+        with shield():
+            self._choose(trials)
+        for stage_cells in self.known_stages:
+            if stage_cells.stage.name not in self.stages_up:
+                missing = self._missing(stage_cells, trials, gone)
+                for cell in missing.values():
+                    # Not shielded, since generating a data set takes its time.
+                    self._prepare_data(cell)
+                with shield():
+                    self._enqueue(stage_cells, missing, gone)
+
+    def _vanished(self) -> set[str]:
+        """Cells that count as done but whose runs are no longer in the store: these have no result after all."""
+        done = [trial for trial in self.queue.latest().values() if trial.is_done and trial.task.kind == "cell"]
+        living = self.tracker.living_cells() if done else {}
+        gone = {trial.task.id for trial in done if trial.run_id not in living}
+        if vanished := gone & all_cells(self.known_stages).keys():
+            self.display.log_event(
+                f"{len(vanished)} finished cells have no run in {self.options.tracking_uri}; they run again"
+            )
+        return gone
+
+    def _choose(self, trials: Mapping[str, Trial]) -> None:
+        known_stages = {stage_cells.stage.name: stage_cells for stage_cells in self.known_stages}
+        for stage in self.study.stages:
+            if stage.best is None or stage.name in known_stages or stage.name in self.why_unreached:
+                continue
+            source = known_stages.get(stage.best.stage)
+            if source is None or not source.is_done(trials):
+                continue
+            try:
+                choice = freeze(self.folder, stage.best, source.cells, choose(stage.best, source.cells, trials))
+            except ChoiceError as error:
+                self.why_unreached[stage.name] = str(error)
+                continue
+            values = ", ".join(f"{key} = {value}" for key, value in choice.values.items())
+            self.display.log_event(f"chosen   for stage {stage.name}, by {choice.metric}: {choice.chosen} ({values})")
+            self.known_stages = resolve_stages(self.study, self.folder)
+
+    @staticmethod
+    def _missing(stage_cells: StageCells, trials: Mapping[str, Trial], gone: set[str]) -> dict[str, Cell]:
+        return {
+            cell.id: cell
+            for cell in stage_cells.cells
+            if cell.id in gone or cell.id not in trials or not trials[cell.id].is_done
+        }
+
+    def _enqueue(self, stage_cells: StageCells, missing: Mapping[str, Cell], gone: set[str]) -> None:
+        self.stages_up.add(stage_cells.stage.name)
+        for cell in stage_cells.cells:
+            self.event_log.labels.setdefault(cell.id, f"{cell.label}, seed {cell.seed}")
+        for cell in missing.values():
+            write_cell(self.folder, cell.id, cell)
+        self._enqueue_teachers(list(missing.values()))
+        self.queue.enqueue(
+            [task for task in stage_cells.tasks() if task.id in missing], self.options.retry_failed, gone
+        )
+        gone -= missing.keys()
+
+    def _prepare_data(self, cell: Cell) -> None:
+        key = cell.config.data.model_dump_json()
+        if key in self.prepared:
+            return
+        self.prepared.add(key)
+        name = cell.config.data.name
+        told = False
+
+        def progress(fraction: float) -> None:
+            nonlocal told
+            if not told and fraction < 1.0:
+                told = True
+                self.display.log_event(f"preparing data set {name}")
+            self.display.show(SweepStatus(self.study.name, 0, 0, 0, note=f"data set {name}: {fraction:.0%}"))
+
+        self.runner.prepare_data(cell.config, progress)
+
+    def _enqueue_teachers(self, cells: Sequence[Cell]) -> None:
+        latest = self.queue.latest()
+        for cell in cells:
+            task_id = teacher_task(cell)
+            if task_id is None or task_id in self.event_log.labels:
+                continue
+            self.event_log.labels[task_id] = teacher_label(cell.config)
+            is_trained, last = self.runner.has_teacher(cell.config), latest.get(task_id)
+            if is_trained and (last is None or last.is_done):
+                continue
+            if not self.teachers_up:
+                self.tracker.prepare([TEACHERS_STAGE])
+                self.teachers_up = True
+            write_cell(self.folder, task_id, cell)
+            # A teacher that failed here but was trained elsewhere since only has to be found.
+            task = QueuedTask(task_id, "teacher", TEACHERS_STAGE)
+            self.queue.enqueue([task], self.options.retry_failed or is_trained, again=[task_id])
+
+    def _task_ids(self) -> list[str]:
+        cells = all_cells(
+            [stage_cells for stage_cells in self.known_stages if stage_cells.stage.name in self.stages_up]
+        )
+        teachers = dict.fromkeys(task for cell in cells.values() if (task := teacher_task(cell)) is not None)
+        return [*teachers, *cells]
+
+    def _closed_stages(self) -> list[str]:
+        """Stages whose cells are not known yet."""
+        known = {stage_cells.stage.name for stage_cells in self.known_stages}
+        return [stage.name for stage in self.study.stages if stage.name not in known]
+
+    def _result(self) -> SweepResult:
+        trials = self.queue.latest()
+        cells = all_cells(self.known_stages)
+        failed = [trials[task] for task in self._task_ids() if task in trials and trials[task].status == "failed"]
+        return SweepResult(
+            num_cells=len(cells),
+            num_done=sum(task in trials and trials[task].is_done for task in cells),
+            num_trained=self.event_log.num_trained,
+            failures=tuple(
+                Failure(self.event_log.label(trial), trial.error, self.folder.traceback(trial.task.id, trial.number))
+                for trial in failed
+            ),
+            unreached=tuple((name, self.why_unreached.get(name, "")) for name in self._closed_stages()),
+            seconds=time.monotonic() - self.started,
+        )
+
+
+def _is_open(trial: Trial, trials: Mapping[str, Trial]) -> bool:
+    """It runs, or will run without anybody's doing."""
+    if trial.status == "waiting":
+        return not is_blocked(trial.task, trials)
+    return trial.status in ("running", "stale")

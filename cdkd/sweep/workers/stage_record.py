@@ -1,0 +1,37 @@
+"""What a stage leaves with its parent run: the table of its cells and the choice it rests on."""
+
+import csv
+import io
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from cdkd.run_status import RunStatus
+from cdkd.sweep.queue.stage_cells import StageCells
+from cdkd.sweep.queue.stage_choice import choice_text
+from cdkd.sweep.queue.trial_queue import Trial
+from cdkd.tracking.tracker import Tracker
+
+
+def close_stage(tracker: Tracker, stage_cells: StageCells, trials: Mapping[str, Trial], status: RunStatus) -> None:
+    """Ends a stage's parent run; keeps `plan.csv`, and `choice.json` where the stage took something over."""
+    with tempfile.TemporaryDirectory() as folder:
+        texts = {"plan.csv": cells_table(stage_cells, trials)}
+        if stage_cells.choice is not None:
+            texts["choice.json"] = choice_text(stage_cells.choice)
+        for name, text in texts.items():
+            (Path(folder) / name).write_text(text, encoding="utf-8")
+        tracker.close_stage(stage_cells.stage.name, status, [Path(folder) / name for name in texts])
+
+
+def cells_table(stage_cells: StageCells, trials: Mapping[str, Trial]) -> str:
+    """A stage's cells as CSV: labels, seed, cell, state, run."""
+    axes = list(dict.fromkeys(axis for cell in stage_cells.cells for axis in cell.labels))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*axes, "seed", "cell", "state", "run_id"])
+    for cell in stage_cells.cells:
+        trial = trials.get(cell.id)
+        labels = [cell.labels.get(axis, "") for axis in axes]
+        writer.writerow([*labels, cell.seed, cell.id, trial.status if trial else "", (trial and trial.run_id) or ""])
+    return text.getvalue()

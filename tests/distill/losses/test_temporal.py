@@ -1,0 +1,88 @@
+"""Eq. 3, 5 and 6 against hand-computed cases and a slow version."""
+
+import math
+
+import pytest
+import torch
+
+from cdkd.distill.losses.temporal import edges, gaussian, laplacian, plain, quadratic, temporal_loss
+
+# B = 1, T = 3, D = 2; the mean over t is (1, 1), the squared deviations are 2, 2 and 4.
+VERTICES = torch.tensor([[[0.0, 0.0], [0.0, 2.0], [3.0, 1.0]]])
+
+
+def test_edges_are_squared_distances() -> None:
+    assert edges(VERTICES).tolist() == [[[0.0, 4.0, 10.0], [4.0, 0.0, 10.0], [10.0, 10.0, 0.0]]]
+
+
+def test_the_three_mappings() -> None:
+    assert gaussian(VERTICES).flatten().tolist() == pytest.approx([math.exp(-1), math.exp(-1), math.exp(-2)])
+    roots = [math.exp(-math.sqrt(2) / 2), math.exp(-math.sqrt(2) / 2), math.exp(-1)]
+    assert laplacian(VERTICES).flatten().tolist() == pytest.approx(roots)
+    assert quadratic(VERTICES).tolist() == [[[1.0, 1.0], [1.0, 7.0], [13.0, 3.0]]]
+    assert plain(VERTICES) is VERTICES
+
+
+def slow_loss(student: list[list[float]], teacher: list[list[float]], form: str) -> float:
+    """One clip, plain Python."""
+
+    def unit(v: list[float]) -> list[float]:
+        return [x / math.sqrt(sum(y * y for y in v)) for x in v]
+
+    def graphs(vertices: list[list[float]]) -> list[list[list[float]]]:
+        if form == "scaled":
+            vertices = [unit(v) for v in vertices]
+        mean = [sum(column) / len(vertices) for column in zip(*vertices, strict=True)]
+        deviation = [sum((x - m) ** 2 for x, m in zip(v, mean, strict=True)) for v in vertices]
+        return [
+            [[math.exp(-d / 2)] for d in deviation],
+            [[math.exp(-math.sqrt(d) / 2)] for d in deviation],
+            [[x * x + x + 1 for x in v] for v in vertices],
+        ]
+
+    total = 0.0
+    for ours, theirs in zip(graphs(student), graphs(teacher), strict=True):
+        a = [[sum((x - y) ** 2 for x, y in zip(p, q, strict=True)) for q in ours] for p in ours]
+        b = [[sum((x - y) ** 2 for x, y in zip(p, q, strict=True)) for q in theirs] for p in theirs]
+        scale = max(map(max, b)) if form == "scaled" else 1.0
+        squares = [((x - y) / scale) ** 2 for r, s in zip(a, b, strict=True) for x, y in zip(r, s, strict=True)]
+        total += sum(squares) / (len(squares) if form == "scaled" else 1)
+    return total
+
+
+@pytest.mark.parametrize("form", ["scaled", "literal"])
+def test_the_loss_equals_a_slow_version(form: str) -> None:
+    student = torch.randn(1, 4, 3, generator=torch.Generator().manual_seed(1))
+    teacher = torch.randn(1, 4, 3, generator=torch.Generator().manual_seed(2))
+    expected = slow_loss(student[0].tolist(), teacher[0].tolist(), form)
+    assert temporal_loss(student, teacher, form).total.item() == pytest.approx(expected, rel=1e-4)  # type: ignore[arg-type]
+
+
+def test_identical_graphs_cost_nothing_and_the_plain_graph_is_optional() -> None:
+    assert temporal_loss(VERTICES, VERTICES.clone(), "literal").total.item() == 0
+    assert list(temporal_loss(VERTICES, VERTICES).by_graph) == ["gaussian", "laplacian", "quadratic"]
+    assert next(iter(temporal_loss(VERTICES, VERTICES, plain_graph=True).by_graph)) == "plain"
+
+
+def test_a_teacher_that_does_not_move_gives_a_finite_loss() -> None:
+    still = torch.ones(2, 3, 4)
+    moving = torch.randn(2, 3, 4, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    loss = temporal_loss(still.clone().requires_grad_(), still).total
+    assert loss.item() == 0
+    temporal_loss(moving, still, "literal").total.backward()
+    assert torch.isfinite(moving.grad).all()
+
+
+@pytest.mark.parametrize("form", ["scaled", "literal"])
+def test_gradients(form: str) -> None:
+    draw = torch.Generator().manual_seed(0)
+    student = torch.randn(2, 3, 4, generator=draw, dtype=torch.float64).requires_grad_()
+    teacher = torch.randn(2, 3, 4, generator=draw, dtype=torch.float64)
+    assert torch.autograd.gradcheck(lambda s: temporal_loss(s, teacher, form).total, (student,))  # type: ignore[arg-type]
+
+
+def test_a_teacher_that_hardly_moves_does_not_blow_the_scaled_loss_up() -> None:
+    draw = torch.Generator().manual_seed(0)
+    student, still = torch.randn(2, 3, 4, generator=draw), torch.ones(2, 3, 4)
+    hardly = still + 1e-6 * torch.randn(2, 3, 4, generator=draw)
+    assert temporal_loss(student, hardly).total.item() == pytest.approx(temporal_loss(student, still).total.item())

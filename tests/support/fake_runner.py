@@ -1,0 +1,128 @@
+"""Stands in for `cdkd.experiment.RUNNER`: a run is a few epochs of arithmetic, with a resumable checkpoint.
+
+Behaviour is steered by files in the folder `$FAKE_EXPERIMENT`:
+    started/<cell>-<pid>-<time>   written at the start of every run
+    finished/<cell>-<pid>-<time>  written at its end
+    hold                          while present, runs stop before epoch 2
+    fail-<arch>                   runs of this student fail
+    diverge-<weight>              runs with this lambda1 diverge
+"""
+
+import json
+import os
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cdkd.settings import cell_identity, teacher_identity
+
+EPOCHS = 4
+EPOCH_SECONDS = 0.05
+
+
+@dataclass(frozen=True)
+class Outcome:
+    status: str
+    metrics: dict[str, float] = field(default_factory=dict)
+    artifacts: dict[str, Path] = field(default_factory=dict)
+    metadata: dict[str, str] = field(default_factory=dict)
+
+
+def home() -> Path:
+    return Path(os.environ["FAKE_EXPERIMENT"])
+
+
+def mark(kind: str, name: str) -> None:
+    folder = home() / kind
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}-{os.getpid()}-{time.time_ns()}").touch()
+
+
+def marks(kind: str) -> list[str]:
+    """Names marked so far, one per time."""
+    folder = home() / kind
+    return sorted(file.name.rsplit("-", 2)[0] for file in folder.iterdir()) if folder.exists() else []
+
+
+def prepare_data(config, progress=lambda fraction: None):
+    mark("prepared", config.data.name)
+    progress(1.0)
+
+
+def has_teacher(config):
+    return (home() / "teachers" / teacher_identity(config)).exists()
+
+
+def ensure_teacher(config, log, progress=lambda fraction: None):
+    file = home() / "teachers" / teacher_identity(config)
+    if not file.exists():
+        mark("teaching", config.teacher.arch)
+        if (home() / f"fail-teacher-{config.teacher.arch}").exists():
+            raise RuntimeError("the teacher learns nothing")
+        for epoch in (1, 2):
+            log({"teacher_loss": 1.0 / epoch}, epoch)
+            progress(epoch / 2)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    return file
+
+
+def teacher_outcome(checkpoint):
+    return Outcome("finished", {"validation_top1": 88.0, "test_top1": 87.0}, {}, {"dataset": "fake"})
+
+
+def accuracy(config) -> float:
+    """Best at lambda1 = 0.1, then at lambda2 = 1; a seed is worth one hundredth."""
+    spatial = {0.01: 3.0, 0.1: 5.0, 1.0: 1.0}.get(config.distill.spatial.weight, 0.0)
+    temporal = {0.1: 1.0, 1.0: 2.0, 5.0: 0.5}.get(config.distill.temporal.weight, 0.0)
+    total = 60.0 + spatial * config.uses_spatial + temporal * config.uses_temporal
+    return total + config.seed / 100
+
+
+def run(config, folder, log, progress=lambda fraction: None):
+    cell = cell_identity(config)
+    if config.uses_teacher:
+        assert has_teacher(config), "a cell was started before its teacher"
+    mark("started", cell)
+    checkpoint = folder / "state.json"
+    done = json.loads(checkpoint.read_text()) if checkpoint.exists() else 0
+    for epoch in range(done + 1, EPOCHS + 1):
+        while epoch == 2 and (home() / "hold").exists():
+            time.sleep(0.02)
+        if (home() / f"fail-{config.student.arch}").exists():
+            raise RuntimeError(f"{config.student.arch} fails as told")
+        time.sleep(EPOCH_SECONDS)
+        log({"loss": 1.0 / epoch, "validation_top1": float(epoch)}, epoch)
+        progress(epoch / EPOCHS)
+        # Every other epoch only, so that a resumed run repeats one that was logged before.
+        if epoch % 2 == 0:
+            temporary = checkpoint.with_suffix(".tmp")
+            temporary.write_text(json.dumps(epoch))
+            temporary.replace(checkpoint)
+    if (home() / f"diverge-{config.distill.spatial.weight}").exists():
+        return Outcome("diverged", {"loss": float("nan")})
+    scores = folder / "test.parquet"
+    _write_scores(scores)
+    mark("finished", cell)
+    top1 = accuracy(config)
+    metrics = {"test_top1": top1 - 2, "test_top5": 90.0, "validation_top1": top1}
+    return Outcome("finished", metrics, {"scores": scores}, {"dataset": "fake", "num_test_videos": "3"})
+
+
+def _write_scores(file):
+    import pandas as pd
+
+    pd.DataFrame({"video": ["a", "b", "c"], "label": [0, 1, 1], "score_0": [0.9, 0.2, 0.6]}).to_parquet(file)
+
+
+class FakeRunner:
+    """The functions above as what a sweep asks for."""
+
+    prepare_data = staticmethod(prepare_data)
+    has_teacher = staticmethod(has_teacher)
+    ensure_teacher = staticmethod(ensure_teacher)
+    teacher_outcome = staticmethod(teacher_outcome)
+    run = staticmethod(run)
+
+
+RUNNER = FakeRunner()

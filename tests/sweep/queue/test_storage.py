@@ -1,0 +1,92 @@
+"""The journal survives torn lines and dead writers."""
+
+import multiprocessing
+import os
+import signal
+import time
+from pathlib import Path
+
+from support.sweeps import wait_until
+
+from cdkd.file_lock import FileLock, is_free
+from cdkd.sweep.queue.storage import JournalLock, mend
+from cdkd.sweep.queue.study_folder import StudyFolder
+from cdkd.sweep.queue.trial_queue import QueuedTask, TrialQueue
+
+
+def board_of(folder: Path) -> TrialQueue:
+    return TrialQueue(StudyFolder(folder))
+
+
+def test_a_torn_last_line_is_cut_and_a_copy_kept(tmp_path: Path) -> None:
+    queue = board_of(tmp_path)
+    queue.enqueue([QueuedTask("one", "cell", "a"), QueuedTask("two", "cell", "a")])
+    journal = queue.folder.journal
+    whole = journal.read_bytes()
+    with journal.open("ab") as file:
+        file.write(b'{"op_code":4,"worker_id":"x","stu')
+    fresh = board_of(tmp_path)
+    assert journal.read_bytes() == whole
+    (copy,) = tmp_path.glob("journal.torn-*")
+    assert copy.read_bytes() == whole + b'{"op_code":4,"worker_id":"x","stu'
+    assert [trial.task.id for trial in fresh.trials()] == ["one", "two"]
+
+
+def test_a_line_torn_while_others_have_the_journal_open_is_cut_before_their_next(tmp_path: Path) -> None:
+    queue = board_of(tmp_path)
+    queue.enqueue([QueuedTask("one", "cell", "a")])
+    with queue.folder.journal.open("ab") as file:
+        file.write(b'{"op_code":')
+    queue.enqueue([QueuedTask("two", "cell", "a")])
+    assert [trial.task.id for trial in board_of(tmp_path).trials()] == ["one", "two"]
+    assert [trial.task.id for trial in queue.trials()] == ["one", "two"]
+
+
+def test_a_whole_journal_and_none_are_left_alone(tmp_path: Path) -> None:
+    file = tmp_path / "journal.log"
+    assert mend(file) is None
+    file.write_bytes(b"{}\n")
+    assert mend(file) is None
+    file.write_bytes(b"")
+    assert mend(file) is None
+    file.write_bytes(b"torn")
+    copy = mend(file)
+    assert copy is not None and copy.read_bytes() == b"torn"
+    assert file.read_bytes() == b""
+
+
+def _hold(file: Path, ready: Path) -> None:
+    lock = JournalLock(file)
+    lock.acquire()
+    ready.touch()
+    time.sleep(60)
+
+
+def test_a_lock_whose_holder_was_killed_costs_no_time(tmp_path: Path) -> None:
+    file, ready = tmp_path / "journal.log", tmp_path / "ready"
+    process = multiprocessing.get_context("fork").Process(target=_hold, args=(file, ready))
+    process.start()
+    wait_until(ready.exists)
+    assert not is_free(file.with_suffix(".lock"))
+    assert process.pid is not None
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    began = time.monotonic()
+    lock = JournalLock(file)
+    lock.acquire()
+    lock.release()
+    assert time.monotonic() - began < 1.0
+
+
+def test_a_lease_has_one_holder(tmp_path: Path) -> None:
+    file = tmp_path / "deep" / "lease"
+    assert is_free(file)
+    first, second = FileLock(file), FileLock(file)
+    assert first.acquire()
+    assert not second.acquire()
+    assert not is_free(file)
+    first.release()
+    assert is_free(file)
+    with second:
+        assert not first.acquire()
+    assert first.acquire()

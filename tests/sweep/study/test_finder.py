@@ -1,0 +1,95 @@
+"""The studies that come with cdkd: Table 4, Table 5 and the choice of teachers, row by row."""
+
+from pathlib import Path
+
+import pytest
+
+from cdkd.config import ConfigError
+from cdkd.sweep.study.cell import Cell
+from cdkd.sweep.study.expansion import expand
+from cdkd.sweep.study.finder import find_study
+from cdkd.sweep.study.reading import load_study
+
+
+def test_the_ablation_has_the_rows_of_table_4_and_one_more(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    study = load_study(find_study("ablation"))
+    assert study.tables == (4,)
+    (stage,) = study.stages
+    cells = expand(study, stage)
+
+    def row(cell: Cell) -> tuple[str, str, bool, str, bool, bool]:
+        run = cell.config
+        return (run.student.arch, run.teacher.arch, run.student.decoder, run.student.head,
+                run.uses_spatial, run.uses_temporal)  # fmt: skip
+
+    expected = [
+        (False, "streams", False, False),
+        (True, "both", False, False),
+        (True, "both", True, False),
+        (True, "both", False, True),
+        (True, "both", True, True),
+    ]
+    assert [row(cell) for cell in cells] == [(arch, arch, *rest) for arch in ("tsm", "tdn") for rest in expected]
+    # Two teachers serve all ten rows; the rows without distillation need none.
+    assert len({cell.teacher for cell in cells if cell.teacher}) == 2
+    assert [cell.teacher is None for cell in cells] == [True, True, False, False, False] * 2
+
+
+def test_the_lambda_study_searches_as_table_5(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    study = load_study(find_study("lambda.yaml"))
+    first, second, third = study.stages
+
+    def weights(cell: Cell) -> tuple[float, float, bool, bool]:
+        run = cell.config
+        return (
+            run.distill.spatial.weight * run.uses_spatial,
+            run.distill.temporal.weight * run.uses_temporal,
+            run.uses_logits,
+            run.student.decoder,
+        )
+
+    assert [weights(cell) for cell in expand(study, first)] == [
+        (0.0, 0.0, False, False), (0.01, 0.0, False, True), (0.1, 0.0, False, True), (1.0, 0.0, False, True),
+    ]  # fmt: skip
+    taken = {"distill.spatial.weight": 0.01}
+    assert [weights(cell) for cell in expand(study, second, taken)] == [
+        (0.01, 0.1, False, True), (0.01, 1.0, False, True), (0.01, 5.0, False, True),
+    ]  # fmt: skip
+    taken |= {"distill.temporal.weight": 5.0}
+    assert [weights(cell) for cell in expand(study, third, taken)] == [
+        (0.01, 0.0, True, True), (0.01, 5.0, True, True),
+    ]  # fmt: skip
+    assert {cell.config.student.arch for cell in expand(study, first)} == {"tsm"}
+    assert second.best is not None and second.best.metric.startswith("validation_")
+
+
+def test_the_teachers_study_varies_the_teacher_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    study = load_study(find_study("teachers"))
+    cells = expand(study, study.stages[0])
+    assert [(cell.config.student.arch, cell.config.teacher.arch) for cell in cells[:2]] == [
+        ("tsm", "tsm"),
+        ("tsm", "tdn"),
+    ]
+    assert len({cell.config.model_copy(update={"teacher": cells[0].config.teacher}).model_dump_json()
+                for cell in cells[:2]}) == 1  # fmt: skip
+
+
+def test_a_study_is_found_as_given_then_in_sweeps_then_among_the_shipped(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shipped = find_study("ablation.yaml")
+    assert shipped.is_absolute() and shipped.name == "ablation.yaml"
+    (tmp_path / "sweeps").mkdir()
+    (tmp_path / "sweeps/ablation.yaml").touch()
+    assert find_study("ablation") == Path("sweeps/ablation.yaml")
+    (tmp_path / "ablation.yaml").touch()
+    assert find_study("ablation") == Path("ablation.yaml")
+    with pytest.raises(ConfigError) as caught:
+        find_study("abaltion.yaml")
+    assert str(caught.value) == (
+        "abaltion.yaml: no such study file, here or in ./sweeps; did you mean 'ablation.yaml'?"
+    )

@@ -1,0 +1,161 @@
+"""Strict reading of study files: what is accepted, and the exact words of what is not."""
+
+from pathlib import Path
+
+import pytest
+
+from cdkd.config import ConfigError
+from cdkd.sweep.study.reading import load_study
+
+GOOD = """\
+study: mine
+tables: [4, 5]
+base: {train: {epochs: 7}, data.frames_per_gop: 3}
+seeds: [7, 11]
+stages:
+  - name: rows
+    axes:
+      network:
+        TSM: {student.arch: tsm}
+        TDN: {student.arch: tdn}
+      distill.spatial.weight: [0, 0.01, 1]
+    exclude: [{network: TDN, distill.spatial.weight: [0, 1]}]
+    rows:
+      plain:
+  - name: next
+    best: {stage: rows, among: {network: TSM}, take: [distill.spatial.weight]}
+    base: {distill.logits.enabled: true}
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    file = folder / "s.yaml"
+    file.write_text(text)
+    return file
+
+
+def test_a_study_is_read_as_written(tmp_path: Path) -> None:
+    study = load_study(write(tmp_path, GOOD))
+    assert (study.name, study.tables, study.seeds) == ("mine", (4, 5), (7, 11))
+    assert study.base == {"train.epochs": 7, "data.frames_per_gop": 3}
+    rows, following = study.stages
+    assert [axis.name for axis in rows.axes] == ["network", "distill.spatial.weight"]
+    # Integers become the setting's own type, so that 0 and 0.0 are one value.
+    assert rows.axes[1].values == (
+        ("0", {"distill.spatial.weight": 0.0}),
+        ("0.01", {"distill.spatial.weight": 0.01}),
+        ("1", {"distill.spatial.weight": 1.0}),
+    )
+    assert type(rows.axes[1].values[0][1]["distill.spatial.weight"]) is float
+    assert rows.rows == (("plain", {}),)
+    assert rows.excluded[0].selects({"network": "TDN", "distill.spatial.weight": "1"})
+    assert not rows.excluded[0].selects({"network": "TDN", "distill.spatial.weight": "0.01"})
+    assert following.best is not None
+    assert (following.best.metric, following.best.mode) == ("validation_top1", "max")
+    assert following.base == {"distill.logits.enabled": True}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("study: mine", "stduy: mine", "1: stduy: unknown key; did you mean 'study'?"),
+        ("study: mine", "study: a/b", "1: study: letters, digits, '.', '_' and '-' only, not 'a/b'"),
+        ("study: mine\n", "", "1: study: required, but not given"),
+        ("[4, 5]", "[6]", "2: tables.0: Input should be less than or equal to 5, not 6"),
+        ("[4, 5]", "4", "2: tables: Input should be a valid tuple, not 4"),
+        (
+            "epochs: 7",
+            "epoch: 7",
+            "3: base.train.epoch: unknown setting 'train.epoch'; did you mean 'train.epochs'?",
+        ),
+        ("epochs: 7", "epochs: many", "3: base.train.epochs: Input should be a valid integer, not 'many'"),
+        ("epochs: 7", "epochs: true", "3: base.train.epochs: Input should be a valid integer, not True"),
+        (
+            "epochs: 7",
+            "learning_rate: 1e-3",
+            "3: base.train.learning_rate: Input should be a valid number, not '1e-3' "
+            "(YAML reads this as text; write 0.001)",
+        ),
+        (
+            "data.frames_per_gop: 3",
+            "train.epochs.more: 3",
+            "3: base.train.epochs.more: 'train.epochs' is a value, not a group of settings",
+        ),
+        ("data.frames_per_gop: 3", "train.epochs: 3", "3: base.train.epochs: train.epochs is given twice"),
+        (
+            "data.frames_per_gop: 3",
+            "seed: 3",
+            "3: base.seed: seeds are an axis of their own: use the study's 'seeds', or --seeds",
+        ),
+        ("[7, 11]", "[7, 7]", "4: seeds: a count of at least 1, or a list of different numbers, not [7, 7]"),
+        ("[7, 11]", "0", "4: seeds: a count of at least 1, or a list of different numbers, not 0"),
+        ("[7, 11]", "[a]", "4: seeds: a count of at least 1, or a list of different numbers, not ['a']"),
+        ("axes:", "axs:", "7: stages.0.axs: unknown key; did you mean 'axes'?"),
+        (
+            "student.arch: tdn",
+            "student.arch: tdm",
+            "10: stages.0.axes.network.TDN.student.arch: Input should be 'tsm' or 'tdn', not 'tdm'",
+        ),
+        ("TDN: {", "no: {", "8: stages.0.axes.network.False: YAML reads this label as False; put it in quotes"),
+        ("[0, 0.01, 1]", "[]", "11: stages.0.axes.distill.spatial.weight: an axis is a list of values, or a mapping "
+         "of labels to settings"),
+        ("[0, 0.01, 1]", "[1, 1.0]", "11: stages.0.axes.distill.spatial.weight.1: the value 1 is given twice"),
+        ("[0, 0.01, 1]", "[-1]", "11: stages.0.axes.distill.spatial.weight.0: Input should be greater than or equal "
+         "to 0, not -1"),
+        ("network: TDN,", "netwrok: TDN,", "12: stages.0.exclude.0.netwrok: no such axis; did you mean 'network'?"),
+        ("network: TDN,", "network: X,", "12: stages.0.exclude.0.network: no label 'X'; known labels: TSM, TDN"),
+        ("plain:", "plain: 3", "14: stages.0.rows.plain: a mapping of settings, such as "
+         "{distill.spatial.weight: 0.1}, not 3"),
+        ("name: next", "name: rows", "15: stages.1.name: 'rows' is taken; stages need names of their own"),
+        ("name: next", "name: teachers", "15: stages.1.name: 'teachers' is taken; stages need names of their own"),
+        ("stage: rows", "stage: row", "16: stages.1.best.stage: no earlier stage 'row'; did you mean 'rows'?"),
+        (
+            "{stage: rows,",
+            "{stage: rows, metric: test_top1,",
+            "16: stages.1.best.metric: 'test_top1' may not decide anything: choose on the validation part, "
+            "for example validation_top1",
+        ),
+        (
+            "[distill.spatial.weight]}",
+            "[distill.spatial.wieght]}",
+            "16: stages.1.best.take.0: unknown setting 'distill.spatial.wieght'; "
+            "did you mean 'distill.spatial.weight'?",
+        ),
+        ("take: [", "takes: [", "16: stages.1.best.takes: unknown key; did you mean 'take'?"),
+    ],
+)  # fmt: skip
+def test_every_mistake_is_named_with_its_line_and_remedy(tmp_path: Path, old: str, new: str, message: str) -> None:
+    assert GOOD.count(old) >= 1
+    file = write(tmp_path, GOOD.replace(old, new, 1))
+    with pytest.raises(ConfigError) as caught:
+        load_study(file)
+    assert str(caught.value) == f"{file}:{message}"
+
+
+def test_overrides_change_the_base_and_are_checked_like_it(tmp_path: Path) -> None:
+    file = write(tmp_path, GOOD)
+    study = load_study(file, settings=["train.epochs=9", "data.root=/d"], seeds="2")
+    assert study.base == {"train.epochs": 9, "data.frames_per_gop": 3, "data.root": "/d"}
+    assert study.seeds == (0, 1)
+    assert load_study(file, seeds="4,2").seeds == (4, 2)
+    with pytest.raises(ConfigError, match=r"^--set train\.epoch=9: unknown setting 'train\.epoch'"):
+        load_study(file, settings=["train.epoch=9"])
+    with pytest.raises(ConfigError, match=r"^--seeds 0: a count of at least 1, or different numbers"):
+        load_study(file, seeds="0")
+    with pytest.raises(ConfigError, match=r"^--seeds two: a count"):
+        load_study(file, seeds="two")
+
+
+@pytest.mark.parametrize(
+    ("setting", "place"),
+    [
+        ("student.arch=tdn", "the axis 'network' of stage 'rows' sets student.arch"),
+        ("distill.spatial.weight=1", "the axis 'distill.spatial.weight' of stage 'rows' sets distill.spatial.weight"),
+        ("distill.logits.enabled=false", "the base of stage 'next' sets distill.logits.enabled"),
+    ],
+)
+def test_an_override_of_what_the_study_varies_is_refused(tmp_path: Path, setting: str, place: str) -> None:
+    file = write(tmp_path, GOOD)
+    with pytest.raises(ConfigError) as caught:
+        load_study(file, settings=[setting])
+    assert str(caught.value).startswith(f"--set {setting}: {place} ({file}:")
