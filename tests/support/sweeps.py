@@ -29,17 +29,17 @@ stages:
 
 
 class Recorder:
-    """A view that keeps what it is told."""
+    """A display that keeps what it is told."""
 
     def __init__(self) -> None:
         self.texts: list[str] = []
-        self.snapshots: list[object] = []
+        self.statuses: list[object] = []
 
     def log_event(self, text: str) -> None:
         self.texts.append(text)
 
-    def show(self, status_of: object) -> None:
-        self.snapshots.append(status_of)
+    def show(self, status: object) -> None:
+        self.statuses.append(status)
 
 
 class Bench:

@@ -1,4 +1,4 @@
-"""Tells a view what happens to a sweep's tasks, and how they stand."""
+"""The log of a sweep's events: what has happened to its tasks since the last look, and how they stand."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ class EventLog:
     """Compares the queue with what it looked like before.
 
     Args:
-        view: is told.
+        display: shows the events.
         folder: the study's.
         past: trials that were there before the sweep began; they are no news.
     """

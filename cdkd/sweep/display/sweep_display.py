@@ -46,7 +46,7 @@ class SweepDisplay(Protocol):
     def log_event(self, text: str) -> None:
         """Something happened."""
 
-    def show(self, status_of: SweepStatus) -> None:
+    def show(self, status: SweepStatus) -> None:
         """How things stand now."""
 
 
@@ -81,19 +81,19 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
-def headline(status_of: SweepStatus) -> str:
-    """The status_of in one line."""
-    if status_of.note:
-        return f"{status_of.study}: {status_of.note}"
-    parts = [f"{status_of.study}: {status_of.num_done} of {status_of.num_cells} cells done"]
-    if status_of.running:
-        parts.append(f"{len(status_of.running)} running")
-    if status_of.num_failed:
-        parts.append(f"{status_of.num_failed} failed")
-    if status_of.seconds_left is not None:
-        parts.append(f"{clock(status_of.seconds_left)} left")
-    if status_of.open_stages:
-        parts.append(f"then {', '.join(status_of.open_stages)}")
+def headline(status: SweepStatus) -> str:
+    """How things stand, in one line."""
+    if status.note:
+        return f"{status.study}: {status.note}"
+    parts = [f"{status.study}: {status.num_done} of {status.num_cells} cells done"]
+    if status.running:
+        parts.append(f"{len(status.running)} running")
+    if status.num_failed:
+        parts.append(f"{status.num_failed} failed")
+    if status.seconds_left is not None:
+        parts.append(f"{clock(status.seconds_left)} left")
+    if status.open_stages:
+        parts.append(f"then {', '.join(status.open_stages)}")
     return ", ".join(parts)
 
 
@@ -116,11 +116,11 @@ class LineDisplay:
         """See `SweepDisplay`."""
         print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)
 
-    def show(self, status_of: SweepStatus) -> None:
+    def show(self, status: SweepStatus) -> None:
         """See `SweepDisplay`."""
         if time.monotonic() - self._last_shown >= self._seconds_between:
             self._last_shown = time.monotonic()
-            self.log_event(headline(status_of))
+            self.log_event(headline(status))
 
 
 class LiveDisplay:
@@ -147,19 +147,19 @@ class LiveDisplay:
 
         self._live.console.print(Text.assemble((time.strftime("%H:%M:%S "), "dim"), text))
 
-    def show(self, status_of: SweepStatus) -> None:
+    def show(self, status: SweepStatus) -> None:
         """See `SweepDisplay`."""
-        self._live.update(_render(status_of))
+        self._live.update(_render(status))
 
 
-def _render(status_of: SweepStatus) -> "RenderableType":
+def _render(status: SweepStatus) -> "RenderableType":
     from rich.console import Group
     from rich.progress_bar import ProgressBar
     from rich.table import Table
     from rich.text import Text
 
     rows = Table.grid(padding=(0, 1))
-    for task in status_of.running:
+    for task in status.running:
         fraction = task.progress.fraction if task.progress else 0.0
         left = task.progress.seconds_left if task.progress else None
         rows.add_row(
@@ -171,9 +171,9 @@ def _render(status_of: SweepStatus) -> "RenderableType":
         )
     # A bar on its own ends no line; a row of a grid does.
     total = Table.grid()
-    total.add_row(ProgressBar(total=max(1, status_of.num_cells), completed=status_of.num_done, width=60))
-    style = "bold red" if status_of.num_failed else "bold"
-    return Group(Text(headline(status_of), style=style), total, rows)
+    total.add_row(ProgressBar(total=max(1, status.num_cells), completed=status.num_done, width=60))
+    style = "bold red" if status.num_failed else "bold"
+    return Group(Text(headline(status), style=style), total, rows)
 
 
 def make_display() -> "LineDisplay | LiveDisplay":

@@ -1,4 +1,20 @@
-"""The queue: a study's tasks as trials of an Optuna study, each enqueued once, claimed by one worker, and settled."""
+"""The queue: a study's tasks as trials of an Optuna study, each enqueued once, claimed by one worker, and settled.
+
+    enqueue      claim                     note result      close run      finish
+    WAITING  ->  take the lock, RUNNING ->  attributes  ->   MLflow   ->   COMPLETE
+                     |
+                     +-- the process dies: the kernel frees its lock, and a RUNNING trial whose lock is free is stale
+
+Any process may be killed between any two writes. What makes each order of two of them safe:
+
+1. The lock is taken before the trial is set RUNNING. Killed in between, a worker leaves a WAITING trial, which the next
+   one claims. The other way round, recovery could meet a RUNNING trial without a holder and take it from its worker.
+2. The result is noted on the trial before its run is closed, and the run is closed before the trial is COMPLETE. A
+   stale trial with a closed run therefore has its result, and recovery only finishes it; one with an open run has
+   not, so the run is ended as killed and the task goes on from its last checkpoint.
+3. A stale trial is settled before its task is enqueued again, both under the queue's lock. Killed in between, recovery
+   leaves a stale trial that has ended: `enqueue` counts that as not there, so that the next sweep adds the task.
+"""
 
 import math
 from collections import Counter
@@ -15,9 +31,6 @@ from cdkd.sweep.queue.study_folder import StudyFolder
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
-
-MAX_DEATHS = 3
-"""So many workers may die over a task before it counts as failed: an endless loop helps nobody."""
 
 _STUDY_NAME = "cdkd"
 
@@ -59,7 +72,7 @@ class Trial:
 
 @dataclass
 class Claim:
-    """A trial that this process may run, with the lease that says so."""
+    """A trial that this process may run, with the lock that says so."""
 
     trial: Trial
     lock: FileLock
@@ -188,7 +201,7 @@ class TrialQueue:
         for trial in self.trials():
             if trial.status != "waiting" or not _is_ready(trial.task, latest):
                 continue
-            # The lease comes first, so that no running trial is ever without one.
+            # (1)
             lock = FileLock(self.folder.lock(trial.number))
             if not lock.acquire():
                 continue
@@ -229,53 +242,22 @@ class TrialQueue:
         """One thing that was noted of a trial; None where it was not."""
         return _noted(self._storage.get_trial(self._key(number)), name)
 
-    def settle_stale(self, trial: Trial, is_complete: bool) -> RunStatus | None:
-        """Settles a trial whose process died, and enqueues its task again.
-
-        Args:
-            trial: shown as stale.
-            is_complete: its result had been recorded; only the settling was missing.
-
-        Returns:
-            What became of it; None when another process settled it first.
-        """
+    def mark_stale(self, number: int) -> None:
+        """Settles a trial whose process is gone, in a way that `trials` tells from a failure."""
         from optuna.trial import TrialState
 
-        with FileLock(self.folder.queue_lock):
-            lock = FileLock(self.folder.lock(trial.number))
-            if not lock.acquire():
-                return None
-            try:
-                self.folder.progress(trial.number).unlink(missing_ok=True)
-                frozen = self._storage.get_trial(self._key(trial.number))
-                if frozen.state != TrialState.RUNNING:
-                    return None
-                if is_complete:
-                    self.finish(trial.number, frozen.user_attrs.get("value", 0.0))
-                    return "finished"
-                is_explained = frozen.user_attrs.get("is_interrupted", False)
-                deaths = self._count_deaths(trial.task.id) + 1
-                if deaths >= MAX_DEATHS and not is_explained:
-                    self.fail(trial.number, f"{deaths} worker processes died over it (out of memory?)")
-                    return "failed"
-                self.note(trial.number, is_stale=True)
-                self._storage.set_trial_state_values(self._key(trial.number), TrialState.FAIL)
-                self._create(trial.task)
-                return "stale"
-            finally:
-                lock.release()
+        self.note(number, is_stale=True)
+        self._storage.set_trial_state_values(self._key(number), TrialState.FAIL)
 
-    def _count_deaths(self, task_id: str) -> int:
-        """Unexplained deaths over the task since it last ended."""
-        deaths = 0
-        for frozen in self._storage.get_all_trials(self._study_id, deepcopy=False):
-            if frozen.user_attrs["task"]["id"] != task_id:
-                continue
-            if _noted(frozen, "is_stale"):
-                deaths += not frozen.user_attrs.get("is_interrupted", False)
-            elif frozen.state.is_finished():
-                deaths = 0
-        return deaths
+    def is_running(self, number: int) -> bool:
+        """The storage has the trial as running, whether its process lives or not."""
+        from optuna.trial import TrialState
+
+        return self._storage.get_trial(self._key(number)).state == TrialState.RUNNING
+
+    def enqueue_again(self, task: QueuedTask) -> None:
+        """A fresh trial of a task; the caller holds the queue's lock."""
+        self._create(task)
 
 
 # What earlier versions called a trial's attributes and a task's fields; their journals stay readable.

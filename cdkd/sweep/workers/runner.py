@@ -7,9 +7,9 @@ from cdkd.capacity import default_workers
 from cdkd.run_status import RunStatus
 from cdkd.sweep.display.event_log import EventLog
 from cdkd.sweep.display.sweep_display import SweepDisplay, SweepStatus
-from cdkd.sweep.queue.reaping import reap
 from cdkd.sweep.queue.stage_cells import StageCells, all_cells, resolve_stages, teacher_task
 from cdkd.sweep.queue.stage_choice import ChoiceError, choose, freeze
+from cdkd.sweep.queue.stale_trials import recover
 from cdkd.sweep.queue.study_folder import study_folder, write_cell
 from cdkd.sweep.queue.trial_queue import QueuedTask, Trial, TrialQueue, is_blocked
 from cdkd.sweep.study.cell import Cell
@@ -80,7 +80,7 @@ class _Sweep:
 
     def _close(self, status: RunStatus) -> None:
         self.workers.stop()
-        reap(self.queue, self.tracker)
+        recover(self.queue, self.tracker)
         trials = self.queue.latest()
         for stage_cells in self.known_stages:
             close_stage(self.tracker, stage_cells, trials, status)
@@ -114,7 +114,7 @@ class _Sweep:
 
     def _look(self) -> Mapping[str, Trial]:
         """Looks after the dead, tells what has changed; returns how tasks stand."""
-        for trial, status in reap(self.queue, self.tracker):
+        for trial, status in recover(self.queue, self.tracker):
             if status == "stale":
                 self.event_log.log_stale(trial)
         trials = self.queue.latest()

@@ -14,9 +14,9 @@ from cdkd.tracking.tracker import Tracker
 
 
 def close_stage(tracker: Tracker, stage_cells: StageCells, trials: Mapping[str, Trial], status: RunStatus) -> None:
-    """Ends a stage's parent run; keeps `plan.csv`, and `choice.json` where the stage took something over."""
+    """Ends a stage's parent run; keeps `cells.csv`, and `choice.json` where the stage took something over."""
     with tempfile.TemporaryDirectory() as folder:
-        texts = {"plan.csv": cells_table(stage_cells, trials)}
+        texts = {"cells.csv": cells_table(stage_cells, trials)}
         if stage_cells.choice is not None:
             texts["choice.json"] = choice_text(stage_cells.choice)
         for name, text in texts.items():
@@ -25,11 +25,11 @@ def close_stage(tracker: Tracker, stage_cells: StageCells, trials: Mapping[str, 
 
 
 def cells_table(stage_cells: StageCells, trials: Mapping[str, Trial]) -> str:
-    """A stage's cells as CSV: labels, seed, cell, state, run."""
+    """A stage's cells as CSV: labels, seed, cell, status, run."""
     axes = list(dict.fromkeys(axis for cell in stage_cells.cells for axis in cell.labels))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*axes, "seed", "cell", "state", "run_id"])
+    writer.writerow([*axes, "seed", "cell", "status", "run_id"])
     for cell in stage_cells.cells:
         trial = trials.get(cell.id)
         labels = [cell.labels.get(axis, "") for axis in axes]

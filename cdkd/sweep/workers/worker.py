@@ -5,7 +5,7 @@ import signal
 import sys
 import threading
 
-from cdkd.sweep.queue.reaping import reap
+from cdkd.sweep.queue.stale_trials import recover
 from cdkd.sweep.queue.study_folder import StudyFolder
 from cdkd.sweep.queue.trial_queue import TrialQueue
 from cdkd.sweep.workers.attempt import run_claim
@@ -57,4 +57,4 @@ def _listen(drained: threading.Event) -> None:
 
 def _is_anything_left(queue: TrialQueue, tracker: Tracker) -> bool:
     with shield():
-        return bool(reap(queue, tracker)) or any(trial.status == "running" for trial in queue.trials())
+        return bool(recover(queue, tracker)) or any(trial.status == "running" for trial in queue.trials())

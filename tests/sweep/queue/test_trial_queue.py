@@ -9,7 +9,7 @@ import pytest
 from cdkd.errors import CdkdError
 from cdkd.sweep.queue.storage import open_journal
 from cdkd.sweep.queue.study_folder import StudyFolder
-from cdkd.sweep.queue.trial_queue import QueuedTask, Trial, TrialQueue, is_blocked
+from cdkd.sweep.queue.trial_queue import QueuedTask, TrialQueue, is_blocked
 
 
 @pytest.fixture
@@ -30,16 +30,6 @@ def fail_next(queue: TrialQueue) -> None:
     assert claim is not None
     queue.fail(claim.trial.number, "broken")
     claim.lock.release()
-
-
-def lose_next(queue: TrialQueue, is_interrupted: bool = False) -> Trial:
-    """Claims a trial and lets go of it, as a dying process does."""
-    claim = queue.claim()
-    assert claim is not None
-    if is_interrupted:
-        queue.note(claim.trial.number, is_interrupted=True)
-    claim.lock.release()
-    return next(trial for trial in queue.trials() if trial.number == claim.trial.number)
 
 
 def test_a_task_goes_from_waiting_to_finished(queue: TrialQueue) -> None:
@@ -87,50 +77,6 @@ def test_a_task_waits_for_what_it_needs(queue: TrialQueue) -> None:
     assert last is not None and last.trial.task.id == "a"
 
 
-def test_a_lost_trial_is_put_up_again_once(queue: TrialQueue) -> None:
-    queue.enqueue([cell("a")])
-    lost = lose_next(queue)
-    assert lost.status == "stale"
-    # Before stale-trial recovery has settled it, putting up must not add a second attempt.
-    assert queue.enqueue([cell("a")]) == []
-    assert queue.settle_stale(lost, is_complete=False) == "stale"
-    assert queue.settle_stale(lost, is_complete=False) is None
-    assert [trial.status for trial in queue.trials()] == ["stale", "waiting"]
-    assert queue.latest()["a"].attempt == 2
-
-
-def test_a_lost_trial_whose_result_was_recorded_is_finished(queue: TrialQueue) -> None:
-    queue.enqueue([cell("a")])
-    claim = queue.claim()
-    assert claim is not None
-    queue.note(claim.trial.number, status="diverged", value=12.5, metrics={"loss": 3.0})
-    claim.lock.release()
-    (lost,) = queue.trials()
-    assert queue.settle_stale(lost, is_complete=True) == "finished"
-    assert [trial.status for trial in queue.trials()] == ["diverged"]
-
-
-def test_a_running_trial_cannot_be_buried(queue: TrialQueue) -> None:
-    queue.enqueue([cell("a")])
-    claim = queue.claim()
-    assert claim is not None
-    assert queue.settle_stale(claim.trial, is_complete=False) is None
-    assert state_of(queue, "a") == "running"
-
-
-def test_three_unexplained_deaths_are_a_failure_and_interruptions_none(queue: TrialQueue) -> None:
-    queue.enqueue([cell("a")])
-    for _ in range(5):
-        assert queue.settle_stale(lose_next(queue, is_interrupted=True), is_complete=False) == "stale"
-    fates = [queue.settle_stale(lose_next(queue), is_complete=False) for _ in range(3)]
-    assert fates == ["stale", "stale", "failed"]
-    trial = queue.latest()["a"]
-    assert (trial.status, trial.error) == ("failed", "3 worker processes died over it (out of memory?)")
-    # Somebody who asks for it again gets as many attempts anew.
-    queue.enqueue([cell("a")], retry_failed=True)
-    assert queue.settle_stale(lose_next(queue), is_complete=False) == "stale"
-
-
 def test_many_claimants_get_each_task_once(queue: TrialQueue) -> None:
     names = [f"task{number}" for number in range(40)]
     queue.enqueue([cell(name) for name in names])
@@ -166,3 +112,17 @@ def test_a_value_that_is_no_number_does_not_reach_optuna(queue: TrialQueue) -> N
     queue.finish(claim.trial.number, float("nan"))
     study = optuna.load_study(study_name="cdkd", storage=open_journal(queue.folder.journal))
     assert study.best_value == 0.0
+
+
+def test_a_journal_of_an_earlier_version_stays_readable(queue: TrialQueue) -> None:
+    """Earlier versions noted `ending` and `is_lost`, and called the stage's digest `plan`."""
+    study = optuna.load_study(study_name="cdkd", storage=open_journal(queue.folder.journal))
+    for noted in ({"ending": "diverged"}, {"is_lost": True}):
+        task = {"id": str(noted), "kind": "cell", "stage": "s", "labels": {}, "needs": None, "plan": "d1"}
+        state = optuna.trial.TrialState.COMPLETE if "ending" in noted else optuna.trial.TrialState.FAIL
+        value = 1.0 if "ending" in noted else None
+        study.add_trial(optuna.trial.create_trial(state=state, value=value, user_attrs={"task": task, **noted}))
+    assert [(trial.status, trial.task.stage_digest) for trial in queue.trials()] == [
+        ("diverged", "d1"),
+        ("stale", "d1"),
+    ]

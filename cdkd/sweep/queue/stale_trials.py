@@ -1,0 +1,69 @@
+"""Stale-trial recovery: trials whose process died are settled and enqueued again, their open runs ended as killed."""
+
+from cdkd.file_lock import FileLock
+from cdkd.run_status import RunStatus
+from cdkd.sweep.queue.trial_queue import Trial, TrialQueue
+from cdkd.tracking.tracker import Tracker
+
+MAX_DEATHS = 3
+"""So many workers may die over a task before it counts as failed: an endless loop helps nobody."""
+
+
+def recover(queue: TrialQueue, tracker: Tracker) -> list[tuple[Trial, RunStatus]]:
+    """Settles every trial that nobody runs any more; returns what became of each."""
+    settled = []
+    for trial in queue.trials():
+        if trial.status != "stale" or trial.ended is not None:
+            continue
+        was_open = trial.run_id is not None and tracker.kill_if_open(trial.run_id)
+        is_complete = not was_open and queue.noted(trial.number, "status") is not None
+        status = settle(queue, trial, is_complete)
+        if status is not None:
+            settled.append((trial, status))
+    return settled
+
+
+def settle(queue: TrialQueue, trial: Trial, is_complete: bool) -> RunStatus | None:
+    """Settles a trial whose process died, and enqueues its task again.
+
+    Args:
+        queue: the trial's.
+        trial: shown as stale.
+        is_complete: its result had been recorded; only the settling was missing.
+
+    Returns:
+        What became of it; None when another process settled it first.
+    """
+    lock = FileLock(queue.folder.lock(trial.number))
+    with FileLock(queue.folder.queue_lock):
+        if not lock.acquire():
+            return None
+        try:
+            queue.folder.progress(trial.number).unlink(missing_ok=True)
+            if not queue.is_running(trial.number):
+                return None
+            if is_complete:
+                queue.finish(trial.number, queue.noted(trial.number, "value") or 0.0)
+                return "finished"
+            deaths = _count_deaths(queue, trial.task.id) + 1
+            if deaths >= MAX_DEATHS and not queue.noted(trial.number, "is_interrupted"):
+                queue.fail(trial.number, f"{deaths} worker processes died over it (out of memory?)")
+                return "failed"
+            queue.mark_stale(trial.number)
+            queue.enqueue_again(trial.task)
+            return "stale"
+        finally:
+            lock.release()
+
+
+def _count_deaths(queue: TrialQueue, task_id: str) -> int:
+    """Unexplained deaths over the task since it last ended."""
+    deaths = 0
+    for trial in queue.trials():
+        if trial.task.id != task_id or trial.ended is None:
+            continue
+        if trial.status == "stale":
+            deaths += not queue.noted(trial.number, "is_interrupted")
+        else:
+            deaths = 0
+    return deaths
