@@ -11,21 +11,13 @@ Behaviour is steered by files in the folder `$FAKE_EXPERIMENT`:
 import json
 import os
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 
+from cdkd.experiment.outcome import Outcome
 from cdkd.settings import cell_identity, teacher_identity
 
 EPOCHS = 4
 EPOCH_SECONDS = 0.05
-
-
-@dataclass(frozen=True)
-class Outcome:
-    status: str
-    metrics: dict[str, float] = field(default_factory=dict)
-    artifacts: dict[str, Path] = field(default_factory=dict)
-    metadata: dict[str, str] = field(default_factory=dict)
 
 
 def home() -> Path:

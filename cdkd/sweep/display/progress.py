@@ -11,7 +11,7 @@ _MIN_SECONDS_BETWEEN_WRITES = 0.5
 
 
 @dataclass(frozen=True)
-class Progress:
+class TaskProgress:
     """A trial's progress at a moment."""
 
     fraction: float
@@ -42,7 +42,7 @@ class ProgressWriter:
         left = seconds / moved * (1.0 - fraction) if moved > 0 else None
         atomic_write(
             self._file,
-            json.dumps({"share": fraction, "ends_at": None if left is None else now + left}),
+            json.dumps({"fraction": fraction, "ends_at": None if left is None else now + left}),
             is_synced=False,
         )
 
@@ -51,11 +51,11 @@ class ProgressWriter:
         self._file.unlink(missing_ok=True)
 
 
-def read_progress(file: Path) -> Progress | None:
+def read_progress(file: Path) -> TaskProgress | None:
     """A trial's progress; None before its first step."""
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     ends_at = content["ends_at"]
-    return Progress(float(content["share"]), None if ends_at is None else max(0.0, float(ends_at) - time.time()))
+    return TaskProgress(float(content["fraction"]), None if ends_at is None else max(0.0, float(ends_at) - time.time()))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
-from cdkd.sweep.display.progress import Progress
+from cdkd.sweep.display.progress import TaskProgress
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -18,7 +18,7 @@ class Running:
     """A task under way."""
 
     label: str
-    progress: Progress | None
+    progress: TaskProgress | None
     seconds: float
     """Since it was claimed."""
 

@@ -1,37 +1,16 @@
 """What a sweep asks of the code that trains: one object, named so that worker processes can find it too."""
 
 import importlib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol, cast
 
 from cdkd.callbacks import Log, Progress
 from cdkd.errors import CdkdError
-from cdkd.run_status import RunStatus
+from cdkd.experiment.outcome import Outcome
 from cdkd.settings import RunConfig
 
 DEFAULT_RUNNER = "cdkd.experiment:RUNNER"
 """Module and name of the object that trains cells."""
-
-
-class Outcome(Protocol):
-    """What a run returns."""
-
-    @property
-    def status(self) -> RunStatus:
-        """finished or diverged."""
-
-    @property
-    def metrics(self) -> Mapping[str, float]:
-        """Final metrics."""
-
-    @property
-    def artifacts(self) -> Mapping[str, Path]:
-        """Name -> file to keep."""
-
-    @property
-    def metadata(self) -> Mapping[str, str]:
-        """Name -> what else is known."""
 
 
 class CellRunner(Protocol):

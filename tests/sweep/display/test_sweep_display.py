@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cdkd.sweep.display.progress import Progress, ProgressWriter, read_progress
+from cdkd.sweep.display.progress import ProgressWriter, TaskProgress, read_progress
 from cdkd.sweep.display.sweep_display import (
     LineDisplay,
     LiveDisplay,
@@ -19,7 +19,7 @@ from cdkd.sweep.display.sweep_display import (
 
 
 def test_seconds_left() -> None:
-    half = Running("a", Progress(0.5, 30.0), 30.0)
+    half = Running("a", TaskProgress(0.5, 30.0), 30.0)
     new = Running("b", None, 10.0)
     assert seconds_left([], 3, [], 2) is None
     assert seconds_left([], 0, [60.0], 2) is None
@@ -60,7 +60,7 @@ def test_the_live_display_holds_every_running_cell() -> None:
     display = LiveDisplay()
     console = Console(record=True, width=100, force_terminal=True)
     display._live.console = console
-    running = [Running("TSM, both, seed 3", Progress(0.25, 90.0), 30.0), Running("TDN, both, seed 3", None, 2.0)]
+    running = [Running("TSM, both, seed 3", TaskProgress(0.25, 90.0), 30.0), Running("TDN, both, seed 3", None, 2.0)]
     with display:
         display.show(SweepStatus("mine", 4, 1, 0, running, 200.0))
         display.log_event("finished something")
@@ -78,7 +78,7 @@ def test_progress_of_a_resumed_attempt_counts_its_own_speed(tmp_path: Path, monk
     assert read_progress(file) is None
     write = ProgressWriter(file)
     write(0.6)
-    assert read_progress(file) == Progress(0.6, None)
+    assert read_progress(file) == TaskProgress(0.6, None)
     now = 1010.0
     write(0.8)
     # A fifth of the whole took 10 s, so the last fifth takes 10 s more, of which 4 have passed.
@@ -90,6 +90,6 @@ def test_progress_of_a_resumed_attempt_counts_its_own_speed(tmp_path: Path, monk
     write(0.81)
     now = 1014.2
     write(0.82)
-    assert json.loads(file.read_text())["share"] == 0.81
+    assert json.loads(file.read_text())["fraction"] == 0.81
     write.clear()
     assert read_progress(file) is None
