@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from cdkd.sweep.queue.parameters import parameters_of
 from cdkd.sweep.queue.stage_choice import Choice, frozen_choice
 from cdkd.sweep.queue.study_folder import StudyFolder
 from cdkd.sweep.queue.trial_queue import QueuedTask, Trial
@@ -29,10 +30,11 @@ class StageCells:
     def tasks(self) -> list[QueuedTask]:
         """The cells as tasks, all rows of one seed before the next, so that early results can be compared."""
         seeds = list(dict.fromkeys(cell.seed for cell in self.cells))
-        return [
-            QueuedTask(cell.id, "cell", cell.stage, cell.labels, teacher_task(cell), self.digest)
-            for cell in sorted(self.cells, key=lambda cell: seeds.index(cell.seed))
+        tasks = [
+            QueuedTask(cell.id, "cell", cell.stage, cell.labels, teacher_task(cell), self.digest, cell.seed, parameters)
+            for cell, parameters in zip(self.cells, parameters_of(self.cells), strict=True)
         ]
+        return sorted(tasks, key=lambda task: seeds.index(task.seed))
 
     def is_done(self, trials: Mapping[str, Trial]) -> bool:
         """Every cell has a result."""

@@ -50,7 +50,7 @@ def settle(queue: TrialQueue, trial: Trial, is_complete: bool) -> RunStatus | No
                 queue.fail(trial.number, f"{deaths} worker processes died over it (out of memory?)")
                 return "failed"
             queue.mark_stale(trial.number)
-            queue.enqueue_again(trial.task)
+            queue.enqueue_again(trial)
             return "stale"
         finally:
             lock.release()

@@ -26,13 +26,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from cdkd.errors import CdkdError
 from cdkd.file_lock import FileLock, is_free
 from cdkd.run_status import RunStatus
+from cdkd.sweep.queue.parameters import Parameters
 from cdkd.sweep.queue.storage import open_journal
 from cdkd.sweep.queue.study_folder import StudyFolder
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
-
-_STUDY_NAME = "cdkd"
 
 
 @dataclass(frozen=True)
@@ -47,6 +46,9 @@ class QueuedTask:
     """Id of the task that must have ended well before."""
     stage_digest: str = ""
     """Hash of the stage's cells, as tracked."""
+    seed: int = 0
+    parameters: Parameters = field(default_factory=Parameters)
+    """The settings that the stage varies."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ class Trial:
     """One attempt at a task, as the queue shows it."""
 
     number: int
+    """Unique over all stages of the study."""
     task: QueuedTask
     status: RunStatus
     attempt: int
@@ -84,21 +87,16 @@ class TrialQueue:
     def __init__(self, folder: StudyFolder) -> None:
         self.folder = folder
         self._storage = open_journal(folder.journal)
-        self._study_id = self._open_study()
 
-    def _open_study(self) -> int:
-        from optuna.exceptions import DuplicatedStudyError
+    def _study_of(self, stage: str) -> int:
+        """The Optuna study of a stage: its trials have one meaning, one range of parameters, one best value."""
         from optuna.study import StudyDirection
 
-        with FileLock(self.folder.queue_lock):
-            try:
-                return self._storage.get_study_id_from_name(_STUDY_NAME)
-            except KeyError:
-                pass
-            try:
-                return self._storage.create_new_study([StudyDirection.MAXIMIZE], _STUDY_NAME)
-            except DuplicatedStudyError:
-                return self._storage.get_study_id_from_name(_STUDY_NAME)
+        name = optuna_study_name(self.folder.path.name, stage)
+        try:
+            return self._storage.get_study_id_from_name(name)
+        except KeyError:
+            return self._storage.create_new_study([StudyDirection.MAXIMIZE], name)
 
     def trials(self) -> list[Trial]:
         """Every attempt in the order in which they were enqueued.
@@ -108,22 +106,28 @@ class TrialQueue:
         """
         attempts: Counter[str] = Counter()
         shown = []
-        for frozen in self._storage.get_all_trials(self._study_id, deepcopy=False):
+        for frozen in self._frozen_trials():
             attributes = frozen.user_attrs
             if "task" not in attributes:
                 raise CdkdError(
                     f"{self.folder.journal}: trial {frozen.number} has no task; this journal is cdkd's own: "
                     "remove the study's folder to start afresh"
                 )
-            task = _task_of(attributes["task"])
+            task = _task_of(frozen)
             attempts[task.id] += 1
             shown.append(self._show(frozen, task, attempts[task.id]))
         return shown
 
+    def _frozen_trials(self) -> "list[FrozenTrial]":
+        """The trials of all stages, in the order in which they were enqueued."""
+        studies = [study._study_id for study in self._storage.get_all_studies()]
+        found = [trial for study in studies for trial in self._storage.get_all_trials(study, deepcopy=False)]
+        return sorted(found, key=lambda trial: trial._trial_id)
+
     def _show(self, frozen: "FrozenTrial", task: QueuedTask, attempt: int) -> Trial:
         attributes = frozen.user_attrs
         return Trial(
-            number=frozen.number,
+            number=frozen._trial_id,
             task=task,
             status=self._status(frozen),
             attempt=attempt,
@@ -179,16 +183,16 @@ class TrialQueue:
     def _create(self, task: QueuedTask) -> None:
         from optuna.trial import TrialState, create_trial
 
-        # Labels as parameters are what Optuna's own tools show; cdkd itself reads the task alone.
-        labels = {axis: label for axis, label in task.labels.items()}
+        # Parameters, labels and seed are what Optuna's own tools show; cdkd itself reads the task alone.
+        kept = {name: value for name, value in vars(task).items() if name != "parameters"}
+        labels = {f"labels.{axis}": label for axis, label in task.labels.items()}
         self._storage.create_new_trial(
-            self._study_id,
+            self._study_of(task.stage),
             create_trial(
                 state=TrialState.WAITING,
-                user_attrs={"task": {**vars(task), "labels": labels}},
-                system_attrs={"fixed_params": labels},
-                params={},
-                distributions={},
+                user_attrs={"task": {**kept, "labels": dict(task.labels)}, "seed": task.seed, **labels},
+                params=task.parameters.values,
+                distributions=task.parameters.distributions,
             ),
         )
 
@@ -206,7 +210,7 @@ class TrialQueue:
             if not lock.acquire():
                 continue
             try:
-                if self._storage.set_trial_state_values(self._key(trial.number), TrialState.RUNNING):
+                if self._storage.set_trial_state_values(trial.number, TrialState.RUNNING):
                     return Claim(trial, lock)
             except UpdateFinishedTrialError:
                 pass
@@ -219,45 +223,42 @@ class TrialQueue:
     def note(self, number: int, **attributes: Any) -> None:
         """Keeps attributes with a trial."""
         for name, value in attributes.items():
-            self._storage.set_trial_user_attr(self._key(number), name, value)
+            self._storage.set_trial_user_attr(number, name, value)
 
     def finish(self, number: int, value: float) -> None:
         """Settles a trial as ended well. `value` is what Optuna's own tools show."""
         from optuna.trial import TrialState
 
         shown = value if math.isfinite(value) else 0.0
-        self._storage.set_trial_state_values(self._key(number), TrialState.COMPLETE, [shown])
+        self._storage.set_trial_state_values(number, TrialState.COMPLETE, [shown])
 
     def fail(self, number: int, error: str) -> None:
         """Settles a trial as failed."""
         from optuna.trial import TrialState
 
         self.note(number, error=error)
-        self._storage.set_trial_state_values(self._key(number), TrialState.FAIL)
-
-    def _key(self, number: int) -> int:
-        return self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
+        self._storage.set_trial_state_values(number, TrialState.FAIL)
 
     def noted(self, number: int, name: str) -> Any:
         """One thing that was noted of a trial; None where it was not."""
-        return _noted(self._storage.get_trial(self._key(number)), name)
+        return _noted(self._storage.get_trial(number), name)
 
     def mark_stale(self, number: int) -> None:
         """Settles a trial whose process is gone, in a way that `trials` tells from a failure."""
         from optuna.trial import TrialState
 
         self.note(number, is_stale=True)
-        self._storage.set_trial_state_values(self._key(number), TrialState.FAIL)
+        self._storage.set_trial_state_values(number, TrialState.FAIL)
 
     def is_running(self, number: int) -> bool:
         """The storage has the trial as running, whether its process lives or not."""
         from optuna.trial import TrialState
 
-        return self._storage.get_trial(self._key(number)).state == TrialState.RUNNING
+        return self._storage.get_trial(number).state == TrialState.RUNNING
 
-    def enqueue_again(self, task: QueuedTask) -> None:
-        """A fresh trial of a task; the caller holds the queue's lock."""
-        self._create(task)
+    def enqueue_again(self, trial: Trial) -> None:
+        """A fresh trial of a trial's task; the caller holds the queue's lock."""
+        self._create(trial.task)
 
 
 # What earlier versions called a trial's attributes and a task's fields; their journals stay readable.
@@ -270,10 +271,16 @@ def _noted(frozen: "FrozenTrial", name: str) -> Any:
     return attributes.get(name, attributes.get(_FORMER_NAMES.get(name, name)))
 
 
-def _task_of(values: Mapping[str, Any]) -> QueuedTask:
+def _task_of(frozen: "FrozenTrial") -> QueuedTask:
     """A task as its trial keeps it."""
     current = {former: name for name, former in _FORMER_NAMES.items()}
-    return QueuedTask(**{current.get(name, name): value for name, value in values.items()})
+    values = {current.get(name, name): value for name, value in frozen.user_attrs["task"].items()}
+    return QueuedTask(**values, parameters=Parameters(frozen.params, frozen.distributions))
+
+
+def optuna_study_name(study: str, stage: str) -> str:
+    """The Optuna study of a stage, in the journal of its study's folder."""
+    return f"{study}.{stage}"
 
 
 def _is_ready(task: QueuedTask, latest: Mapping[str, Trial]) -> bool:

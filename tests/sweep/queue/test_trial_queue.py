@@ -9,7 +9,7 @@ import pytest
 from cdkd.errors import CdkdError
 from cdkd.sweep.queue.storage import open_journal
 from cdkd.sweep.queue.study_folder import StudyFolder
-from cdkd.sweep.queue.trial_queue import QueuedTask, TrialQueue, is_blocked
+from cdkd.sweep.queue.trial_queue import QueuedTask, TrialQueue, is_blocked, optuna_study_name
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def test_many_claimants_get_each_task_once(queue: TrialQueue) -> None:
 
 
 def test_a_trial_that_somebody_else_put_there_is_refused(queue: TrialQueue) -> None:
-    study = optuna.load_study(study_name="cdkd", storage=open_journal(queue.folder.journal))
+    study = optuna.create_study(study_name="foreign", storage=open_journal(queue.folder.journal))
     study.enqueue_trial({"x": 1})
     with pytest.raises(CdkdError, match=r"journal\.log: trial 0 has no task; this journal is cdkd's own"):
         queue.claim()
@@ -110,13 +110,14 @@ def test_a_value_that_is_no_number_does_not_reach_optuna(queue: TrialQueue) -> N
     claim = queue.claim()
     assert claim is not None
     queue.finish(claim.trial.number, float("nan"))
-    study = optuna.load_study(study_name="cdkd", storage=open_journal(queue.folder.journal))
+    name = optuna_study_name(queue.folder.path.name, "stage")
+    study = optuna.load_study(study_name=name, storage=open_journal(queue.folder.journal))
     assert study.best_value == 0.0
 
 
 def test_a_journal_of_an_earlier_version_stays_readable(queue: TrialQueue) -> None:
     """Earlier versions noted `ending` and `is_lost`, and called the stage's digest `plan`."""
-    study = optuna.load_study(study_name="cdkd", storage=open_journal(queue.folder.journal))
+    study = optuna.create_study(study_name="cdkd", storage=open_journal(queue.folder.journal), direction="maximize")
     for noted in ({"ending": "diverged"}, {"is_lost": True}):
         task = {"id": str(noted), "kind": "cell", "stage": "s", "labels": {}, "needs": None, "plan": "d1"}
         state = optuna.trial.TrialState.COMPLETE if "ending" in noted else optuna.trial.TrialState.FAIL
