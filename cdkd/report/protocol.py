@@ -8,12 +8,11 @@ from datetime import datetime
 from difflib import get_close_matches
 from typing import Any
 
-from cdkd.report.method_factors import MethodFactors, factors_of
+from cdkd.report.method_factors import factors_of
 from cdkd.report.tables import RowDefinition, TableDefinition, free_row
 from cdkd.report.tracked import ReportError, Run
+from cdkd.settings import effective_settings, is_read
 
-# Neither can change a result: how the machine was used, and where files lie.
-_IRRELEVANT = ("seed", "runtime.", "data.root", "data.cache")
 # What the runs found out and every row must share; the other metadata describe a run without changing it.
 _SHARED_METADATA = ("dataset_version", "dataset_hash", "split", "views", "num_test_videos")
 # Between two networks (blocks) only the data and the test-time protocol must agree; their recipes may differ.
@@ -56,37 +55,15 @@ class ComparableRuns:
     left_out: tuple[Variant, ...]
 
 
-def is_read(key: str, factors: MethodFactors) -> bool:
-    """Whether a run with these axes reads a setting at all: what is switched off cannot set two runs apart."""
-    has_teacher = factors.spatial or factors.temporal or factors.logits
-    readers = {
-        "distill.spatial.": factors.spatial,
-        "distill.temporal.": factors.temporal,
-        "distill.logits.": factors.logits,
-        # The decoder is as wide as the teacher's maps, even where no loss compares them.
-        "teacher.arch": has_teacher or factors.decoder,
-        "teacher.backbone": has_teacher or factors.decoder,
-        "teacher.": has_teacher,
-        "student.gate": factors.decoder,
-        "student.attention_dim": factors.decoder,
-        "student.head": factors.decoder,
-    }
-    return next((is_used for prefix, is_used in readers.items() if key.startswith(prefix)), True)
-
-
 def protocol_of(settings: Mapping[str, Any], own_settings: frozenset[str]) -> dict[str, Any]:
-    """A run's settings without the table's own axes, the seed, and the settings of whatever is switched off.
+    """The settings that can change a run's result, without the table's own axes and the seed.
 
     Lists become tuples.
     """
-    factors = factors_of(settings)
     return {
         key: tuple(value) if isinstance(value, list) else value
-        for key, value in settings.items()
-        if is_read(key, factors)
-        and key not in own_settings
-        and not key.startswith(_IRRELEVANT)
-        and not key.endswith(".enabled")
+        for key, value in effective_settings(settings).items()
+        if key not in own_settings and key != "seed" and not key.endswith(".enabled")
     }
 
 
@@ -110,9 +87,7 @@ def runs_where(runs: Sequence[Run], wanted: Mapping[str, Any]) -> tuple[Run, ...
     return tuple(
         run
         for run in runs
-        if all(
-            run.settings.get(key) == value for key, value in wanted.items() if is_read(key, factors_of(run.settings))
-        )
+        if all(run.settings.get(key) == value for key, value in wanted.items() if is_read(key, run.settings))
     )
 
 
