@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cdkd.tracking import store
-from cdkd.tracking.store import TrackingError, open_client, require_store
+from cdkd.tracking.store import TrackingError, first_line, open_client
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -24,15 +24,14 @@ def fetch_checkpoint(reference: str, folder: Path, tracking_uri: str | None = No
     from mlflow.exceptions import MlflowException
 
     uri = tracking_uri or store.tracking_uri()
-    require_store(uri)
-    client = open_client(uri)
+    client = open_client(uri, must_exist=True)
     try:
         run_id = _registered_run(client, reference) if reference.startswith(MODELS_SCHEME) else reference
         path = _checkpoint_of(client, run_id, uri)
         folder.mkdir(parents=True, exist_ok=True)
         return Path(client.download_artifacts(run_id, path, str(folder)))
     except (MlflowException, OSError) as error:
-        raise TrackingError(f"{reference}: no checkpoint can be fetched from {uri}: {_first_line(error)}") from error
+        raise TrackingError(f"{reference}: no checkpoint can be fetched from {uri}: {first_line(error)}") from error
 
 
 def register_run(run_id: str, name: str, tracking_uri: str | None = None) -> str:
@@ -44,8 +43,7 @@ def register_run(run_id: str, name: str, tracking_uri: str | None = None) -> str
     from mlflow.exceptions import MlflowException
 
     uri = tracking_uri or store.tracking_uri()
-    require_store(uri)
-    client = open_client(uri)
+    client = open_client(uri, must_exist=True)
     try:
         run = client.get_run(run_id)
         if run.info.status != "FINISHED":
@@ -56,7 +54,7 @@ def register_run(run_id: str, name: str, tracking_uri: str | None = None) -> str
         source = f"{run.info.artifact_uri}/{path}"
         return str(client.create_model_version(name, source, run_id).version)
     except MlflowException as error:
-        raise TrackingError(f"run {run_id} cannot be registered in {uri}: {_first_line(error)}") from error
+        raise TrackingError(f"run {run_id} cannot be registered in {uri}: {first_line(error)}") from error
 
 
 def _registered_run(client: "MlflowClient", reference: str) -> str:
@@ -78,7 +76,3 @@ def _checkpoint_of(client: "MlflowClient", run_id: str, uri: str) -> str:
     if len(files) != 1:
         raise TrackingError(f"run {run_id} of {uri} keeps {len(files)} checkpoints; one was expected")
     return str(files[0])
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]

@@ -12,7 +12,8 @@ from cdkd import __version__
 from cdkd.run_status import RunStatus
 from cdkd.tracking import tags
 from cdkd.tracking.provenance import provenance
-from cdkd.tracking.store import TrackingError, database_file, open_client
+from cdkd.tracking.search import search_runs
+from cdkd.tracking.store import TrackingError, check_store, database_file, open_client
 from cdkd.tracking.tracker import RunStart
 
 if TYPE_CHECKING:
@@ -81,10 +82,11 @@ class MlflowTracker:
         """See `Tracker`; one process at a time, since concurrent set-ups leave an SQLite store broken.
 
         Raises:
-            TrackingError: the study's experiment was deleted in MLflow.
+            TrackingError: the store is somebody else's or cannot be used, or the study's experiment was deleted in it.
         """
         from filelock import FileLock
 
+        check_store(self.uri)
         file = database_file(self.uri)
         home = self._home if file is None else file.parent / ".cdkd"
         home.mkdir(parents=True, exist_ok=True)
@@ -211,18 +213,8 @@ class MlflowTracker:
 
     def _find_parent(self, stage: str) -> str | None:
         # A stage's name is letters, digits, dot, dash and underscore, so that it needs no quoting here.
-        for run in self._search("stage", f" and tags.`{tags.STAGE}` = '{stage}'"):
-            run_id: str = run.info.run_id
-            return run_id
-        return None
+        runs = self._search("stage", f" and tags.`{tags.STAGE}` = '{stage}'")
+        return next((str(run.info.run_id) for run in runs), None)
 
-    def _search(self, role: str, and_also: str = "") -> Iterator["Run"]:
-        token = None
-        while True:
-            page = self._client.search_runs(
-                [self._experiment], f"tags.`{tags.ROLE}` = '{role}'{and_also}", max_results=1000, page_token=token
-            )
-            yield from page
-            token = page.token
-            if not token:
-                return
+    def _search(self, role: str, and_also: str = "") -> "Iterator[Run]":
+        return search_runs(self._client, [self._experiment], role, and_also)

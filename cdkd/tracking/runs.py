@@ -2,14 +2,14 @@
 
 import json
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from cdkd.tracking import store, tags
-from cdkd.tracking.store import TrackingError, open_client, require_store, tracking_uri
+from cdkd.tracking.search import all_pages, search_runs
+from cdkd.tracking.store import TrackingError, open_client, tracking_uri
 
 if TYPE_CHECKING:
     from mlflow.entities import Experiment, Run
@@ -34,10 +34,6 @@ BASE_COLUMNS = (
 """Columns that every table of runs has; `labels.`, `settings.`, `metrics.` and `metadata.` columns follow."""
 
 
-_PAGE_SIZE = 1000
-"""MLflow returns no more at once, whether there is more or not."""
-
-
 def load_runs(tracking_uri: str | None = None, study: str | None = None) -> pd.DataFrame:
     """Every tracked attempt at a cell, oldest first, one row each.
 
@@ -53,11 +49,10 @@ def load_runs(tracking_uri: str | None = None, study: str | None = None) -> pd.D
         TrackingError: there is no such store.
     """
     uri = tracking_uri or store.tracking_uri()
-    require_store(uri)
-    client = open_client(uri)
+    client = open_client(uri, must_exist=True)
     names = {found.experiment_id: found for found in _experiments(client)}
     chosen = [number for number, found in names.items() if study is None or found.tags[tags.STUDY] == study]
-    rows = [_row(run) for run in _search(client, chosen)] if chosen else []
+    rows = [_row(run) for run in search_runs(client, chosen, "cell")] if chosen else []
     rows.sort(key=lambda row: (row["started"], row["run_id"]))
     columns = list(BASE_COLUMNS)
     for prefix in ("labels.", "settings.", "metrics.", "metadata."):
@@ -74,8 +69,7 @@ def load_scores(run_id: str, tracking_uri: str | None = None) -> pd.DataFrame:
     from mlflow.exceptions import MlflowException
 
     uri = tracking_uri or store.tracking_uri()
-    require_store(uri)
-    client = open_client(uri)
+    client = open_client(uri, must_exist=True)
     try:
         files = [found.path for found in client.list_artifacts(run_id, "scores") if found.path.endswith(".parquet")]
         if len(files) != 1:
@@ -86,26 +80,8 @@ def load_scores(run_id: str, tracking_uri: str | None = None) -> pd.DataFrame:
         raise TrackingError(f"scores of run {run_id} cannot be read from {uri}: {error}") from error
 
 
-def _experiments(client: "MlflowClient") -> Iterator["Experiment"]:
-    token = None
-    while True:
-        page = client.search_experiments(page_token=token)
-        yield from (found for found in page if tags.STUDY in found.tags)
-        token = page.token
-        if not token:
-            return
-
-
-def _search(client: "MlflowClient", experiment_ids: list[str]) -> Iterator["Run"]:
-    token = None
-    while True:
-        page = client.search_runs(
-            experiment_ids, f"tags.`{tags.ROLE}` = 'cell'", max_results=_PAGE_SIZE, page_token=token
-        )
-        yield from page
-        token = page.token
-        if not token:
-            return
+def _experiments(client: "MlflowClient") -> "list[Experiment]":
+    return [found for found in all_pages(client.search_experiments) if tags.STUDY in found.tags]
 
 
 def _row(run: "Run") -> dict[str, Any]:

@@ -1,9 +1,10 @@
-"""Where tracked numbers are kept: the tracking address, and a client of the store behind it."""
+"""Where tracked numbers are kept: the store's address, what may be wrong with it, and a client of it."""
 
 import os
+import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from cdkd.errors import CdkdError
 
@@ -12,6 +13,14 @@ if TYPE_CHECKING:
 
 DEFAULT_URI = "sqlite:///mlflow.db"
 """Exactly what a bare `mlflow ui` reads in the same folder."""
+
+ANSWER_SECONDS = 5.0
+"""A server that has not answered by then is taken to be away; MLflow itself would go on asking for minutes."""
+
+_TABLES = {"experiments", "runs", "alembic_version"}
+"""An SQLite file with these is an MLflow store; Optuna's has the last one only."""
+_REMEDY = "name another store with MLFLOW_TRACKING_URI or --tracking-uri"
+_FIRST_RUN = f"run a sweep in this folder first (cdkd sweep ablation.yaml), or {_REMEDY}"
 
 
 class TrackingError(CdkdError):
@@ -30,26 +39,115 @@ def database_file(uri: str) -> Path | None:
     return Path(unquote(parts.path[1:])) if parts.scheme == "sqlite" and len(parts.path) > 1 else None
 
 
-def require_store(uri: str) -> None:
-    """Refuses to read from an SQLite file that is not there; a client would create it, empty.
+def check_store(uri: str, must_exist: bool = False) -> None:
+    """Looks at a store without changing it: MLflow writes its tables into whatever database it is given.
+
+    Args:
+        must_exist: False lets an SQLite file be absent or empty, for who is about to fill it.
 
     Raises:
-        TrackingError: there is no such file, or it is empty.
+        TrackingError: the file cannot be read or is no MLflow store, or the server does not answer.
     """
     file = database_file(uri)
-    if file is not None and (not file.exists() or file.stat().st_size == 0):
-        raise TrackingError(
-            f"no tracked runs: {file} does not exist; run a sweep in this folder first (cdkd sweep ablation.yaml), "
-            "or name another store with MLFLOW_TRACKING_URI or --tracking-uri"
-        )
+    if file is not None:
+        _check_file(file, must_exist)
+    elif urlsplit(uri).scheme in ("http", "https"):
+        _check_server(uri)
 
 
-def open_client(uri: str) -> "MlflowClient":
-    """A client of the store; imports MLflow (1-2 s) on first use."""
+def open_client(uri: str, must_exist: bool = False) -> "MlflowClient":
+    """A client of a store that `check_store` accepts; imports MLflow (1-2 s) on first use.
+
+    Raises:
+        TrackingError: as `check_store` says, or MLflow cannot open such a store.
+    """
+    check_store(uri, must_exist)
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     from mlflow.tracking import MlflowClient
 
     file = database_file(uri)
-    # MLflow keeps one connection per address, so an address must not depend on the working directory.
-    return MlflowClient(tracking_uri=uri if file is None else f"sqlite:///{file.absolute()}")
+    try:
+        # MLflow keeps one connection per address, so an address must not depend on the working directory.
+        client = MlflowClient(tracking_uri=uri if file is None else f"sqlite:///{file.absolute()}")
+        # The first question finds what is wrong: an old schema, a missing driver, a server of another kind.
+        client.search_experiments(max_results=1)
+    except Exception as error:  # MLflow's own, the database's, a missing driver's: there is no common root
+        raise TrackingError(f"tracking store {shown(uri)} cannot be used: {first_line(error)}") from error
+    return client
+
+
+def shown(uri: str) -> str:
+    """An address without the password that it may hold."""
+    parts = urlsplit(uri)
+    if parts.password is None:
+        return uri
+    return parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", ":***@", 1)).geturl()
+
+
+def first_line(error: Exception) -> str:
+    """An error's text, of which MLflow and its database write many lines."""
+    return str(error).partition("\n")[0]
+
+
+def _check_file(file: Path, must_exist: bool) -> None:
+    try:
+        size = file.stat().st_size
+        is_folder = file.is_dir()
+    except FileNotFoundError:
+        if must_exist:
+            raise TrackingError(f"no tracked runs: {file} does not exist; {_FIRST_RUN}") from None
+        size, is_folder = 0, False
+    except OSError as error:
+        raise TrackingError(f"tracking store {file} cannot be read: {error.strerror}; {_REMEDY}") from error
+    if is_folder:
+        raise TrackingError(f"tracking store {file} is a folder; name a file in it, such as sqlite:///{file}/mlflow.db")
+    tables = _tables(file) if size else set()
+    if must_exist and not tables:
+        raise TrackingError(f"no tracked runs: {file} is empty; {_FIRST_RUN}")
+    if not must_exist:
+        _require_writable(file)
+    if tables and not tables >= _TABLES:
+        raise TrackingError(f"{file} is a database of another program, not an MLflow store; {_REMEDY}")
+
+
+def _tables(file: Path) -> set[str]:
+    """Names of a database's tables, read through a connection that cannot write."""
+    try:
+        connection = sqlite3.connect(f"file:{quote(str(file.absolute()))}?mode=ro", uri=True)
+        try:
+            return {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        finally:
+            connection.close()
+    except sqlite3.DatabaseError as error:
+        raise TrackingError(f"{file} cannot be read as an SQLite database: {error}; {_REMEDY}") from error
+
+
+def _require_writable(file: Path) -> None:
+    """Makes the folder of a new store, which SQLite does not."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TrackingError(f"tracking store {file}: no folder for it: {error.strerror}; {_REMEDY}") from error
+    # SQLite writes its journal beside the file.
+    for place in (file.parent, file):
+        if place.exists() and not os.access(place, os.W_OK):
+            raise TrackingError(f"tracking store {file}: {place} cannot be written; {_REMEDY}")
+
+
+def _check_server(uri: str) -> None:
+    from http.client import HTTPException
+    from urllib.error import HTTPError, URLError
+    from urllib.request import urlopen
+
+    try:
+        with urlopen(f"{uri.rstrip('/')}/health", timeout=ANSWER_SECONDS):
+            return
+    except (OSError, ValueError, HTTPException) as error:
+        # Whoever asks for a password, or knows no such page, is there; a gateway whose server is away is not.
+        if isinstance(error, HTTPError) and error.code < 500:
+            return
+        reason = error.reason if isinstance(error, URLError) else error
+        raise TrackingError(
+            f"tracking server {shown(uri)} does not answer ({reason}); start it (mlflow server), or {_REMEDY}"
+        ) from error

@@ -133,7 +133,7 @@ def test_studies_are_kept_apart(tracker: MlflowTracker, store: str, tmp_path: Pa
 
 
 def test_more_runs_than_a_page(tracker: MlflowTracker, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cdkd.tracking.runs._PAGE_SIZE", 3)
+    monkeypatch.setattr("cdkd.tracking.search._PAGE_SIZE", 3)
     for number in range(7):
         tracker.open(start(f"c{number}"))
     assert sorted(load_runs().cell) == [f"c{number}" for number in range(7)]

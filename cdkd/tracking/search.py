@@ -1,0 +1,47 @@
+"""Everything that a search of MLflow finds: it answers in pages of at most a thousand."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from cdkd.tracking import tags
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+    from mlflow.tracking import MlflowClient
+
+_PAGE_SIZE = 1000
+
+Found = TypeVar("Found", covariant=True)
+
+
+class _Page(Protocol[Found]):
+    @property
+    def token(self) -> str | None: ...
+
+    def __iter__(self) -> Iterator[Found]: ...
+
+
+def all_pages(search: Callable[..., _Page[Found]]) -> Iterator[Found]:
+    """Everything that one of MLflow's searches finds, of which each call returns a page.
+
+    Args:
+        search: a search with all of its arguments but `page_token`.
+    """
+    token = None
+    while True:
+        page = search(page_token=token)
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+def search_runs(client: "MlflowClient", experiments: list[str], role: str, and_also: str = "") -> "Iterator[Run]":
+    """Every run of these experiments that plays a role (see `tags.ROLE`), deleted ones left out.
+
+    Args:
+        and_also: a further condition in MLflow's language, with its leading `and`.
+    """
+    condition = f"tags.`{tags.ROLE}` = '{role}'{and_also}"
+    return all_pages(partial(client.search_runs, experiments, condition, max_results=_PAGE_SIZE))
