@@ -1,14 +1,15 @@
 """YAML text becomes frozen, typed records; every mistake is an error that names file, line and key."""
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
 
 from cdkd.errors import CdkdError
+from cdkd.suggestion import hint
 
 
 class ConfigError(CdkdError):
@@ -20,6 +21,9 @@ class Record(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
 
+
+_UNKNOWN = ("extra_forbidden", "invalid_key")
+"""What pydantic calls a key that a record does not have."""
 
 RecordType = TypeVar("RecordType", bound=Record)
 
@@ -80,8 +84,14 @@ def _index_lines(path: Path, node: yaml.Node, prefix: tuple[str, ...], lines: di
             _index_lines(path, child, (*prefix, str(index)), lines)
 
 
-def build_record(record: type[RecordType], values: Mapping[str, Any], document: Document | None = None) -> RecordType:
+def build_record(
+    record: type[RecordType], values: Mapping[Any, Any], document: Document | None = None, prefix: tuple[str, ...] = ()
+) -> RecordType:
     """Validates `values` as a `record`.
+
+    Args:
+        document: the file that they stand in.
+        prefix: the key under which they stand there.
 
     Raises:
         ConfigError: names every wrong key; with a document, its file and line too.
@@ -89,27 +99,54 @@ def build_record(record: type[RecordType], values: Mapping[str, Any], document: 
     try:
         return record.model_validate(values)
     except ValidationError as error:
+        details = error.errors()
+        # A misspelt key is missing, too, under its right name: it is told once.
+        misspelt_in = {detail["loc"][:-1] for detail in details if detail["type"] in _UNKNOWN}
         messages = []
-        for detail in error.errors():
-            key = detail["loc"]
-            text = _explain(record, detail)
-            place = document.where(key) + ": " if document else ""
-            messages.append(f"{place}{'.'.join(map(str, key))}: {text}")
-        raise ConfigError("\n".join(messages)) from error
+        for detail in details:
+            if detail["type"] != "missing" or detail["loc"][:-1] not in misspelt_in:
+                make = document.error if document else _error_without_file
+                messages.append(str(make((*prefix, *detail["loc"]), _explain(record, detail))))
+        raise ConfigError("\n".join(dict.fromkeys(messages))) from error
 
 
-def _explain(record: type[BaseModel], detail: Any) -> str:
-    if detail["type"] == "extra_forbidden":
-        known = list(_fields_at(record, detail["loc"][:-1]))
-        near = get_close_matches(str(detail["loc"][-1]), known, n=1)
-        hint = f"did you mean '{near[0]}'?" if near else f"known keys: {', '.join(known)}"
-        return f"unknown key; {hint}"
+def build_value(field: FieldInfo, value: Any) -> Any:
+    """Validates one value as a record's field would.
+
+    Raises:
+        ConfigError: says what is wrong, without the key, which the caller knows.
+    """
+    annotation: Any = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
+    try:
+        return TypeAdapter(annotation).validate_python(value, strict=True)
+    except ValidationError as error:
+        reasons = sorted({_explain(None, detail) for detail in error.errors()})
+        raise ConfigError("; ".join(reasons)) from error
+
+
+def _error_without_file(key: tuple[str | int, ...], message: str) -> ConfigError:
+    return ConfigError(f"{'.'.join(map(str, key))}: {message}")
+
+
+def _explain(record: type[BaseModel] | None, detail: Any) -> str:
+    if detail["type"] in _UNKNOWN:
+        known = _fields_at(record, detail["loc"][:-1])
+        return f"unknown key; {hint(str(detail['loc'][-1]), known, 'keys')}" if known else "unknown key"
     if detail["type"] == "missing":
         return "required, but not given"
-    return f"{detail['msg']}, not {detail['input']!r}"
+    return f"{detail['msg']}, not {detail['input']!r}{_number_hint(detail['input'])}"
 
 
-def _fields_at(record: type[BaseModel], location: tuple[str | int, ...]) -> tuple[str, ...]:
+def _number_hint(value: Any) -> str:
+    if not isinstance(value, str):
+        return ""
+    try:
+        return f" (YAML reads this as text; write {float(value)!r})"
+    except ValueError:
+        return ""
+
+
+def _fields_at(record: type[BaseModel] | None, location: tuple[str | int, ...]) -> tuple[str, ...]:
     current: Any = record
     for part in location:
         field = getattr(current, "model_fields", {}).get(str(part))
@@ -119,19 +156,23 @@ def _fields_at(record: type[BaseModel], location: tuple[str | int, ...]) -> tupl
     return tuple(getattr(current, "model_fields", {}))
 
 
-def parse_override(text: str) -> tuple[str, Any]:
+def parse_override(text: str, option: str = "--set") -> tuple[str, Any]:
     """Splits `dotted.key=value`; the value is read as YAML.
+
+    Args:
+        text: what was given.
+        option: where; errors name it.
 
     Raises:
         ConfigError: no `=`, an empty key, or a value that is not YAML.
     """
     key, sign, value = text.partition("=")
     if not sign or not key.strip():
-        raise ConfigError(f"--set {text}: expected dotted.key=value, for example train.epochs=10")
+        raise ConfigError(f"{option} {text}: expected dotted.key=value, for example train.epochs=10")
     try:
         return key.strip(), yaml.safe_load(value)
     except yaml.YAMLError as error:
-        raise ConfigError(f"--set {text}: the value is not valid YAML") from error
+        raise ConfigError(f"{option} {text}: the value is not valid YAML") from error
 
 
 def merge_dotted(values: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,6 +21,7 @@ LAYERS = [
         "run_status",
         "seeding",
         "settings",
+        "suggestion",
     },
     {"video", "models", "tracking"},
     {"data", "distill"},

@@ -5,13 +5,13 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from difflib import get_close_matches
 from typing import Any
 
 from cdkd.report.method_factors import factors_of
 from cdkd.report.tables import RowDefinition, TableDefinition, free_row
 from cdkd.report.tracked import ReportError, Run
 from cdkd.settings import effective_settings, is_read
+from cdkd.suggestion import hint
 
 # What the runs found out and every row must share; the other metadata describe a run without changing it.
 _SHARED_METADATA = ("dataset_version", "dataset_hash", "split", "views", "num_test_videos")
@@ -81,9 +81,8 @@ def runs_where(runs: Sequence[Run], wanted: Mapping[str, Any]) -> tuple[Run, ...
     known = {key for run in runs for key in run.settings}
     for key in wanted:
         if runs and key not in known:
-            near = get_close_matches(key, known, n=1)
-            hint = f"; did you mean '{near[0]}'?" if near else ""
-            raise ReportError(f"--where {key}: no tracked run has this setting{hint}")
+            text = hint(key, sorted(known), "settings")
+            raise ReportError(f"--where {key}: no tracked run has this setting; {text}")
     return tuple(
         run
         for run in runs

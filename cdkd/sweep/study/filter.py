@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from cdkd.config import ConfigError
-from cdkd.sweep.study.overrides import hint
+from cdkd.suggestion import hint
 from cdkd.sweep.study.records import ROWS_AXIS, Stage, Study
 
 

@@ -4,7 +4,7 @@ from importlib import resources
 from pathlib import Path
 
 from cdkd.config import ConfigError
-from cdkd.sweep.study.overrides import hint
+from cdkd.suggestion import hint
 
 LOCAL = Path("sweeps")
 

@@ -1,25 +1,18 @@
 """Override mappings are checked against the experiment's settings, key by key, where they stand in the file."""
 
 from collections.abc import Callable, Iterable, Mapping
-from difflib import get_close_matches
 from functools import partial
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from cdkd.config import ConfigError
+from cdkd.config import ConfigError, build_value
 from cdkd.settings import RunConfig
+from cdkd.suggestion import hint
 
 Fail = Callable[[tuple[str, ...], str], ConfigError]
 """Makes the error of a key below the mapping that is checked, from its path and a text."""
-
-
-def hint(given: str, known: Iterable[str], noun: str) -> str:
-    """How an error about an unknown name goes on: its nearest neighbour, or all known names."""
-    names = list(known)
-    near = get_close_matches(given, names, n=1)
-    return f"did you mean '{near[0]}'?" if near else f"known {noun}: {', '.join(names) or 'none'}"
 
 
 def check_overrides(values: Mapping[Any, Any], fail: Fail) -> dict[str, Any]:
@@ -77,17 +70,6 @@ def _check_leaf(dotted: str, value: Any, fail: Callable[[str], ConfigError]) -> 
             return value
         raise fail(f"a group of settings ({', '.join(found.model_fields)}), not {value!r}")
     try:
-        annotation: Any = Annotated[found.annotation, *found.metadata] if found.metadata else found.annotation
-        return TypeAdapter(annotation).validate_python(value, strict=True)
-    except ValidationError as error:
-        reasons = sorted({detail["msg"] for detail in error.errors()})
-        raise fail(f"{'; '.join(reasons)}, not {value!r}{_number_hint(value)}") from error
-
-
-def _number_hint(value: Any) -> str:
-    if not isinstance(value, str):
-        return ""
-    try:
-        return f" (YAML reads this as text; write {float(value)!r})"
-    except ValueError:
-        return ""
+        return build_value(found, value)
+    except ConfigError as error:
+        raise fail(str(error)) from error

@@ -36,10 +36,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
+from pydantic import BeforeValidator, Field
 
-from cdkd.config import ConfigError, Document, Record, load_document, parse_override
-from cdkd.sweep.study.overrides import Fail, check_overrides, find_field, hint
+from cdkd.config import ConfigError, Document, Record, build_record, load_document, parse_override
+from cdkd.suggestion import hint
+from cdkd.sweep.study.overrides import Fail, check_overrides, find_field
 from cdkd.sweep.study.records import ROWS_AXIS, Axis, Best, LabelFilter, Overrides, Stage, Study
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -95,7 +96,7 @@ def load_study(path: Path, settings: Sequence[str] = (), seeds: str | None = Non
         ConfigError: names file, line, key and remedy.
     """
     document = load_document(path)
-    content = _checked(StudySettings, document.values, document, ())
+    content = build_record(StudySettings, document.values, document)
     if not _NAME.fullmatch(content.study):
         raise document.error(("study",), f"letters, digits, '.', '_' and '-' only, not {content.study!r}")
     base = check_overrides(content.base, _fail_at(document, ("base",)))
@@ -120,31 +121,12 @@ def _fail_at(document: Document, prefix: tuple[str, ...], is_exact: bool = False
     return fail
 
 
-def _checked(record: type[Any], values: Mapping[Any, Any], document: Document, prefix: tuple[str, ...]) -> Any:
-    """Builds a record that stands at `prefix` in the file."""
-    for key in values:
-        if key not in record.model_fields:
-            text = f"unknown key; {hint(str(key), record.model_fields, 'keys')}"
-            raise document.error((*prefix, str(key)), text)
-    try:
-        return TypeAdapter(record).validate_python(values)
-    except ValidationError as error:
-        messages = []
-        for detail in error.errors():
-            missing = detail["type"] == "missing"
-            text = "required, but not given" if missing else f"{detail['msg']}, not {detail['input']!r}"
-            if detail["type"] == "extra_forbidden":
-                text = "unknown key"
-            messages.append(str(document.error((*prefix, *detail["loc"]), text)))
-        raise ConfigError("\n".join(dict.fromkeys(messages))) from error
-
-
 def _stage(document: Document, index: int, values: Mapping[Any, Any], earlier: Sequence[Stage]) -> Stage:
     here = ("stages", str(index))
     best_values = values.get("best")
     if isinstance(best_values, Mapping):
-        _checked(BestSettings, best_values, document, (*here, "best"))
-    content = _checked(StageSettings, values, document, here)
+        build_record(BestSettings, best_values, document, (*here, "best"))
+    content = build_record(StageSettings, values, document, here)
     if not _NAME.fullmatch(content.name):
         raise document.error((*here, "name"), f"letters, digits, '.', '_' and '-' only, not {content.name!r}")
     if content.name in {stage.name for stage in earlier} | {"teachers"}:
