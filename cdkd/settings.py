@@ -18,6 +18,8 @@ Weight = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 
 TeacherArch = Literal["tsm", "tdn", "mvit_v2_s", "swin3d_t", "s3d", "r2plus1d_18"]
+DatasetName = Literal["shapes", "ucf101", "hmdb51", "kinetics400", "ssv2", "folder"]
+"""The data sets; each is described by the file of its name in cdkd/data/annotations/."""
 BackboneName = Literal["slim", "resnet18", "resnet34", "resnet50", "resnet101", "resnet152"]
 
 
@@ -42,7 +44,7 @@ class ShapesSettings(Record):
 class DataSettings(Record):
     """Which videos, and what a clip of them is."""
 
-    name: Literal["shapes", "ucf101", "hmdb51", "kinetics400", "ssv2", "folder"] = "shapes"
+    name: DatasetName = "shapes"
     """The data set."""
     root: str | None = None
     """Folder of the prepared data set; shapes generates its own."""

@@ -79,8 +79,11 @@ def prepare(
     from cdkd.data.preparation.transcoding import TranscodeSettings
 
     numbers, parts = _split_choice(splits)
+    spec = dataset_spec(name)
+    if spec.origin == "generated":
+        raise CdkdError(f"{name}: is generated when it is first used; there is nothing to prepare or check")
     job = PrepareJob(
-        spec=_with_lists(dataset_spec(name), lists, classes),
+        spec=_with_lists(spec, lists, classes),
         source=source,
         output=output,
         annotations=annotations,
@@ -163,9 +166,9 @@ def _print_prepared(name: str, report: "PrepareReport") -> None:
 
 
 def _end_prepared(name: str, report: "PrepareReport", max_broken: float) -> None:
+    from cdkd.data.home import remember
     from cdkd.data.manifest import MANIFEST_NAME
     from cdkd.data.preparation.worklist import QUARANTINE_NAME
-    from cdkd.data.prepared_roots import remember
 
     if not report.is_acceptable:
         fraction = 100 * report.result.broken_fraction
@@ -234,23 +237,33 @@ def list_datasets() -> None:
       cdkd data list
     """
     from cdkd.data.annotations.catalog import DATASETS
-    from cdkd.data.prepared_roots import known_folders
+    from cdkd.data.home import cached_folders, known_folders
 
     folders = known_folders()
-    _say("shapes: embedded, 12 classes; generated when it is first used")
     for name, spec in DATASETS.items():
-        metadata = [spec.title]
-        metadata += [f"{spec.num_classes} classes"] if spec.num_classes else []
-        metadata += [f"{len(spec.splits)} splits"] if len(spec.splits) > 1 else []
-        counts = spec.counts.get(1, {})
-        metadata += [f"train {counts['train']:,}, test {counts['test']:,}"] if counts else []
-        metadata += [f"views {spec.views[0]} x {spec.views[1]}", f"flips {spec.flip}"]
-        metadata += [spec.note] if spec.note else []
-        _say(f"{name}: {'; '.join(metadata)}")
-        for folder in folders.get(name, ()):
+        _say(f"{name}: {'; '.join(_facts(spec))}")
+        prepared, cached = folders.get(name, ()), cached_folders(name)
+        for folder in prepared:
             _say(f"    {folder}: {_state(folder)}")
-        if not folders.get(name):
-            _say("    not prepared")
+        for folder, source in cached.items():
+            made_of = f" of {source}" if source else ""
+            _say(f"    {folder}: cache{made_of}, {_gigabytes(folder):.2f} GB: {_state(folder)}")
+        if not prepared and not cached:
+            _say("    not prepared" if spec.origin == "published" else "    none in the cache")
+
+
+def _facts(spec: "DatasetSpec") -> list[str]:
+    facts = [spec.title]
+    facts += [f"{spec.num_classes} classes"] if spec.num_classes else []
+    facts += [f"{len(spec.splits)} splits"] if len(spec.splits) > 1 else []
+    counts = spec.counts.get(1, {})
+    facts += [f"train {counts['train']:,}, test {counts['test']:,}"] if counts else []
+    facts += [f"views {spec.views[0]} x {spec.views[1]}", f"flips {spec.flip}"]
+    return facts + ([spec.note] if spec.note else [])
+
+
+def _gigabytes(folder: Path) -> float:
+    return sum(file.stat().st_size for file in folder.rglob("*.mp4")) / 1e9
 
 
 def _state(folder: Path) -> str:

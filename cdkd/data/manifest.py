@@ -9,12 +9,13 @@ import hashlib
 import io
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, TextIO, cast, get_args
 
 from cdkd.atomic_write import atomic_write
 from cdkd.errors import CdkdError
@@ -167,8 +168,21 @@ def has_manifest(folder: Path) -> bool:
 
 def split_numbers(folder: Path) -> tuple[int, ...]:
     """The official numbers of the splits that a prepared folder's manifest holds."""
-    header, _ = _read_file(folder / MANIFEST_NAME)
-    return tuple(int(number) for number in header["versions"])
+    return tuple(int(number) for number in _read_header(folder)["versions"])
+
+
+def manifest_version(folder: Path, split: int = 1) -> str:
+    """The content version of one split, from the manifest's first line alone: quick, however many rows follow.
+
+    Raises:
+        DatasetError: there is no manifest, its first line was damaged, or it has no such split.
+    """
+    return _version_of(folder, _read_header(folder)["versions"], split)
+
+
+def prepared_name(folder: Path) -> str:
+    """The data set that lies prepared in a folder."""
+    return str(_read_header(folder)["name"])
 
 
 def read_manifest(folder: Path, split: int = 1) -> Manifest:
@@ -178,10 +192,13 @@ def read_manifest(folder: Path, split: int = 1) -> Manifest:
         DatasetError: there is none, it was damaged, or it has no such split.
     """
     path = folder / MANIFEST_NAME
-    header, rows = _read_file(path)
+    with _opened(path) as stream:
+        header = _parse_header(path, stream.readline())
+        reader = csv.reader(stream)
+        next(reader, None)
+        rows = list(reader)
     versions = header["versions"]
-    if str(split) not in versions:
-        raise DatasetError(f"{path}: data.split={split}, but it was prepared with split {', '.join(versions)} only")
+    version = _version_of(folder, versions, split)
     column = 4 + list(versions).index(str(split))
     try:
         videos = tuple(LabelledVideo(row[0], int(row[1]), row[2], cast(Part, row[column]), row[3]) for row in rows)
@@ -189,24 +206,38 @@ def read_manifest(folder: Path, split: int = 1) -> Manifest:
         raise DatasetError(f"{path}: a row is damaged ({error}); {_remedy(folder)}") from error
     root = folder if header["root"] == "." else Path(header["root"])
     manifest = make_manifest(header["name"], root, header["classes"], videos, header["settings"])
-    if manifest.version != versions[str(split)]:
+    if manifest.version != version:
         raise DatasetError(f"{path}: its rows are not those it was written with; {_remedy(folder)}")
     return manifest
 
 
-def _read_file(path: Path) -> tuple[dict[str, Any], list[list[str]]]:
+def _version_of(folder: Path, versions: dict[str, str], split: int) -> str:
+    if str(split) not in versions:
+        known = ", ".join(versions)
+        raise DatasetError(f"{folder / MANIFEST_NAME}: data.split={split}, but it was prepared with split {known} only")
+    return versions[str(split)]
+
+
+def _read_header(folder: Path) -> dict[str, Any]:
+    path = folder / MANIFEST_NAME
+    with _opened(path) as stream:
+        return _parse_header(path, stream.readline())
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[TextIO]:
     try:
         with open(path, encoding="utf-8", errors="surrogateescape", newline="") as stream:
-            first = stream.readline()
-            reader = csv.reader(stream)
-            next(reader, None)
-            rows = list(reader)
+            yield stream
     except FileNotFoundError as error:
         raise DatasetError(f"{path}: not found; {_remedy(path.parent)}") from error
     except (OSError, csv.Error) as error:
         raise DatasetError(f"{path}: cannot be read: {error}") from error
+
+
+def _parse_header(path: Path, line: str) -> dict[str, Any]:
     try:
-        header = json.loads(first.removeprefix("#"))
+        header: Any = json.loads(line.removeprefix("#"))
         complete = {"format", "name", "root", "classes", "versions", "settings"} <= header.keys()
     except (ValueError, AttributeError):
         complete = False
@@ -214,7 +245,7 @@ def _read_file(path: Path) -> tuple[dict[str, Any], list[list[str]]]:
         raise DatasetError(f"{path}: is no manifest of cdkd; {_remedy(path.parent)}")
     if header["format"] != FORMAT:
         raise DatasetError(f"{path}: format {header['format']}, this version reads {FORMAT}; {_remedy(path.parent)}")
-    return header, rows
+    return dict(header)
 
 
 def _remedy(folder: Path) -> str:

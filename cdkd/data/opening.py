@@ -1,26 +1,42 @@
-"""Opens a data set by its settings: its manifest, and what its labels allow."""
+"""Opens a data set by its settings: its manifest, and what its labels allow.
 
-import hashlib
+    settings -> folder with a manifest (prepared by the user, or made now) -> one split -> validation part held out
+
+Imports no torch, so that plans and tables learn at once which content a data set has.
+"""
+
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from cdkd.data.annotations.catalog import dataset_spec, flip_policy
-from cdkd.data.annotations.folder import folder_root
-from cdkd.data.annotations.spec import DatasetSpec, FlipPolicy
-from cdkd.data.home import cdkd_home
-from cdkd.data.manifest import DatasetError, Manifest, has_manifest, make_manifest, read_manifest
-from cdkd.data.preparation.prepare import PrepareJob, default_workers, prepare
-from cdkd.data.prepared_roots import known_folders
-from cdkd.data.shapes.writing import prepare_shapes
+from cdkd.callbacks import Progress
+from cdkd.data.annotations.catalog import DATASETS, dataset_spec
+from cdkd.data.annotations.spec import DatasetSpec, FlipPolicy, Origin
+from cdkd.data.home import known_folders
+from cdkd.data.manifest import (
+    DatasetError,
+    Manifest,
+    has_manifest,
+    manifest_version,
+    prepared_name,
+    read_manifest,
+)
+from cdkd.data.preparation.plain_folder import content_of, transcode_folder
+from cdkd.data.shapes.writing import prepare_shapes, shapes_version
 from cdkd.data.splits import hold_out
 from cdkd.settings import DataSettings
+
+
+def _silent(fraction: float) -> None:
+    """Tells nobody."""
 
 
 @dataclass(frozen=True)
 class OpenDataset:
     """A data set that is ready to be read."""
 
+    settings: DataSettings
     manifest: Manifest
     flip: FlipPolicy
     """Horizontal flips in training: off, on, or on with the labels of `swapped_labels` exchanged."""
@@ -38,77 +54,108 @@ class OpenDataset:
         return {"dataset": self.manifest.name, "dataset_version": self.manifest.version, "flip": self.flip, **counts}
 
 
-def open_dataset(settings: DataSettings, progress: Callable[[float], None] = lambda fraction: None) -> OpenDataset:
-    """The data set of some settings; what must be generated or transcoded first is.
+def open_dataset(
+    data: DataSettings | str | Path, progress: Progress = _silent, *, root: Path | str | None = None, **settings: Any
+) -> OpenDataset:
+    """A data set, ready to be read; what must be generated or transcoded first is.
+
+    Where it has no validation part, whole groups of the training part become one. That does not change the manifest's
+    version, which stands for what lies on disk. Processes that ask at once wait for the one that makes it.
+
+    Args:
+        data: its settings; or its name; or the folder that it was prepared in; or a folder of videos, one sub-folder
+            per class.
+        progress: called with the fraction of what must be made that is done.
+        root: with a name: its folder; None: where it was last prepared.
+        settings: with a name or a folder: further fields of `DataSettings`, for example `split=2`.
 
     Raises:
         DatasetError, VideoError: it is missing, damaged, or cannot be made.
     """
-    if settings.name == "shapes":
-        dataset = OpenDataset(prepare_shapes(settings.shapes, progress), flip="off")
+    if not isinstance(data, DataSettings):
+        data = _settings_of(data, root, settings)
+    elif root is not None or settings:
+        raise DatasetError("open_dataset: root and other settings go with a name or a folder, not with DataSettings")
+    spec = dataset_spec(data.name)
+    folder = _ORIGINS[spec.origin].folder(spec, data, progress)
+    manifest = _with_validation(_read_split(folder, data), data.validation_share)
+    flip = spec.flip if data.flip == "auto" else data.flip
+    return OpenDataset(data, manifest, flip, spec.swapped_labels)
+
+
+def _settings_of(data: str | Path, root: Path | str | None, settings: dict[str, Any]) -> DataSettings:
+    place = Path(data).expanduser()
+    if str(data) in DATASETS:
+        name, folder = str(data), root
+    elif place.exists():
+        name, folder = (prepared_name(place) if has_manifest(place) else "folder"), place
     else:
-        manifest = load_manifest(
-            settings.name,
-            settings.root,
-            settings.split,
-            settings.validation_share,
-            max_unreadable=settings.max_unreadable,
-            progress=progress,
-        )
-        dataset = OpenDataset(manifest, *flip_policy(settings.name))
-    if settings.flip != "auto":
-        return OpenDataset(dataset.manifest, settings.flip, dataset.swapped_labels)
-    return dataset
+        raise DatasetError(f"{data}: neither a data set nor a folder; known data sets: {', '.join(DATASETS)}")
+    return DataSettings(name=name, root=None if folder is None else str(folder), **settings)  # type: ignore[arg-type]
 
 
-def load_manifest(
-    name: str,
-    root: Path | str | None,
-    split: int = 1,
-    validation_share: float = 0.1,
-    seed: int = 0,
-    *,
-    max_unreadable: float = 0.0,
-    progress: Callable[[float], None] = lambda fraction: None,
-) -> Manifest:
-    """Opens a prepared data set under one split, with a validation part.
+def dataset_version(settings: DataSettings) -> str | None:
+    """The version of what a data set holds at this moment; nothing is generated, transcoded or decoded for it.
 
-    Where the data set has no validation part, whole groups of the training part become one. That does not change the
-    manifest's version, which stands for what lies on disk. The videos of a plain folder are transcoded into the cache
-    first, those that were not yet; processes that ask at once wait for the one that does it.
+    Equal versions mean equal classes and videos, each in its part of the chosen split. The videos that are held out
+    for validation follow from it and `data.validation_share`. It need not be the version of the manifest: that of a
+    generated data set follows from its generator's settings, that of a plain folder from the folder's own files.
 
-    Args:
-        name: a data set of the catalog.
-        root: its folder; None: where it was last prepared.
-        split: official number.
-        validation_share: share of the training videos, between 0 and 1.
-        seed: decides which groups are held out.
-        max_unreadable: plain folder: share of videos that may be broken.
-        progress: plain folder: called with the share that is done.
+    Returns:
+        Sixteen hexadecimal digits; None: there is no such data set yet.
 
     Raises:
-        DatasetError: not prepared, not readable, or nothing could be held out.
+        DatasetError: what is there cannot be read, or has no such split.
     """
-    folder = locate(dataset_spec(name), root)
-    if name == "folder" and not has_manifest(folder):
-        folder = _transcode_folder(folder, max_unreadable, progress)
-    manifest = read_manifest(folder, split)
-    if manifest.name != name:
-        raise DatasetError(f"{folder}: holds {manifest.name}, but data.name is {name}")
-    parts = manifest.num_videos_per_part
-    if parts.get("validation") or not parts.get("train"):
-        return manifest
-    videos = hold_out(manifest.videos, validation_share, seed)
-    held = make_manifest(
-        name,
-        manifest.root,
-        manifest.classes,
-        videos,
-        {**manifest.settings, "validation_share": str(validation_share), "validation_seed": str(seed)},
-    )
-    if not held.part("validation"):
-        raise DatasetError(f"{folder}: no class has a second group or video that could be held out for validation")
-    return Manifest(name, held.root, held.classes, held.videos, manifest.version, held.settings)
+    spec = dataset_spec(settings.name)
+    return _ORIGINS[spec.origin].version(spec, settings)
+
+
+@dataclass(frozen=True)
+class _Way:
+    """How a data set of one origin comes to a folder with a manifest, and which content it has before it is made."""
+
+    folder: Callable[[DatasetSpec, DataSettings, Progress], Path]
+    version: Callable[[DatasetSpec, DataSettings], str | None]
+
+
+def _prepared_folder(spec: DatasetSpec, settings: DataSettings, progress: Progress) -> Path:
+    del progress
+    return locate(spec, settings.root)
+
+
+def _prepared_version(spec: DatasetSpec, settings: DataSettings) -> str | None:
+    folder = _find(spec, settings.root)
+    return manifest_version(folder, settings.split) if folder is not None and has_manifest(folder) else None
+
+
+def _plain_folder(spec: DatasetSpec, settings: DataSettings, progress: Progress) -> Path:
+    folder = locate(spec, settings.root)
+    return folder if has_manifest(folder) else transcode_folder(spec, folder, settings.max_unreadable, progress)
+
+
+def _plain_version(spec: DatasetSpec, settings: DataSettings) -> str | None:
+    folder = _find(spec, settings.root)
+    if folder is None or has_manifest(folder):
+        return _prepared_version(spec, settings)
+    return content_of(spec, folder) if folder.exists() else None
+
+
+def _generated_folder(spec: DatasetSpec, settings: DataSettings, progress: Progress) -> Path:
+    del spec
+    return prepare_shapes(settings.shapes, progress).root
+
+
+def _generated_version(spec: DatasetSpec, settings: DataSettings) -> str:
+    del spec
+    return shapes_version(settings.shapes)
+
+
+_ORIGINS: dict[Origin, _Way] = {
+    "published": _Way(_prepared_folder, _prepared_version),
+    "plain": _Way(_plain_folder, _plain_version),
+    "generated": _Way(_generated_folder, _generated_version),
+}
 
 
 def locate(spec: DatasetSpec, root: Path | str | None) -> Path:
@@ -117,32 +164,40 @@ def locate(spec: DatasetSpec, root: Path | str | None) -> Path:
     Raises:
         DatasetError: it does not exist, or none is given and none is known.
     """
-    if root is not None:
-        folder = Path(root).expanduser()
-        if not folder.exists():
-            raise DatasetError(f"data.root={root}: not found")
+    folder = _find(spec, root)
+    if folder is not None and folder.exists():
         return folder
-    for folder in known_folders().get(spec.name, ()):
-        if has_manifest(folder):
-            return folder
-    example = f"cdkd data prepare {spec.name} --source DIR --output DIR"
-    if spec.name == "folder":
+    if root is not None:
+        raise DatasetError(f"data.root={root}: not found")
+    if spec.origin == "generated":
+        raise DatasetError(f"{spec.name}: is generated when it is first used; there is nothing to prepare or check")
+    if spec.origin == "plain":
         raise DatasetError("data.root is not set; name the folder of videos: --set data.root=DIR")
+    example = f"cdkd data prepare {spec.name} --source DIR --output DIR"
     raise DatasetError(f"data.root is not set and {spec.name} was not prepared on this machine: {example}")
 
 
-def _transcode_folder(source: Path, max_broken: float, progress: Callable[[float], None]) -> Path:
-    place = str(source.resolve())
-    output = cdkd_home() / "folder" / f"{folder_root(source).name}-{hashlib.sha256(place.encode()).hexdigest()[:12]}"
-    job = PrepareJob(
-        dataset_spec("folder"), source, output, num_workers=default_workers(), max_broken=max_broken, wait=True
-    )
-    report = prepare(job, lambda done, total, failed: progress(done / total))
-    if not report.is_acceptable:
-        path, reason = next(iter(report.result.failed.items()), ("", ""))
+def _find(spec: DatasetSpec, root: Path | str | None) -> Path | None:
+    if root is not None:
+        return Path(root).expanduser()
+    return next((folder for folder in known_folders().get(spec.name, ()) if has_manifest(folder)), None)
+
+
+def _read_split(folder: Path, settings: DataSettings) -> Manifest:
+    manifest = read_manifest(folder, settings.split)
+    if manifest.name != settings.name:
+        raise DatasetError(f"{folder}: holds {manifest.name}, but data.name is {settings.name}")
+    return manifest
+
+
+def _with_validation(manifest: Manifest, fraction: float, seed: int = 0) -> Manifest:
+    parts = manifest.num_videos_per_part
+    if parts.get("validation") or not parts.get("train"):
+        return manifest
+    videos = hold_out(manifest.videos, fraction, seed)
+    if not any(video.part == "validation" for video in videos):
         raise DatasetError(
-            f"{source}: {len(report.result.failed)} of {len(report.result.failed) + len(report.result.done)} videos "
-            f"cannot be used, for example {path}: {reason}; the whole list is {output / 'quarantine.csv'}; "
-            f"remove them, or accept a share with --set data.max_unreadable=0.1"
+            f"{manifest.root}: no class has a second group or video that could be held out for validation"
         )
-    return output
+    settings = {**manifest.settings, "validation_share": str(fraction), "validation_seed": str(seed)}
+    return replace(manifest, videos=videos, settings=settings)

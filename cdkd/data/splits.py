@@ -12,13 +12,13 @@ def hold_out(
 ) -> tuple[LabelledVideo, ...]:
     """Moves whole groups of the training part to `part`.
 
-    Every class gives about `share` of its training videos and at least one group, as far as groups allow: a class keeps
+    Every class gives that fraction of its training videos and at least one group, as far as groups allow: a class keeps
     at least one training video, so a class of a single group gives none. Depends on the rows and the seed alone, not on
     the rows' order, and leaves all other parts as they are.
 
     Args:
         videos: rows; those with group "" count as a group each.
-        share: share of the training videos to move, between 0 and 1.
+        fraction: of the training videos to move, between 0 and 1.
         seed: decides which groups.
         part: where they go.
     """

@@ -38,7 +38,7 @@ def resolve_evaluation(config: RunConfig) -> EvaluationSettings:
         RunError: frames would be smaller than the crops.
     """
     data, wanted = config.data, config.evaluation
-    usual = (1, 1) if data.name == "shapes" else default_views(data.name)
+    usual = default_views(data.name)
     clips, crops = wanted.clips or usual[0], wanted.crops or usual[1]
     # Three crops of a frame that is no wider than one of them would be the same picture three times.
     is_wide = usual != (1, 1) or crops > 1

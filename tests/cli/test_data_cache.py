@@ -14,7 +14,7 @@ from cdkd.cli.data_sets import commands
 from cdkd.data.cache.gop_index import INDEX_NAME
 from cdkd.data.clips.sampling import ClipLayout
 from cdkd.data.loading.dataset import ClipDataset
-from cdkd.data.opening import load_manifest
+from cdkd.data.opening import open_dataset
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +36,7 @@ def test_prepare_with_cache_makes_what_training_reads(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert "packed 16 groups of pictures of 8 videos, 0.00 GB" in result.stdout
     assert len(json.loads((output / INDEX_NAME).read_text())["videos"]) == 8
-    videos = load_manifest("folder", output).part("train")
+    videos = open_dataset("folder", root=output).manifest.part("train")
     assert ClipDataset(output, videos, ClipLayout(1, 6), cache="packed").scan("train", 0.0).packed is not None
 
 

@@ -105,7 +105,8 @@ def test_list_files_of_other_projects(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("nonsense",), "nonsense: no such data set; known: ucf101"),
+        (("nonsense",), "nonsense: no such data set; known: shapes, ucf101"),
+        (("shapes",), "shapes: is generated when it is first used; there is nothing to prepare or check"),
         (("ucf101", "--split", "learn"), "--split learn: expected an official split's number or one of train"),
         (("ucf101", "--shard", "4/3"), "--shard 4/3: expected I/N with I from 1 to N"),
         (("ucf101", "--list", "train=a.txt"), "--list: goes with the data set 'folder'"),

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from cdkd.data.annotations.annotation import Annotation, Line, read_table, unique
+from cdkd.data.annotations.spec import DatasetSpec
 from cdkd.data.manifest import MANIFEST_NAME, DatasetError, LabelledVideo, Part
 from cdkd.data.source_files import list_videos
 from cdkd.data.splits import hold_out
@@ -120,3 +121,15 @@ def _from_path(path: PurePosixPath, depth: int, labels: dict[str, int]) -> Label
     group = "/".join((name, *deeper)) if deeper else ""
     part = _PART_NAMES[path.parts[0].casefold()] if depth else "train"
     return LabelledVideo(path.as_posix(), labels[name], group, part)
+
+
+SPEC = DatasetSpec(
+    name="folder",
+    title="a folder of videos",
+    origin="plain",
+    read=read_folder,
+    # Nobody knows whether these classes tell left from right.
+    flip="off",
+    layout="exact",
+    note="one sub-folder per class, or a CSV path,label[,group,split]",
+)

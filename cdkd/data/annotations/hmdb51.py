@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cdkd.data.annotations.annotation import Annotation, Line, read_lines, require_annotation, unique
+from cdkd.data.annotations.spec import DatasetSpec
 from cdkd.data.manifest import LabelledVideo, Part
 
 _WHAT = "test_train_splits (testTrainMulti_7030_splits)"
@@ -45,3 +46,16 @@ def _read_row(line: Line, action: str, label: int, pattern: re.Pattern[str]) -> 
     name = name.strip()
     match = pattern.match(Path(name).stem)
     return LabelledVideo(f"{action}/{name}", label, match["film"] if match else "", _PARTS[tag])
+
+
+# Views as for UCF-101.
+SPEC = DatasetSpec(
+    name="hmdb51",
+    title="HMDB-51",
+    published_name="HMDB-51",
+    read=read_hmdb51,
+    splits=(1, 2, 3),
+    num_classes=51,
+    counts={split: {"train": 3570, "test": 1530, "unused": 1666} for split in (1, 2, 3)},
+    views=(10, 3),
+)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cdkd.data.annotations.annotation import Annotation, Line, find_annotation, read_table, require_annotation, unique
+from cdkd.data.annotations.spec import DatasetSpec
 from cdkd.data.manifest import LabelledVideo, Part
 
 _WHAT = "the annotation files train.csv and val.csv"
@@ -81,3 +82,17 @@ def kinetics400_names(stem: str) -> tuple[str, ...]:
     if match is None:
         return (stem,)
     return (stem, f"{match['id']}_{int(match['start'])}", match["id"])
+
+
+SPEC = DatasetSpec(
+    name="kinetics400",
+    title="Kinetics-400",
+    published_name="Kinetics-400",
+    read=read_kinetics400,
+    num_classes=400,
+    views=(10, 3),
+    copies_differ=True,
+    source_names=kinetics400_names,
+    class_folder=clean_label,
+    note="copies differ: one often used has 240,436 train and 19,796 test videos, another 234,619 and 19,760",
+)

@@ -1,4 +1,4 @@
-"""What distinguishes one data set from another, as a record."""
+"""What distinguishes one data set from another, as a record of facts."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -9,10 +9,24 @@ from cdkd.data.annotations.annotation import Annotation
 
 FlipPolicy = Literal["off", "on", "swap"]
 
+Origin = Literal["published", "plain", "generated"]
+"""Where the videos come from. published: a copy of the publisher's files, prepared by the user once; plain: anybody's
+folder, prepared when it is first opened; generated: rendered from settings."""
 
-def same_name(stem: str) -> tuple[str, ...]:
+SourceLayout = Literal["exact", "same_folder", "any_folder"]
+"""Where a listed video may lie in a copy. exact: at the listed path; same_folder: there, under any video suffix;
+any_folder: also in the folder of its class wherever that stands, or in one that is no class's (see `SourceFiles`)."""
+
+
+def same_name(name: str) -> tuple[str, ...]:
     """Copies keep a video under its published name."""
-    return (stem,)
+    return (name,)
+
+
+def no_annotation(folder: Path, split: int) -> Annotation:
+    """A data set that is generated lists nothing: its generator knows its videos."""
+    del folder, split
+    return Annotation((), ())
 
 
 @dataclass(frozen=True)
@@ -20,8 +34,13 @@ class DatasetSpec:
     """One data set: how its annotation is read, what it officially holds, how it is trained and tested."""
 
     name: str
+    """`data.name`."""
     title: str
-    read: Callable[[Path, int], Annotation]
+    """Its full name, as reports and lists print it."""
+    published_name: str = ""
+    """What the paper's tables call it; "": it is in none of them."""
+    origin: Origin = "published"
+    read: Callable[[Path, int], Annotation] = no_annotation
     """(folder of the annotation files, split) to classes and videos."""
     splits: tuple[int, ...] = (1,)
     """Official split numbers."""
@@ -37,8 +56,11 @@ class DatasetSpec:
     """Pairs of 0-based labels that a mirror turns into each other."""
     copies_differ: bool = False
     """Videos have vanished from the source, so a missing file is no fault of this copy."""
+    layout: SourceLayout = "any_folder"
     source_names: Callable[[str], tuple[str, ...]] = same_name
     """Names without suffix under which copies keep a video, given the published one."""
+    class_folder: Callable[[str], str] = str
+    """The class's folder as published, given the folder of a copy."""
     ignore_case: bool = False
     """The publisher's lists and file names differ in letter case."""
     note: str = ""

@@ -14,6 +14,7 @@ from cdkd.data.annotations.annotation import (
     require_annotation,
     unique,
 )
+from cdkd.data.annotations.spec import DatasetSpec
 from cdkd.data.manifest import DatasetError, LabelledVideo, Part
 
 _WHAT = "the label files (labels.json, train.json, validation.json)"
@@ -109,3 +110,17 @@ def _items(path: Path) -> Iterator[tuple[Line, dict[str, Any]]]:
 
 def _video(item: dict[str, Any], label: int, part: Part) -> LabelledVideo:
     return LabelledVideo(f"{item['id']}.webm", label, "", part)
+
+
+SPEC = DatasetSpec(
+    name="ssv2",
+    title="Something-Something V2",
+    published_name="SSV2",
+    read=read_ssv2,
+    num_classes=174,
+    counts={1: {"train": 168_913, "test": 24_777, "unused": 27_157}},
+    views=(2, 3),
+    flip="swap",
+    # pulling, pushing, turning the camera: from left to right and from right to left
+    swapped_labels=((86, 87), (93, 94), (166, 167)),
+)

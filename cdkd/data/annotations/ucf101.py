@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cdkd.data.annotations.annotation import Annotation, Line, read_lines, require_annotation, unique
+from cdkd.data.annotations.spec import DatasetSpec
 from cdkd.data.manifest import LabelledVideo, Part
 
 _WHAT = "UCF101TrainTestSplits-RecognitionTask"
@@ -55,3 +56,21 @@ def _read_row(line: Line, part: Part, classes: tuple[str, ...], labels: dict[str
     match = _GROUP.search(Path(name).stem)
     group = f"{classes[label]}_{match[1]}" if match else ""
     return LabelledVideo(f"{classes[label]}/{name}", label, group, part)
+
+
+# The paper gives no views for UCF-101 and HMDB-51; 10 x 3 is what the TDN teacher's authors use.
+SPEC = DatasetSpec(
+    name="ucf101",
+    title="UCF-101",
+    published_name="UCF-101",
+    read=read_ucf101,
+    splits=(1, 2, 3),
+    num_classes=101,
+    counts={
+        1: {"train": 9537, "test": 3783},
+        2: {"train": 9586, "test": 3734},
+        3: {"train": 9624, "test": 3696},
+    },
+    views=(10, 3),
+    ignore_case=True,
+)

@@ -46,6 +46,11 @@ class DoneLog:
         """What is known of a published path."""
         return self._finished.get(path)
 
+    @property
+    def finished(self) -> tuple[Finished, ...]:
+        """All that is known."""
+        return tuple(self._finished.values())
+
     def add(self, finished: Finished) -> None:
         """Records a video.
 

@@ -12,8 +12,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from cdkd.data.annotations.folder import folder_root
 from cdkd.data.annotations.spec import DatasetSpec
 from cdkd.data.manifest import DatasetError, Manifest
@@ -30,6 +28,7 @@ from cdkd.data.preparation.transcoding import (
 )
 from cdkd.data.preparation.worklist import Worklist, make_worklist
 from cdkd.data.source_files import SourceFiles
+from cdkd.file_lock import FileLock
 
 WORK_FOLDER = ".prepare"
 
@@ -62,6 +61,9 @@ class PrepareJob:
     """Share of broken videos above which no manifest is written."""
     wait: bool = False
     """Wait for another preparation of the same shard to end instead of refusing."""
+    removes_unlisted: bool = False
+    """Delete transcoded videos that the annotation no longer lists; not where splits or parts are prepared one after
+    the other into one output."""
 
 
 @dataclass(frozen=True)
@@ -93,13 +95,16 @@ def prepare(job: PrepareJob, progress: ProgressCallback = silent) -> PrepareRepo
     _refuse_overlap(job)
     work = job.output / WORK_FOLDER
     try:
-        work.mkdir(parents=True, exist_ok=True)
-        with FileLock(work / f"{job.shard.name}.lock", timeout=-1 if job.wait else 0):
+        lock = FileLock(work / f"{job.shard.name}.lock")
+        if not lock.acquire(wait=job.wait):
+            raise DatasetError(
+                f"{job.output}: another preparation is writing to it; wait for its end, or share the work with "
+                f"--shard I/N"
+            )
+        try:
             return _prepare_locked(job, work, progress)
-    except Timeout as error:
-        raise DatasetError(
-            f"{job.output}: another preparation is writing to it; wait for its end, or share the work with --shard I/N"
-        ) from error
+        finally:
+            lock.release()
     except OSError as error:
         if is_disk_full(error):
             raise disk_full_error(job.output) from error
@@ -196,6 +201,9 @@ def _finish(job: PrepareJob, worklist: Worklist, work: Path, run: _Run, result: 
         whole = merge_shards(results) if is_complete else result
         acceptable = whole.is_acceptable(job.max_broken)
         manifests = worklist.write(job.output, whole, acceptable) if is_complete else {}
+        if manifests and job.removes_unlisted:
+            # After the manifest, which must never list what is gone.
+            worklist.remove_unlisted(job.output)
     return PrepareReport(
         output=job.output,
         num_kept=run.num_kept,

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import io
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -16,11 +17,12 @@ from cdkd.data.preparation.transcoding import TranscodeSettings
 from cdkd.data.source_files import VIDEO_SUFFIXES
 
 QUARANTINE_NAME = "quarantine.csv"
+VIDEOS_FOLDER = "videos"
 
 
 @dataclass(frozen=True)
 class Worklist:
-    """The videos that are wanted; built by `make_plan`."""
+    """The videos that are wanted; built by `make_worklist`."""
 
     spec: DatasetSpec
     annotations: Mapping[int, Annotation]
@@ -45,6 +47,16 @@ class Worklist:
         manifests = {split: self._manifest(output, split, result) for split in self.annotations}
         write_splits(output, manifests)
         return manifests
+
+    def remove_unlisted(self, output: Path) -> None:
+        """Deletes the transcoded videos that are no longer listed, and the folders that this leaves empty."""
+        listed = {output / target for target in self.targets.values()}
+        for file in (output / VIDEOS_FOLDER).rglob("*.mp4"):
+            if file not in listed:
+                file.unlink(missing_ok=True)
+        for folder, _, _ in os.walk(output / VIDEOS_FOLDER, topdown=False):
+            if not os.listdir(folder):
+                os.rmdir(folder)
 
     def _manifest(self, output: Path, split: int, result: ShardResult) -> Manifest:
         annotation = self.annotations[split]
@@ -114,7 +126,7 @@ def _targets(paths: Sequence[str]) -> dict[str, str]:
     seen: dict[str, int] = {}
     for name in bare.values():
         seen[name] = seen.get(name, 0) + 1
-    return {path: f"videos/{name if seen[name] == 1 else path}.mp4" for path, name in bare.items()}
+    return {path: f"{VIDEOS_FOLDER}/{name if seen[name] == 1 else path}.mp4" for path, name in bare.items()}
 
 
 def _without_suffix(path: str) -> str:

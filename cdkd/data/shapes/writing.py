@@ -3,15 +3,15 @@
 import hashlib
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from filelock import FileLock
-
+from cdkd.callbacks import Progress
 from cdkd.data.home import cdkd_home
 from cdkd.data.manifest import LabelledVideo, Manifest, has_manifest, make_manifest, read_manifest, write_manifest
 from cdkd.data.shapes.rendering import CLASSES, ShapesClipKey, render_clip, shapes_clip_keys
+from cdkd.file_lock import FileLock
 from cdkd.settings import ShapesSettings
 from cdkd.video.transcode import encode_frames
 
@@ -27,7 +27,13 @@ def shapes_folder(settings: ShapesSettings) -> Path:
     return cdkd_home() / "shapes" / f"v{settings.version}-{settings.frame_size}px-{digest}"
 
 
-def prepare_shapes(settings: ShapesSettings, progress: Callable[[float], None] = lambda fraction: None) -> Manifest:
+def shapes_version(settings: ShapesSettings) -> str:
+    """Sixteen hexadecimal digits that settings of equal videos share, whether or not they were made yet."""
+    made_by = f"{settings.model_dump_json()} {GOP_LENGTH} {QUANTISER} {FRAMES_PER_SECOND}"
+    return hashlib.sha256(made_by.encode()).hexdigest()[:16]
+
+
+def prepare_shapes(settings: ShapesSettings, progress: Progress = lambda fraction: None) -> Manifest:
     """The data set's manifest; its videos are generated where they are missing.
 
     Processes that ask at once wait for the one that generates; a killed generation goes on where it stopped.
@@ -45,7 +51,7 @@ def prepare_shapes(settings: ShapesSettings, progress: Callable[[float], None] =
     return read_manifest(folder)
 
 
-def _generate(settings: ShapesSettings, folder: Path, progress: Callable[[float], None]) -> Manifest:
+def _generate(settings: ShapesSettings, folder: Path, progress: Progress) -> Manifest:
     keys = list(shapes_clip_keys(settings))
     for part in {key.part for key in keys}:
         (folder / part).mkdir(exist_ok=True)
