@@ -1,21 +1,36 @@
-"""A lease is an `flock` on a file: the kernel gives it back when its holder dies, however it dies."""
+"""A lock between processes: an `flock` on a file, which the kernel gives back when its holder dies, however it dies.
+
+Waiting costs no polling, and whether a lock is free can be asked without taking it.
+"""
 
 import fcntl
 import os
+import threading
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import ClassVar, Self
 
 
 class FileLock:
-    """Holds a file's lock from `take` to `release`, or to the end of the process."""
+    """Holds a file's lock from `acquire` to `release`, or to the end of the process; as a context manager it waits."""
+
+    _holders: ClassVar[dict[Path, tuple[int, int]]] = {}
+    """Path to process and thread, of the locks that this process holds."""
 
     def __init__(self, file: Path) -> None:
-        self._file = file
+        self._file = file.absolute()
         self._descriptor: int | None = None
 
     def acquire(self, wait: bool = False) -> bool:
-        """Takes the lease; False when somebody else holds it (never with `wait`)."""
+        """Takes the lock; False when somebody else holds it (never with `wait`).
+
+        Raises:
+            RuntimeError: this very thread holds it already, and would wait for itself for ever.
+            OSError: the file cannot be made.
+        """
+        this = os.getpid(), threading.get_ident()
+        if wait and self._holders.get(self._file) == this:
+            raise RuntimeError(f"{self._file}: this thread holds the lock already")
         self._file.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT, 0o644)
         try:
@@ -27,13 +42,18 @@ class FileLock:
             os.close(descriptor)
             raise
         self._descriptor = descriptor
+        self._holders[self._file] = this
         return True
 
     def release(self) -> None:
-        """Gives the lease back; the file stays, since removing it would let two holders lock two files."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+        """Gives the lock back; the file stays, since removing it would let two holders lock two files."""
+        # Forgotten first: another thread may take this object the moment that the kernel has the lock back.
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            self._holders.pop(self._file, None)
+            # A child that was forked meanwhile has the descriptor too, and closing ours alone would leave it locked.
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+            os.close(descriptor)
 
     def __enter__(self) -> Self:
         self.acquire(wait=True)
@@ -46,7 +66,7 @@ class FileLock:
 
 
 def is_free(file: Path) -> bool:
-    """Nobody holds the lease at this moment. Asking does not take it, so that two who ask do not see each other."""
+    """Nobody holds the lock at this moment. Asking does not take it, so that two who ask do not see each other."""
     try:
         descriptor = os.open(file, os.O_RDONLY)
     except FileNotFoundError:

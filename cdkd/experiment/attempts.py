@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from cdkd.atomic_write import atomic_write
 from cdkd.experiment.inputs import RunError
+from cdkd.file_lock import FileLock
 from cdkd.tracking.tracker import Tracker
 
 
@@ -26,14 +25,11 @@ class Attempts:
         Raises:
             RunError: another one does.
         """
-        self._folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self._folder / "attempt.lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout as error:
+        if not lock.acquire():
             raise RunError(
                 f"{self._folder}: another process is at this very training; wait for it, or change a setting"
-            ) from error
+            )
         try:
             yield
         finally:

@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
-from filelock import FileLock
-
 from cdkd.errors import CdkdError
 from cdkd.experiment.build import StudentRun, assemble
 from cdkd.experiment.description import student_description
 from cdkd.experiment.paths import MODEL_NAME, streams_folder, streams_of
+from cdkd.file_lock import FileLock
 from cdkd.models.weights.checkpoints import save_model
 from cdkd.settings import RunConfig
 from cdkd.train.engine import FitConfig, fit

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import cast
 
 import torch
-from filelock import FileLock
 from torch import Tensor
 
 from cdkd.callbacks import Log, Progress
@@ -21,6 +20,7 @@ from cdkd.experiment.inputs import ClipInputs, choose_device
 from cdkd.experiment.loss_modules import TeacherObjective
 from cdkd.experiment.paths import MODEL_NAME, teacher_folder
 from cdkd.experiment.teacher_geometry import build_own_teacher, num_time_steps, teacher_channels
+from cdkd.file_lock import FileLock
 from cdkd.models.teacher.ensemble import TeacherEnsemble
 from cdkd.models.teacher.teacher import FrozenTeacher, Teacher
 from cdkd.models.weights.checkpoints import save_model

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cdkd import __version__
+from cdkd.file_lock import FileLock
 from cdkd.run_status import RunStatus
 from cdkd.tracking import tags
 from cdkd.tracking.provenance import provenance
@@ -84,8 +85,6 @@ class MlflowTracker:
         Raises:
             TrackingError: the store is somebody else's or cannot be used, or the study's experiment was deleted in it.
         """
-        from filelock import FileLock
-
         check_store(self.uri)
         file = database_file(self.uri)
         home = self._home if file is None else file.parent / ".cdkd"

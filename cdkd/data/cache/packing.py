@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock, Timeout
 
 from cdkd.atomic_write import atomic_file, atomic_write
 from cdkd.data.cache.gop_index import GopLengths, index_gops
@@ -29,6 +28,7 @@ from cdkd.data.clips.sampling import ClipLayout, gop_positions, usable_gops
 from cdkd.data.manifest import PARTS, LabelledVideo, Manifest, Part
 from cdkd.data.preparation.prepare import ProgressCallback, silent
 from cdkd.data.preparation.transcoding import is_disk_full
+from cdkd.file_lock import FileLock
 from cdkd.process_pool import map_in_processes
 from cdkd.video.frames import VideoError
 from cdkd.video.reader import VideoReader
@@ -118,11 +118,13 @@ def pack(job: PackJob, progress: ProgressCallback = silent) -> PackReport:
     """
     folder = packed_folder(job.root, job.layout, job.accumulated)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / "packing.lock", timeout=0):
+        lock = FileLock(folder / "packing.lock")
+        if not lock.acquire():
+            raise PackedError(f"{folder}: another process is making this cache; wait for its end")
+        try:
             return _pack_locked(job, folder, progress)
-    except Timeout as error:
-        raise PackedError(f"{folder}: another process is making this cache; wait for its end") from error
+        finally:
+            lock.release()
     except OSError as error:
         if is_disk_full(error):
             raise PackedError(

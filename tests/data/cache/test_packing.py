@@ -19,6 +19,7 @@ from cdkd.data.cache.packing import PackJob, pack
 from cdkd.data.clips.sampling import ClipLayout
 from cdkd.data.loading.dataset import ClipDataset, UnreadableError
 from cdkd.data.manifest import LabelledVideo, Manifest, make_manifest
+from cdkd.file_lock import FileLock
 
 LAYOUT = ClipLayout(1, 3, student_window=1, teacher_window=5)
 
@@ -216,8 +217,6 @@ def test_damage_is_named(manifest: Manifest) -> None:
 
 
 def test_two_at_once_and_too_little_space_are_refused(manifest: Manifest, monkeypatch: pytest.MonkeyPatch) -> None:
-    from filelock import FileLock
-
     folder = packed_folder(manifest.root, LAYOUT, True)
     folder.mkdir(parents=True)
     with FileLock(folder / "packing.lock"), pytest.raises(PackedError, match="another process is making this cache"):

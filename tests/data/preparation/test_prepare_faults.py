@@ -15,7 +15,6 @@ from pathlib import Path
 
 import av
 import pytest
-from filelock import FileLock
 from support import faulty_videos
 from support.official_trees import H264, ucf101_tree, write_video
 
@@ -24,6 +23,7 @@ from cdkd.data.manifest import DatasetError, read_manifest
 from cdkd.data.preparation.job_shards import JobShard
 from cdkd.data.preparation.prepare import PrepareJob, prepare
 from cdkd.data.preparation.transcoding import DiskFullError, TranscodeSettings
+from cdkd.file_lock import FileLock
 
 SMALL = TranscodeSettings(width=80, height=64, gop_length=6, quantiser=8)
 

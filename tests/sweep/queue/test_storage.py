@@ -8,7 +8,7 @@ from pathlib import Path
 
 from support.sweeps import wait_until
 
-from cdkd.file_lock import FileLock, is_free
+from cdkd.file_lock import is_free
 from cdkd.sweep.queue.storage import JournalLock, mend
 from cdkd.sweep.queue.study_folder import StudyFolder
 from cdkd.sweep.queue.trial_queue import QueuedTask, TrialQueue
@@ -76,17 +76,3 @@ def test_a_lock_whose_holder_was_killed_costs_no_time(tmp_path: Path) -> None:
     lock.acquire()
     lock.release()
     assert time.monotonic() - began < 1.0
-
-
-def test_a_lease_has_one_holder(tmp_path: Path) -> None:
-    file = tmp_path / "deep" / "lease"
-    assert is_free(file)
-    first, second = FileLock(file), FileLock(file)
-    assert first.acquire()
-    assert not second.acquire()
-    assert not is_free(file)
-    first.release()
-    assert is_free(file)
-    with second:
-        assert not first.acquire()
-    assert first.acquire()
