@@ -1,7 +1,5 @@
 """Every setting of a run, as typed records; imports no torch, so that plans and tables answer at once."""
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
@@ -16,6 +14,12 @@ Texts = Annotated[tuple[str, ...], BeforeValidator(lambda v: tuple(v) if isinsta
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Weight = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
+
+CONTENT = "content."
+"""Followed by the key of a setting that names a file: the hash of its bytes, as logged with a run."""
+
+NAMED_WEIGHTS = frozenset({"random", "pretrain", "imagenet", "kinetics400"})
+"""Starts of a network that are no file."""
 
 TeacherArch = Literal["tsm", "tdn", "mvit_v2_s", "swin3d_t", "s3d", "r2plus1d_18"]
 DatasetName = Literal["shapes", "ucf101", "hmdb51", "kinetics400", "ssv2", "folder"]
@@ -357,10 +361,11 @@ def is_read(key: str, settings: Mapping[str, Any]) -> bool:
 def effective_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Those of a run's dotted settings that can change its result.
 
-    For settings as configured (`flat_settings`) and as logged, by earlier and later versions too.
+    For settings as configured (`flat_settings`) and as logged, by earlier and later versions too. A file whose content
+    was logged counts by that, not by its path.
     """
     on = _switched_on(settings)
-    conditions = {key: _condition(_COUNTS, key) for key in settings}
+    conditions = {key: _condition(_COUNTS, key) for key in settings if f"{CONTENT}{key}" not in settings}
     return {key: settings[key] for key, condition in conditions.items() if condition is None or condition[1](on, key)}
 
 
@@ -368,25 +373,6 @@ def when_effective(key: str) -> str:
     """When a setting can change a result, as words: always, never, or under which condition."""
     condition = _condition(_COUNTS, key)
     return "always" if condition is None else condition[0]
-
-
-def _digest(values: Any) -> str:
-    text = json.dumps(values, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-def cell_identity(config: RunConfig) -> str:
-    """Twelve hexadecimal digits that two runs share exactly when their results must be equal.
-
-    Made of `effective_settings` and of the data set's folder, which stands for what lies in it.
-    """
-    return _digest({**effective_settings(flat_settings(config)), "data.root": config.data.root})
-
-
-def teacher_identity(config: RunConfig) -> str:
-    """Identity of the teacher that a run needs: its own settings, the data it learns from, the clip's geometry."""
-    data = config.data.model_dump(mode="json", exclude={"cache", "motion"})
-    return _digest({"teacher": config.teacher.model_dump(mode="json"), "data": data})
 
 
 def flat_settings(config: RunConfig) -> dict[str, Any]:

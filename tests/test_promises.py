@@ -8,8 +8,9 @@ from safetensors.torch import load_file
 from support.tiny import BASELINE, tiny
 
 from cdkd.experiment import RUNNER
+from cdkd.experiment.identity import cell_identity
 from cdkd.experiment.student import StudentRun, assemble
-from cdkd.settings import RunConfig, cell_identity
+from cdkd.settings import RunConfig
 
 Logged = dict[int, dict[str, float]]
 

@@ -3,42 +3,7 @@
 import pytest
 from support.tiny import BASELINE, tiny
 
-from cdkd.settings import active_losses, cell_identity, effective_settings, flat_settings, is_read, when_effective
-
-OFF = {"distill__spatial__enabled": False, "distill__temporal__enabled": False}
-
-
-@pytest.mark.parametrize(
-    ("rest", "changed"),
-    [
-        ({}, {"runtime__num_workers": 3, "runtime__device": "cuda", "runtime__channels_last": False}),
-        ({}, {"data__cache": "off"}),
-        ({}, {"evaluation__batch_size": 7}),
-        ({}, {"evaluation__every_epochs": 3}),
-        (OFF, {"teacher__seed": 5, "teacher__train__epochs": 9}),
-        (OFF, {"distill__spatial__weight": 0.5}),
-        ({"distill__spatial__weight": 0.0}, {"distill__spatial__form": "literal"}),
-        (BASELINE, {"student__gate": "uniform", "student__attention_dim": 8, "teacher__arch": "tdn"}),
-    ],
-)
-def test_what_cannot_change_a_result_changes_no_identity(rest: dict[str, object], changed: dict[str, object]) -> None:
-    assert cell_identity(tiny(**rest, **changed)) == cell_identity(tiny(**rest))
-
-
-@pytest.mark.parametrize(
-    ("rest", "changed"),
-    [
-        ({}, {"seed": 2}),
-        ({}, {"data__input_size": 48}),
-        ({}, {"teacher__seed": 5}),
-        ({}, {"distill__temporal__form": "literal"}),
-        (OFF, {"teacher__arch": "tdn"}),
-        (OFF, {"student__gate": "uniform"}),
-        ({"evaluation__select": "best_validation"}, {"evaluation__every_epochs": 3}),
-    ],
-)
-def test_what_can_change_a_result_changes_the_identity(rest: dict[str, object], changed: dict[str, object]) -> None:
-    assert cell_identity(tiny(**rest, **changed)) != cell_identity(tiny(**rest))
+from cdkd.settings import active_losses, effective_settings, flat_settings, is_read, when_effective
 
 
 def test_losses_are_read_from_what_was_logged_whoever_knows_them() -> None:

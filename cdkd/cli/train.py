@@ -91,8 +91,9 @@ def student(overrides: tuple[str, ...], output: Path | None, study: str, trackin
     """
     from cdkd.config import build_record, merge_dotted
     from cdkd.experiment.distributed import launched_processes
+    from cdkd.experiment.identity import cell_identity
     from cdkd.experiment.standalone import CHECKPOINT, copy_checkpoint, train_student
-    from cdkd.settings import RunConfig, cell_identity
+    from cdkd.settings import RunConfig
 
     config = build_record(RunConfig, merge_dotted({}, _read(overrides)))
     folder = _FOLDER / cell_identity(config)

@@ -5,10 +5,11 @@ from typing import Any
 
 from cdkd.data.manifest import Manifest
 from cdkd.data.opening import OpenDataset
+from cdkd.experiment.identity import cell_identity, teacher_identity
 from cdkd.experiment.inputs import resolve_evaluation
 from cdkd.experiment.teacher_geometry import num_time_steps, teacher_channels
 from cdkd.models.weights.loading import student_architecture, teacher_architecture
-from cdkd.settings import RunConfig, cell_identity, teacher_identity
+from cdkd.settings import RunConfig
 
 
 def student_description(config: RunConfig, dataset: OpenDataset, metadata: dict[str, str]) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from cdkd.data.home import cdkd_home
-from cdkd.settings import DistillSettings, EvaluationSettings, RunConfig, cell_identity, teacher_identity
+from cdkd.experiment.identity import cell_identity, teacher_identity
+from cdkd.settings import DistillSettings, EvaluationSettings, RunConfig
 
 MODEL_NAME = "model.safetensors"
 

@@ -9,13 +9,14 @@ from pathlib import Path
 
 from cdkd.callbacks import Log
 from cdkd.experiment.attempts import Attempts
+from cdkd.experiment.identity import cell_identity, logged_settings, teacher_identity
 from cdkd.experiment.inputs import RunError
 from cdkd.experiment.outcome import Outcome
 from cdkd.experiment.paths import teacher_folder
 from cdkd.experiment.student import run_student
 from cdkd.experiment.teacher import ensure_teacher
 from cdkd.experiment.teacher_record import teacher_outcome
-from cdkd.settings import RunConfig, cell_identity, flat_settings, teacher_identity
+from cdkd.settings import RunConfig
 from cdkd.tracking.logbook import Logbook, Metrics
 from cdkd.tracking.tracker import RunStart, Tracker
 from cdkd.train.processes import Processes
@@ -42,7 +43,7 @@ def train_teacher(
     """
     if config.teacher.checkpoint is not None:
         raise RunError("teacher.checkpoint is set: there is no teacher to train; leave it out")
-    settings = flat_settings(config)
+    settings = logged_settings(config)
     start = RunStart(
         role="teacher",
         study=study,
@@ -83,7 +84,7 @@ def train_student(
         seed=config.seed,
         attempt=1,
         stage_digest="",
-        settings=flat_settings(config),
+        settings=logged_settings(config),
     )
     if not processes.is_main:
         return run_student(config, folder, _silent, lambda fraction: None, processes)

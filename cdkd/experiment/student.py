@@ -8,11 +8,12 @@ from cdkd.callbacks import Log, Progress
 from cdkd.experiment.build import StudentRun, assemble
 from cdkd.experiment.costs import cost_metadata, student_cost
 from cdkd.experiment.description import student_description
+from cdkd.experiment.identity import teacher_identity
 from cdkd.experiment.outcome import Outcome
 from cdkd.experiment.paths import MODEL_NAME
 from cdkd.experiment.pretraining import ensure_streams
 from cdkd.models.weights.checkpoints import save_model
-from cdkd.settings import RunConfig, teacher_identity
+from cdkd.settings import RunConfig
 from cdkd.train.engine import FitConfig, fit
 from cdkd.train.metrics import Scores
 from cdkd.train.processes import ALONE, Processes

@@ -14,8 +14,9 @@ from support.report_runs import BOTH, METADATA, NO_KD, PLAIN, SPATIAL
 from cdkd.cli.report import command
 from cdkd.config import build_record, merge_dotted
 from cdkd.errors import CdkdError
+from cdkd.experiment.identity import cell_identity
 from cdkd.report import table_text, write_tables
-from cdkd.settings import RunConfig, cell_identity, flat_settings
+from cdkd.settings import RunConfig, flat_settings
 from cdkd.tracking.mlflow_tracker import MlflowTracker
 from cdkd.tracking.tracker import RunStart
 

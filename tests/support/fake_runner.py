@@ -13,8 +13,8 @@ import os
 import time
 from pathlib import Path
 
+from cdkd.experiment.identity import cell_identity, teacher_identity
 from cdkd.experiment.outcome import Outcome
-from cdkd.settings import cell_identity, teacher_identity
 
 EPOCHS = 4
 EPOCH_SECONDS = 0.05

@@ -6,7 +6,8 @@ from typing import Any
 import pandas as pd
 
 from cdkd.config import build_record, merge_dotted
-from cdkd.settings import RunConfig, cell_identity, flat_settings
+from cdkd.experiment.identity import cell_identity
+from cdkd.settings import RunConfig, flat_settings
 
 NO_KD = {"distill.spatial.enabled": False, "distill.temporal.enabled": False}
 PLAIN = {"student.decoder": False, "student.head": "streams", **NO_KD}

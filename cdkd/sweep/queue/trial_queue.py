@@ -144,7 +144,7 @@ class TrialQueue:
         if frozen.state == TrialState.WAITING:
             return "waiting"
         if frozen.state == TrialState.RUNNING:
-            return "stale" if is_free(self.folder.lock(frozen.number)) else "running"
+            return "stale" if is_free(self.folder.lock(frozen._trial_id)) else "running"
         if frozen.state == TrialState.COMPLETE:
             return "diverged" if _noted(frozen, "status") == "diverged" else "finished"
         return "stale" if _noted(frozen, "is_stale") else "failed"

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from cdkd.settings import RunConfig, cell_identity, teacher_identity
+from cdkd.experiment.identity import cell_identity, teacher_identity
+from cdkd.settings import RunConfig
 
 
 @dataclass(frozen=True)

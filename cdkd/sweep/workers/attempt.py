@@ -13,8 +13,9 @@ import yaml
 
 from cdkd.atomic_write import atomic_write
 from cdkd.errors import CdkdError
+from cdkd.experiment.identity import logged_settings
 from cdkd.run_status import RunStatus
-from cdkd.settings import RunConfig, flat_settings
+from cdkd.settings import RunConfig
 from cdkd.sweep.display.progress import ProgressWriter
 from cdkd.sweep.queue.study_folder import read_cell
 from cdkd.sweep.queue.trial_queue import Claim, Trial, TrialQueue
@@ -101,7 +102,7 @@ def _train(work: Path, trial: Trial, cell: Cell, send: Send, runner: CellRunner,
 
 def _run_start(queue: TrialQueue, trial: Trial, cell: Cell) -> RunStart:
     task = trial.task
-    settings = flat_settings(cell.config)
+    settings = logged_settings(cell.config)
     if task.kind == "teacher":
         # A teacher's run is described by what decides the teacher, not by the cell that happened to ask for it.
         settings = {key: value for key, value in settings.items() if key.startswith(("teacher.", "data.", "runtime."))}

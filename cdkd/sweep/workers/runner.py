@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from cdkd.capacity import default_workers
+from cdkd.experiment.identity import is_data_known
 from cdkd.run_status import RunStatus
 from cdkd.sweep.display.event_log import EventLog
 from cdkd.sweep.display.sweep_display import SweepDisplay, SweepStatus
@@ -67,6 +68,7 @@ class _Sweep:
         return Workers(self.folder, self.options.tracking_uri, self.options.runner, threads)
 
     def run(self) -> SweepResult:
+        self._prepare_unknown_data()
         status: RunStatus = "killed"
         with shield():
             self.tracker.prepare([stage.name for stage in self.study.stages])
@@ -182,6 +184,14 @@ class _Sweep:
             [task for task in stage_cells.tasks() if task.id in missing], self.options.retry_failed, gone
         )
         gone -= missing.keys()
+
+    def _prepare_unknown_data(self) -> None:
+        """Makes data sets that do not exist yet before anything is enqueued: a cell's identity holds their version."""
+        unknown = [cell for cell in all_cells(self.known_stages).values() if not is_data_known(cell.config)]
+        for cell in unknown:
+            self._prepare_data(cell)
+        if unknown:
+            self.known_stages = resolve_stages(self.study, self.folder)
 
     def _prepare_data(self, cell: Cell) -> None:
         key = cell.config.data.model_dump_json()

@@ -1,0 +1,96 @@
+"""Who a run and its teacher are: what decides their results, with the content behind paths in the paths' place.
+
+A data set that is moved is the same data set, and a file that is replaced under its name is another one. So of the
+settings that can change a result (`effective_settings`), `data.root` gives way to the version of what lies there, and
+every file of weights to the hash of its bytes. Imports no torch.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from cdkd.config import ConfigError
+from cdkd.data.opening import dataset_version
+from cdkd.settings import CONTENT, NAMED_WEIGHTS, DataSettings, RunConfig, effective_settings, flat_settings
+
+_FILES = ("student.weights", "teacher.checkpoint", "teacher.members", "teacher.weights")
+"""Settings that name files of weights."""
+_NOT_THE_TEACHERS = ("data.cache", "data.motion", "data.residual", "data.root")
+"""What of the data a network that sees raw frames never meets, or cannot tell apart."""
+_UNKNOWN = "not prepared"
+
+
+def cell_identity(config: RunConfig) -> str:
+    """Twelve hexadecimal digits that two runs share exactly when their results must be equal.
+
+    Raises:
+        ConfigError: a file of weights that the run reads is not there.
+        DatasetError: the data set is damaged, or not where the settings say.
+    """
+    return _digest(effective_settings(flat_settings(config)), config.data)
+
+
+def teacher_identity(config: RunConfig) -> str:
+    """The same of the teacher: its own settings, the data it learns from, the clip's geometry."""
+    settings = {
+        key: value
+        for key, value in flat_settings(config).items()
+        if key.startswith(("teacher.", "data.")) and key not in _NOT_THE_TEACHERS
+    }
+    return _digest(settings, config.data)
+
+
+def is_data_known(config: RunConfig) -> bool:
+    """The run's data set has a version: it exists, or follows from its settings alone."""
+    return dataset_version(config.data) is not None
+
+
+def logged_settings(config: RunConfig) -> dict[str, Any]:
+    """Every setting by its dotted key, and under `content.<key>` the hash of each file that the run reads.
+
+    So that a table can tell runs apart whose files had one name, and join those whose one file had two.
+    """
+    settings = flat_settings(config)
+    contents = contents_of(effective_settings(settings))
+    return {**settings, **{f"{CONTENT}{key}": digest for key, digest in contents.items()}}
+
+
+def contents_of(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Hash of the files behind those of the dotted settings that name any, by key.
+
+    Raises:
+        ConfigError: a file is not there.
+    """
+    found = {}
+    for key in _FILES:
+        value = settings.get(key)
+        paths = value if isinstance(value, list | tuple) else [] if value is None or value in NAMED_WEIGHTS else [value]
+        if paths:
+            found[key] = " ".join(_file_digest(key, path) for path in paths)
+    return found
+
+
+def _digest(settings: Mapping[str, Any], data: DataSettings) -> str:
+    version = dataset_version(data) or _UNKNOWN
+    text = json.dumps({**settings, **contents_of(settings), "data.version": version}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _file_digest(key: str, path: str) -> str:
+    try:
+        status = os.stat(path)
+    except OSError as error:
+        remedy = "import one with `cdkd teacher import`" if key == "teacher.checkpoint" else "name a file that is there"
+        raise ConfigError(f"{key}: {path} does not exist ({error.strerror}); {remedy}") from error
+    return _hash(Path(path), status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=256)
+def _hash(path: Path, size: int, modified_ns: int) -> str:
+    """Of a file's bytes; read again only when its size or time of change differ."""
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()[:16]

@@ -1,0 +1,135 @@
+"""Who a run is: content counts, places do not."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from support.tiny import BASELINE, tiny
+from support.videos import clip, moving_texture
+
+from cdkd.config import ConfigError
+from cdkd.experiment.identity import cell_identity, contents_of, is_data_known, logged_settings, teacher_identity
+from cdkd.settings import RunConfig, effective_settings, flat_settings
+
+OFF = {"distill__spatial__enabled": False, "distill__temporal__enabled": False}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A plain folder of videos: two classes, three videos each."""
+    monkeypatch.setenv("CDKD_HOME", str(tmp_path / "home"))
+    for name in ("jump", "kick"):
+        for number in range(3):
+            target = tmp_path / "videos" / name / f"{number}.mp4"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            clip(target, moving_texture(13, 32, 48, seed=number + 10 * (name == "kick")))
+    return tmp_path / "videos"
+
+
+def on(folder: Path, **changes: object) -> RunConfig:
+    return tiny(data__name="folder", data__root=str(folder), **changes)
+
+
+def both(config: RunConfig) -> tuple[str, str]:
+    return cell_identity(config), teacher_identity(config)
+
+
+def test_a_folder_that_is_moved_is_the_same_data_set(folder: Path) -> None:
+    before = both(on(folder))
+    moved = folder.rename(folder.with_name("elsewhere"))
+    assert both(on(moved)) == before
+
+
+def test_a_video_that_is_replaced_makes_other_cells_and_another_teacher(folder: Path) -> None:
+    before = both(on(folder))
+    shutil.copyfile(folder / "kick/1.mp4", folder / "jump/0.mp4")
+    after = both(on(folder))
+    assert after[0] != before[0] and after[1] != before[1]
+
+
+def test_a_class_that_is_renamed_or_added_makes_other_cells_and_another_teacher(folder: Path) -> None:
+    identities = [both(on(folder))]
+    (folder / "kick").rename(folder / "punch")
+    identities.append(both(on(folder)))
+    shutil.copytree(folder / "punch", folder / "zoom")
+    identities.append(both(on(folder)))
+    assert len({cell for cell, _ in identities}) == len({teacher for _, teacher in identities}) == 3
+
+
+def test_the_embedded_data_set_is_known_before_it_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CDKD_HOME", str(tmp_path))
+    config = tiny()
+    before = both(config)
+    assert is_data_known(config) and not any(tmp_path.iterdir())
+    assert both(tiny(data__shapes__seed=1)) != before
+
+
+def test_a_file_of_weights_enters_by_its_bytes(tmp_path: Path) -> None:
+    one, same, other = (tmp_path / name for name in ("a.safetensors", "b.safetensors", "c.safetensors"))
+    one.write_bytes(b"weights"), same.write_bytes(b"weights"), other.write_bytes(b"others")
+    for key in ("teacher__checkpoint", "teacher__weights", "student__weights"):
+        identities = [cell_identity(tiny(**{key: str(file)})) for file in (one, same, other)]
+        assert identities[0] == identities[1] != identities[2], key
+    members = [cell_identity(tiny(teacher__members=[str(one), str(file)])) for file in (same, other)]
+    assert members[0] != members[1]
+    # Another file under the old name.
+    before = cell_identity(tiny(teacher__checkpoint=str(one)))
+    one.write_bytes(b"retrained")
+    assert cell_identity(tiny(teacher__checkpoint=str(one))) != before
+
+
+def test_a_file_that_is_not_there_is_refused_where_it_is_read(tmp_path: Path) -> None:
+    missing = str(tmp_path / "none.safetensors")
+    with pytest.raises(ConfigError, match=r"teacher\.checkpoint: .*none\.safetensors does not exist"):
+        cell_identity(tiny(teacher__checkpoint=missing))
+    assert cell_identity(tiny(teacher__checkpoint=missing, **OFF)) == cell_identity(tiny(**OFF))
+    assert contents_of(flat_settings(tiny(**BASELINE))) == {}
+
+
+@pytest.mark.parametrize(
+    ("rest", "changed"),
+    [
+        ({}, {"runtime__num_workers": 3, "runtime__device": "cuda", "runtime__channels_last": False}),
+        ({}, {"data__cache": "off"}),
+        ({}, {"evaluation__batch_size": 7}),
+        ({}, {"evaluation__every_epochs": 3}),
+        (OFF, {"teacher__seed": 5, "teacher__train__epochs": 9}),
+        (OFF, {"distill__spatial__weight": 0.5}),
+        ({"distill__spatial__weight": 0.0}, {"distill__spatial__form": "literal"}),
+        (BASELINE, {"student__gate": "uniform", "student__attention_dim": 8, "teacher__arch": "tdn"}),
+    ],
+)
+def test_what_cannot_change_a_result_changes_no_identity(rest: dict[str, object], changed: dict[str, object]) -> None:
+    assert cell_identity(tiny(**rest, **changed)) == cell_identity(tiny(**rest))
+
+
+@pytest.mark.parametrize(
+    ("rest", "changed"),
+    [
+        ({}, {"seed": 2}),
+        ({}, {"data__input_size": 48}),
+        ({}, {"teacher__seed": 5}),
+        ({}, {"distill__temporal__form": "literal"}),
+        (OFF, {"teacher__arch": "tdn"}),
+        (OFF, {"student__gate": "uniform"}),
+        ({"evaluation__select": "best_validation"}, {"evaluation__every_epochs": 3}),
+    ],
+)
+def test_what_can_change_a_result_changes_the_identity(rest: dict[str, object], changed: dict[str, object]) -> None:
+    assert cell_identity(tiny(**rest, **changed)) != cell_identity(tiny(**rest))
+
+
+def test_a_teacher_does_not_depend_on_what_only_students_read() -> None:
+    same = {"data__motion": "per_frame", "student__arch": "tdn", "seed": 4, "distill__spatial__weight": 3.0}
+    assert teacher_identity(tiny(**same)) == teacher_identity(tiny())
+    assert teacher_identity(tiny(teacher__train__epochs=9)) != teacher_identity(tiny())
+    assert teacher_identity(tiny(data__frames_per_gop=3)) != teacher_identity(tiny())
+
+
+def test_a_table_tells_files_apart_by_their_bytes(tmp_path: Path) -> None:
+    one, same, other = (tmp_path / name for name in ("a.safetensors", "b.safetensors", "c.safetensors"))
+    one.write_bytes(b"weights"), same.write_bytes(b"weights"), other.write_bytes(b"others")
+    seen = [effective_settings(logged_settings(tiny(teacher__checkpoint=str(file)))) for file in (one, same, other)]
+    assert seen[0] == seen[1] != seen[2] and "teacher.checkpoint" not in seen[0]
+    # What a run logged before contents were.
+    assert effective_settings(flat_settings(tiny(teacher__checkpoint="x")))["teacher.checkpoint"] == "x"
