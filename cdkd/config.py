@@ -161,18 +161,19 @@ def parse_override(text: str, option: str = "--set") -> tuple[str, Any]:
 
     Args:
         text: what was given.
-        option: where; errors name it.
+        option: where, for the error.
 
     Raises:
         ConfigError: no `=`, an empty key, or a value that is not YAML.
     """
     key, sign, value = text.partition("=")
+    place = f"{option} {text}".strip()
     if not sign or not key.strip():
-        raise ConfigError(f"{option} {text}: expected dotted.key=value, for example train.epochs=10")
+        raise ConfigError(f"{place}: expected dotted.key=value, for example train.epochs=10")
     try:
         return key.strip(), yaml.safe_load(value)
     except yaml.YAMLError as error:
-        raise ConfigError(f"{option} {text}: the value is not valid YAML") from error
+        raise ConfigError(f"{place}: the value is not valid YAML") from error
 
 
 def merge_dotted(values: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:

@@ -59,7 +59,7 @@ def test_an_installed_wheel_finds_its_studies_from_any_folder(wheel: zipfile.Zip
     wheel.extractall(tmp_path / "installed")
     (tmp_path / "elsewhere").mkdir()
     environment = {**os.environ, "PYTHONPATH": str(tmp_path / "installed")}
-    command = [sys.executable, "-m", "cdkd.cli", "plan", "ablation"]
+    command = [sys.executable, "-m", "cdkd", "plan", "ablation"]
     done = subprocess.run(command, cwd=tmp_path / "elsewhere", env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "10 cells: 10 waiting" in done.stdout

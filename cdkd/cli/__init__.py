@@ -1,11 +1,14 @@
 """The command line: each command lives in its own module and is imported only when it is called."""
 
+import errno
 import importlib
 import sys
+from typing import NoReturn
 
 import click
 
 from cdkd import __version__
+from cdkd.cli.command_group import CommandGroup
 
 # command: (module, one-line help). The help stands here so that `cdkd --help` imports nothing else.
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -23,20 +26,37 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "bench": ("cdkd.cli.bench", "Benchmarks, as ratios against named alternatives."),
 }
 
+_INTERRUPTED = 130
+"""What a shell reports of a program that control-C ended."""
 
-class LazyGroup(click.Group):
+_REFUSALS = {
+    errno.EACCES,
+    errno.EEXIST,
+    errno.EISDIR,
+    errno.ENOSPC,
+    errno.ENOTDIR,
+    errno.EPERM,
+    errno.EROFS,
+}
+"""The file system does not let us: whoever gave the path can mend that."""
+
+
+class LazyGroup(CommandGroup):
     """A group whose commands are imported on first use, so that help answers at once."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
+        """Their names, in the order of the table."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of this name, imported now; None where there is none."""
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = importlib.import_module(COMMANDS[cmd_name][0]).command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Lists them without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
@@ -56,11 +76,29 @@ def group() -> None:
 
 
 def main() -> None:
-    """Entry point of the `cdkd` command: expected errors print one line and exit with 1."""
+    """Entry point of the `cdkd` command; ends the process with 0, with 1 for a failure, with 2 for a usage error."""
     from cdkd.errors import CdkdError
 
     try:
-        group(standalone_mode=True)
+        sys.exit(group.main(prog_name="cdkd", standalone_mode=False))
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        _fail(error.format_message(), error.exit_code, getattr(error, "ctx", None))
+    except click.Abort:
+        _fail("interrupted", _INTERRUPTED)
     except CdkdError as error:
-        click.echo(f"cdkd: {error}", err=True)
-        sys.exit(1)
+        _fail(str(error))
+    except OSError as error:
+        # Everything else is a fault of ours and keeps its traceback.
+        if error.errno not in _REFUSALS or error.filename is None:
+            raise
+        _fail(f"{error.filename}: {error.strerror}")
+
+
+def _fail(message: str, exit_code: int = 1, context: click.Context | None = None) -> NoReturn:
+    if context is not None:
+        click.echo(f"{context.get_usage()}\nTry '{context.command_path} --help'.", err=True)
+    click.echo(f"cdkd: {message}", err=True)
+    sys.exit(exit_code)

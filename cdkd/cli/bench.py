@@ -7,9 +7,11 @@ import click
 
 from cdkd.cli.bench_loading import command as loading
 from cdkd.cli.bench_training import command as training
+from cdkd.cli.command_group import CommandGroup
+from cdkd.cli.options import json_option
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=CommandGroup)
 def command() -> None:
     """Benchmarks, as ratios against named alternatives.
 
@@ -29,7 +31,7 @@ command.add_command(loading)
 @command.command()
 @click.argument("videos", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--repeats", type=click.IntRange(1), default=9, show_default=True, help="Turns of each row.")
-@click.option("--json", "as_json", is_flag=True, help="Rows as JSON.")
+@json_option
 def reader(videos: tuple[Path, ...], repeats: int, as_json: bool) -> None:
     """Measure the compressed-domain reader.
 

@@ -6,18 +6,20 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cdkd.cli.options import json_option
+
 if TYPE_CHECKING:
     from cdkd.bench.loading import LoadingReport
 
 
-@click.command(name="loading", context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(name="loading")
 @click.option("--root", type=click.Path(path_type=Path), help="A prepared data set; default: videos made for it.")
 @click.option("--videos", default=4, show_default=True, type=click.IntRange(1), help="How many videos are read.")
 @click.option("--clips", default=8, show_default=True, type=click.IntRange(1), help="Clips of each video.")
 @click.option("--batch-size", default=8, show_default=True, type=click.IntRange(1), help="Clips per batch.")
 @click.option("--workers", default=0, show_default=True, type=click.IntRange(0), help="Processes that read ahead.")
 @click.option("--repeats", default=5, show_default=True, type=click.IntRange(1), help="Measured turns of each row.")
-@click.option("--json", "as_json", is_flag=True, help="The report as JSON.")
+@json_option
 def command(
     root: Path | None, videos: int, clips: int, batch_size: int, workers: int, repeats: int, as_json: bool
 ) -> None:

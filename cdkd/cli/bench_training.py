@@ -5,23 +5,25 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cdkd.cli.options import Choice, json_option, set_option
+
 if TYPE_CHECKING:
     from cdkd.bench.training import Report
 
 
-@click.command(name="training", context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(name="training")
 @click.option(
     "--preset",
     default="shapes",
     show_default=True,
-    type=click.Choice(["shapes", "paper", "lite", "coverage"]),
+    type=Choice(["shapes", "paper", "lite", "coverage"]),
     help="Student and teacher.",
 )
 @click.option("--batch-size", default=4, show_default=True, type=click.IntRange(1), help="Clips per step.")
 @click.option("--repeats", default=5, show_default=True, type=click.IntRange(1), help="Timed steps of each row.")
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="A setting; may be repeated.")
-@click.option("--json", "as_json", is_flag=True, help="The report as JSON.")
-def command(preset: str, batch_size: int, repeats: int, overrides: tuple[str, ...], as_json: bool) -> None:
+@set_option
+@json_option
+def command(preset: str, batch_size: int, repeats: int, settings: tuple[str, ...], as_json: bool) -> None:
     """Measure training and inference of a student and its teacher, on random inputs in memory.
 
     Ratios are to the first row of each group: of inference the teacher, of training the plain three-stream network. The
@@ -38,7 +40,7 @@ def command(preset: str, batch_size: int, repeats: int, overrides: tuple[str, ..
     from cdkd.bench.training import measure_training
     from cdkd.config import parse_override
 
-    report = measure_training(preset, dict(parse_override(text) for text in overrides), batch_size, repeats)
+    report = measure_training(preset, dict(parse_override(text) for text in settings), batch_size, repeats)
     click.echo(json.dumps(asdict(report), indent=2) if as_json else _table(report))
 
 

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import click
 
+from cdkd.cli.command_group import CommandGroup
 from cdkd.cli.data_sets import commands
+from cdkd.cli.options import json_option, output_option
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=CommandGroup)
 def command() -> None:
     """Prepare, check and look at videos and data sets.
 
@@ -16,14 +18,14 @@ def command() -> None:
     Examples:
       cdkd data inspect clip.mp4                 what is in it, and can cdkd read it
       cdkd data show clip.mp4 -o sheet.png       I-frame, motion and residual as a picture
-      cdkd data prepare ucf101 --source UCF-101 --output ucf101-prepared
+      cdkd data prepare ucf101 --source UCF-101 -o prepared/ucf101
       cdkd data check ucf101
     """
 
 
 @command.command()
 @click.argument("video", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
+@json_option
 def inspect(video: Path, as_json: bool) -> None:
     """Say what VIDEO holds and whether and how cdkd reads it.
 
@@ -40,7 +42,7 @@ def inspect(video: Path, as_json: bool) -> None:
 
 @command.command()
 @click.argument("video", type=click.Path(path_type=Path))
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Contact sheet of one GOP (.png, .pdf, .svg).")
+@output_option("Contact sheet of one GOP (.png, .pdf, .svg).")
 @click.option("--mp4", type=click.Path(path_type=Path), help="The whole video: frame, motion and residual in a row.")
 @click.option("--gop", type=click.IntRange(0), help="Which GOP to draw; default: the one with most motion.")
 @click.option("--per-frame", is_flag=True, help="Relative to the frame before instead of the I-frame.")

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
+from cdkd.cli.options import Choice, workers_option
 from cdkd.errors import CdkdError
 
 if TYPE_CHECKING:
@@ -21,16 +22,16 @@ class WindowError(CdkdError):
 
 @click.command()
 @click.option("--root", type=click.Path(path_type=Path), required=True, help="Folder of the prepared data set.")
-@click.option("--part", "parts", multiple=True, type=click.Choice(_PARTS), help="Only this part; may be repeated.")
+@click.option("--part", "parts", multiple=True, type=Choice(_PARTS), help="Only this part; may be repeated.")
 @click.option("--split", type=click.IntRange(1), help="Official split that is packed; default: all.")
 @click.option("--frames-per-gop", default=6, show_default=True, type=click.IntRange(1), help="data.frames_per_gop.")
 @click.option("--student-window", default=1, show_default=True, type=click.IntRange(0), help="TSM: 1, TDN: 5.")
 @click.option("--teacher-window", default=1, show_default=True, type=click.IntRange(0), help="TSM: 1, TDN: 5, none: 0.")
 @click.option(
-    "--motion", default="accumulated", show_default=True, type=click.Choice(["accumulated", "per_frame"]),
+    "--motion", default="accumulated", show_default=True, type=Choice(["accumulated", "per_frame"]),
     help="data.motion.",
 )  # fmt: skip
-@click.option("--workers", type=click.IntRange(min=1), help="Processes; default: one per core.")
+@workers_option
 def cache(
     root: Path,
     parts: tuple[str, ...],

@@ -1,12 +1,15 @@
 """`cdkd data prepare`, `check` and `list`: benchmark data sets and folders of videos."""
 
-from dataclasses import replace
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from cdkd.cli.data_cache import cache
+from cdkd.cli.options import FOLDER, json_option, output_option, workers_option
 from cdkd.errors import CdkdError
 
 if TYPE_CHECKING:
@@ -27,10 +30,10 @@ def _say(text: str) -> None:
 @click.command()
 @click.argument("name", metavar="NAME")
 @click.option("--source", type=_FOLDER, required=True, help="Folder of the videos as published (folder: or a CSV).")
-@click.option("--output", type=_FOLDER, required=True, help="Folder for the prepared data set.")
+@output_option("Folder for the prepared data set.", FOLDER, required=True)
 @click.option("--annotations", type=_FOLDER, help="Folder of the annotation files; default: in the source.")
 @click.option("--split", "splits", multiple=True, help="Only this official split (1, 2, 3) or part (train, test).")
-@click.option("--workers", type=click.IntRange(min=1), help="Processes; default: one per core.")
+@workers_option
 @click.option("--shard", default="1/1", metavar="I/N", show_default=True, help="Do the I-th of N shares.")
 @click.option("--max-broken", type=click.FloatRange(0, 1), default=0.01, show_default=True, help="Share accepted.")
 @click.option("--width", type=click.IntRange(16), default=320, show_default=True, help="Pixels.")
@@ -65,11 +68,11 @@ def prepare(
 
     \b
     Examples:
-      cdkd data prepare ucf101 --source UCF-101 --annotations ucfTrainTestlist --output prepared/ucf101
-      cdkd data prepare kinetics400 --source k400 --output prepared/k400 --shard 3/16
-      cdkd data prepare ssv2 --source ssv2 --output prepared/ssv2 --split test
-      cdkd data prepare folder --source clips --output prepared/clips --cache
-      cdkd data prepare folder --source clips --output prepared/clips --list train=a.txt --list test=b.txt
+      cdkd data prepare ucf101 --source UCF-101 --annotations ucfTrainTestlist -o prepared/ucf101
+      cdkd data prepare kinetics400 --source k400 -o prepared/k400 --shard 3/16
+      cdkd data prepare ssv2 --source ssv2 -o prepared/ssv2 --split test
+      cdkd data prepare folder --source clips -o prepared/clips --cache
+      cdkd data prepare folder --source clips -o prepared/clips --list train=a.txt --list test=b.txt
     """
     from cdkd.cli.video_progress import VideoProgress
     from cdkd.data.annotations.catalog import dataset_spec
@@ -188,7 +191,8 @@ def _end_prepared(name: str, report: "PrepareReport", max_broken: float) -> None
 @click.argument("name", metavar="NAME")
 @click.option("--root", type=_FOLDER, help="Folder of the prepared data set; default: where it was last prepared.")
 @click.option("--digests", is_flag=True, help="Read every file and compare its hash.")
-def check(name: str, root: Path | None, digests: bool) -> None:
+@json_option
+def check(name: str, root: Path | None, digests: bool, as_json: bool) -> None:
     """Compare a prepared data set with the official counts and say what is missing.
 
     Exits with 1 when something is.
@@ -204,7 +208,10 @@ def check(name: str, root: Path | None, digests: bool) -> None:
 
     spec = dataset_spec(name)
     report = check_dataset(spec, locate(spec, root), digests)
-    _print_checked(report, spec.note)
+    if as_json:
+        _say(json.dumps({**asdict(report), "is_complete": report.is_complete}, indent=1, default=str))
+    else:
+        _print_checked(report, spec.note)
     if not report.is_complete:
         raise CdkdError(f"{name}: not complete")
 
@@ -229,17 +236,24 @@ def _print_checked(report: "CheckReport", note: str) -> None:
 
 
 @click.command("list")
-def list_datasets() -> None:
+@json_option
+def list_datasets(as_json: bool) -> None:
     """Show the data sets that are known, their official counts, and where they lie prepared.
 
     \b
-    Example:
+    Examples:
       cdkd data list
+      cdkd data list --json
     """
     from cdkd.data.annotations.catalog import DATASETS
     from cdkd.data.home import cached_folders, known_folders
 
     folders = known_folders()
+    if as_json:
+        places = {name: (*folders.get(name, ()), *cached_folders(name)) for name in DATASETS}
+        records = {name: _record(spec, places[name]) for name, spec in DATASETS.items()}
+        _say(json.dumps(records, indent=1))
+        return
     for name, spec in DATASETS.items():
         _say(f"{name}: {'; '.join(_facts(spec))}")
         prepared, cached = folders.get(name, ()), cached_folders(name)
@@ -264,6 +278,18 @@ def _facts(spec: "DatasetSpec") -> list[str]:
 
 def _gigabytes(folder: Path) -> float:
     return sum(file.stat().st_size for file in folder.rglob("*.mp4")) / 1e9
+
+
+def _record(spec: "DatasetSpec", folders: Sequence[Path]) -> dict[str, object]:
+    return {
+        "title": spec.title,
+        "classes": spec.num_classes,
+        "official": {split: dict(parts) for split, parts in spec.counts.items()},
+        "views": spec.views,
+        "flips": spec.flip,
+        "note": spec.note,
+        "prepared": {str(folder): _state(folder) for folder in folders},
+    }
 
 
 def _state(folder: Path) -> str:

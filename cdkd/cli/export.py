@@ -4,20 +4,20 @@ from pathlib import Path
 
 import click
 
+from cdkd.cli.options import FOLDER, Choice, output_option, tracking_uri_option
 
-@click.command(name="export", context_settings={"help_option_names": ["-h", "--help"]})
+
+@click.command(name="export")
 @click.argument("model", metavar="MODEL")
-@click.option(
-    "-o", "--output", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder to write to."
-)
+@output_option("Folder to write to.", FOLDER, required=True)
 @click.option(
     "--format",
     "formats",
     multiple=True,
-    type=click.Choice(["onnx", "program"]),
+    type=Choice(["onnx", "program"]),
     help="onnx, or program (torch.export); may be repeated.  [default: both]",
 )
-@click.option("--tracking-uri", help="MLflow store.  [default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db]")
+@tracking_uri_option
 def command(model: str, output: Path, formats: tuple[str, ...], tracking_uri: str | None) -> None:
     """Write a trained student (or teacher) as ONNX and as a torch.export program, for batches of any size.
 

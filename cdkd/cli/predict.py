@@ -7,18 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cdkd.cli.options import json_option, tracking_uri_option
+
 if TYPE_CHECKING:
     from cdkd.inference.predict import Prediction
 
 
-@click.command(name="predict", context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(name="predict")
 @click.argument("videos", nargs=-1, required=True, metavar="VIDEO...", type=click.Path(path_type=Path))
 @click.option("--model", required=True, help="A checkpoint, the id of a tracked run, or models:/name/version.")
 @click.option("--top", default=5, show_default=True, type=click.IntRange(1), help="Classes to show.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 ...")
 @click.option("--threads", default=1, show_default=True, type=click.IntRange(1), help="CPU threads of the network.")
-@click.option("--json", "as_json", is_flag=True, help="A list with one record per video.")
-@click.option("--tracking-uri", help="MLflow store.  [default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db]")
+@json_option
+@tracking_uri_option
 def command(
     videos: tuple[Path, ...],
     model: str,

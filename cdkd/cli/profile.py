@@ -5,21 +5,29 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cdkd.cli.options import Choice, json_option
+
 if TYPE_CHECKING:
     from cdkd.bench.profile import Record
 
 
-@click.command(name="profile", context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(name="profile")
 @click.argument("names", nargs=-1)
 @click.option("--size", default=224, show_default=True, type=click.IntRange(32), help="Picture side in pixels.")
 @click.option("--views", default=1, show_default=True, type=click.IntRange(1), help="Views per video (clips x crops).")
 @click.option("--measure", is_flag=True, help="Also measure latency, throughput and memory on this machine.")
 @click.option("--device", default="auto", show_default=True, help="Where to measure: auto, cpu, cuda, cuda:1 ...")
-@click.option("--precision", default="fp32", show_default=True, type=click.Choice(["fp32", "bf16", "fp16"]))
+@click.option(
+    "--precision",
+    default="fp32",
+    show_default=True,
+    type=Choice(["fp32", "bf16", "fp16"]),
+    help="Of the measured pass.",
+)
 @click.option("--batch-size", default=1, show_default=True, type=click.IntRange(1), help="Clips per measured pass.")
 @click.option("--repeats", default=5, show_default=True, type=click.IntRange(1), help="Measured passes.")
 @click.option("--threads", default=0, type=click.IntRange(0), help="CPU threads; 0: as many as PyTorch takes.")
-@click.option("--json", "as_json", is_flag=True, help="A list of records instead of a table.")
+@json_option
 def command(
     names: tuple[str, ...],
     size: int,

@@ -2,11 +2,13 @@
 
 import click
 
+from cdkd.cli.options import tracking_uri_option
 
-@click.command(name="register", context_settings={"help_option_names": ["-h", "--help"]})
+
+@click.command(name="register")
 @click.argument("run_id", metavar="RUN_ID")
 @click.option("--name", required=True, help="The model's name; a new one is made.")
-@click.option("--tracking-uri", help="MLflow store.  [default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db]")
+@tracking_uri_option
 def command(run_id: str, name: str, tracking_uri: str | None) -> None:
     """Register the checkpoint of RUN_ID in MLflow's model registry.
 

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import click
 
+from cdkd.cli.options import Choice, Setting, json_option, output_option, tracking_uri_option
 
-@click.command(name="report", context_settings={"help_option_names": ["-h", "--help"]})
+
+@click.command(name="report")
 @click.option(
     "--table",
     type=click.IntRange(1, 5),
@@ -14,28 +16,30 @@ import click
 )
 @click.option("--study", help="Only the runs of this study.")
 @click.option("--dataset", help="Only the runs on this data set, for example shapes.")
-@click.option("--where", multiple=True, metavar="KEY=VALUE", help="Only runs with this setting; may be repeated.")
+@click.option("--where", multiple=True, type=Setting(), help="Only runs with this setting; may be repeated.")
 @click.option(
     "--format",
     "format_name",
-    type=click.Choice(["text", "markdown", "csv", "latex", "html"]),
+    type=Choice(["text", "markdown", "csv", "latex", "html", "json"]),
     default="text",
     show_default=True,
     help="How the tables are written.",
 )
-@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file, atomically.")
+@json_option
+@output_option("Write to this file.")
 @click.option(
     "--over-videos/--no-over-videos",
     default=None,
     help="Compare rows over test videos too: bootstrap and McNemar.  [default: where there is one seed only]",
 )
-@click.option("--tracking-uri", help="MLflow store.  [default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db]")
+@tracking_uri_option
 def command(
     table: tuple[int, ...],
     study: str | None,
     dataset: str | None,
     where: tuple[str, ...],
     format_name: str,
+    as_json: bool,
     output: Path | None,
     over_videos: bool | None,
     tracking_uri: str | None,
@@ -47,38 +51,26 @@ def command(
       cdkd report --table 4                      the ablation, as text
       cdkd report --table 4 --over-videos        with intervals over test videos
       cdkd report --table 5 --format latex       the lambda search, for a paper
-      cdkd report --format html --output report.html
+      cdkd report --format html -o report.html
       cdkd report --table 4 --study ablation --format csv
       cdkd report --table 4 --where train.epochs=80
     """
+    from cdkd.config import parse_override
     from cdkd.report import load_reports
     from cdkd.report.files import write_atomically
     from cdkd.report.render import render
     from cdkd.report.tables import TABLES
 
-    wanted = dict(_setting(text) for text in where)
+    wanted = dict(parse_override(text) for text in where)
     reports = load_reports(table or tuple(TABLES), tracking_uri, study, dataset, wanted, over_videos)
     shown = [report for found in reports.values() for report in found if table or report.dataset]
     if not shown:
         raise click.ClickException(_nothing_found(study, dataset))
-    text = render(shown, format_name)
+    text = render(shown, "json" if as_json else format_name)
     if output is None:
         click.echo(text, nl=False)
     else:
         click.echo(f"wrote {write_atomically(output, text.encode())}")
-
-
-def _setting(text: str) -> tuple[str, object]:
-    import yaml
-
-    key, sign, value = text.partition("=")
-    try:
-        if sign and key.strip():
-            return key.strip(), yaml.safe_load(value)
-    except yaml.YAMLError:
-        # An unreadable value ends like a missing one.
-        pass
-    raise click.BadParameter(f"{text}: expected dotted.key=value, for example train.epochs=80", param_hint="--where")
 
 
 def _nothing_found(study: str | None, dataset: str | None) -> str:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cdkd.cli.options import Choice, only_option, seeds_option, set_option, tracking_uri_option
+
 if TYPE_CHECKING:
     from cdkd.sweep.study.records import Study
     from cdkd.sweep.workers.result import SweepResult
@@ -17,24 +19,24 @@ REPORTS = Path("reports")
 
 @click.command()
 @click.argument("study")
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override a setting of every cell.")
-@click.option("--only", multiple=True, metavar="AXIS=LABEL", help="Only cells with this label; may be repeated.")
-@click.option("--seeds", default=None, help="A count, or numbers between commas; default: the study's.")
+@set_option
+@only_option
+@seeds_option
 @click.option(
     "--workers",
     type=click.IntRange(min=0),
-    help="Processes; default: one per core, where memory allows; 0: run everything in this process, for a debugger.",
+    help="Processes; 0: run everything in this process, for a debugger.  [default: one per core, where memory allows]",
 )
 @click.option("--retry-failed", is_flag=True, help="Run failed cells again.")
 @click.option(
     "--on-failure",
-    type=click.Choice(["continue", "stop"]),
+    type=Choice(["continue", "stop"]),
     default="continue",
     show_default=True,
     help="What becomes of the other cells when one fails.",
 )
 @click.option("--no-report", is_flag=True, help="Do not print and write the study's tables at the end.")
-@click.option("--tracking-uri", default=None, help="Tracking store; default: MLFLOW_TRACKING_URI, else mlflow.db here.")
+@tracking_uri_option
 @click.option("--runner", default="cdkd.experiment:RUNNER", hidden=True)
 def command(
     study: str,

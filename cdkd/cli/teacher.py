@@ -5,8 +5,11 @@ from pathlib import Path
 
 import click
 
+from cdkd.cli.command_group import CommandGroup
+from cdkd.cli.options import Choice, json_option, output_option
 
-@click.group(name="teacher", context_settings={"help_option_names": ["-h", "--help"]})
+
+@click.group(name="teacher", cls=CommandGroup)
 def command() -> None:
     """Bring published TSM and TDN checkpoints into a run.
 
@@ -19,20 +22,14 @@ def command() -> None:
 
 @command.command(name="import")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--arch", required=True, type=click.Choice(["tsm", "tdn"]), help="Whose network the file holds.")
+@click.option("--arch", required=True, type=Choice(["tsm", "tdn"]), help="Whose network the file holds.")
 @click.option(
     "--num-segments",
     type=click.IntRange(1),
     help="Segments it was trained with; read from the file name (...segment8...) where that says it.",
 )
-@click.option(
-    "-o",
-    "--output",
-    required=True,
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Where to write the checkpoint (.safetensors; its description goes beside it as .json).",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print the whole report: every key and what became of it.")
+@output_option("The checkpoint (.safetensors; its description goes beside it as .json).", required=True)
+@json_option
 def import_command(file: Path, arch: str, num_segments: int | None, output: Path, as_json: bool) -> None:
     """Convert the authors' FILE (.pth, .pth.tar; MMAction2's TSM too) to a teacher checkpoint.
 

@@ -5,17 +5,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cdkd.cli.command_group import CommandGroup
+from cdkd.cli.options import Choice, output_option, set_option, tracking_uri_option
+
 if TYPE_CHECKING:
     from cdkd.tracking.mlflow_tracker import MlflowTracker
 
-_HELP = {"help_option_names": ["-h", "--help"]}
 _FOLDER = Path(".cdkd") / "train"
-_set = click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="A setting; may be repeated.")
 _study = click.option("--study", default="train", show_default=True, help="The run's experiment in MLflow.")
-_uri = click.option("--tracking-uri", help="MLflow store.  [default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db]")
 
 
-@click.group(name="train", context_settings=_HELP)
+@click.group(name="train", cls=CommandGroup)
 def command() -> None:
     """Train one teacher or one student; tracked in MLflow like the cells of a sweep.
 
@@ -23,25 +23,25 @@ def command() -> None:
     Examples:
       cdkd train teacher --arch tsm -o teacher.safetensors
       cdkd train student --set train.epochs=10
-      torchrun --nproc-per-node 2 -m cdkd.cli train student --set train.batch_size=48
+      torchrun --nproc-per-node 2 -m cdkd train student --set train.batch_size=48
     """
 
 
-@command.command(name="teacher", context_settings=_HELP)
-@click.option("--arch", required=True, type=click.Choice(["tsm", "tdn"]))
+@command.command(name="teacher")
+@click.option("--arch", required=True, type=Choice(["tsm", "tdn"]), help="Its network.")
 @click.option(
     "--recipe",
     default="shapes",
     show_default=True,
-    type=click.Choice(["kinetics400", "ssv2", "ucf101", "hmdb51", "shapes"]),
+    type=Choice(["kinetics400", "ssv2", "ucf101", "hmdb51", "shapes"]),
     help="The authors' training on this data set.",
 )
-@_set
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path, dir_okay=False), help="Checkpoint file.")
+@set_option
+@output_option("Checkpoint file.", required=True)
 @_study
-@_uri
+@tracking_uri_option
 def teacher(
-    arch: str, recipe: str, overrides: tuple[str, ...], output: Path, study: str, tracking_uri: str | None
+    arch: str, recipe: str, settings: tuple[str, ...], output: Path, study: str, tracking_uri: str | None
 ) -> None:
     """Train a teacher by a published recipe.
 
@@ -54,7 +54,7 @@ def teacher(
       cdkd train teacher --arch tsm -o teacher.safetensors
       cdkd train teacher --arch tdn --recipe ucf101 --set teacher.weights=k400.safetensors \\
           --set data.root=prepared/ucf101 --set teacher.train.batch_size=32 -o tdn-ucf.safetensors
-      torchrun --nproc-per-node 8 -m cdkd.cli train teacher --arch tsm --recipe kinetics400 -o tsm.safetensors
+      torchrun --nproc-per-node 8 -m cdkd train teacher --arch tsm --recipe kinetics400 -o tsm.safetensors
     """
     from cdkd.experiment.distributed import launched_processes
     from cdkd.experiment.recipes import recipe_config
@@ -63,19 +63,19 @@ def teacher(
 
     if output.suffix != ".safetensors":
         raise ModelError(f"--output {output}: checkpoints end in .safetensors")
-    config = recipe_config(arch, recipe, _read(overrides))
+    config = recipe_config(arch, recipe, _read(settings))
     with launched_processes(config.runtime.device) as processes:
         train_teacher(config, output, _tracker(study, tracking_uri), study, _tell, processes)
         if processes.is_main:
             click.echo(f"written: {output}")
 
 
-@command.command(name="student", context_settings=_HELP)
-@_set
-@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Copy the checkpoint here.")
+@command.command(name="student")
+@set_option
+@output_option("Copy the checkpoint here.")
 @_study
-@_uri
-def student(overrides: tuple[str, ...], output: Path | None, study: str, tracking_uri: str | None) -> None:
+@tracking_uri_option
+def student(settings: tuple[str, ...], output: Path | None, study: str, tracking_uri: str | None) -> None:
     """Train and test the student of one configuration, alone or under torchrun.
 
     Under torchrun the processes share every step's clips: train.batch_size counts all of them. With
@@ -85,7 +85,7 @@ def student(overrides: tuple[str, ...], output: Path | None, study: str, trackin
     \b
     Examples:
       cdkd train student --set train.epochs=10 --set distill.spatial.weight=0.05 -o student.safetensors
-      torchrun --nproc-per-node 4 -m cdkd.cli train student --set data.name=ucf101 --set data.root=prepared/ucf101 \\
+      torchrun --nproc-per-node 4 -m cdkd train student --set data.name=ucf101 --set data.root=prepared/ucf101 \\
           --set student.streams=paper --set student.weights=imagenet --set teacher.checkpoint=tsm.safetensors \\
           --set teacher.backbone=resnet50 --set data.input_size=224
     """
@@ -95,7 +95,7 @@ def student(overrides: tuple[str, ...], output: Path | None, study: str, trackin
     from cdkd.experiment.standalone import CHECKPOINT, copy_checkpoint, train_student
     from cdkd.settings import RunConfig
 
-    config = build_record(RunConfig, merge_dotted({}, _read(overrides)))
+    config = build_record(RunConfig, merge_dotted({}, _read(settings)))
     folder = _FOLDER / cell_identity(config)
     with launched_processes(config.runtime.device) as processes:
         outcome = train_student(config, folder, _tracker(study, tracking_uri), study, _tell, processes)
@@ -110,10 +110,10 @@ def student(overrides: tuple[str, ...], output: Path | None, study: str, trackin
         click.echo(f"written: {output or outcome.artifacts[CHECKPOINT]}")
 
 
-def _read(overrides: tuple[str, ...]) -> dict[str, Any]:
+def _read(settings: tuple[str, ...]) -> dict[str, Any]:
     from cdkd.config import parse_override
 
-    return dict(parse_override(text) for text in overrides)
+    return dict(parse_override(text) for text in settings)
 
 
 def _tracker(study: str, uri: str | None) -> "MlflowTracker":

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import click
 
+from cdkd.cli.options import tracking_uri_option
+
 
 @click.command()
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--tracking-uri", default=None, help="Tracking store; default: MLFLOW_TRACKING_URI, else mlflow.db here.")
+@tracking_uri_option
 @click.option("--runner", default="cdkd.experiment:RUNNER", hidden=True)
 @click.option("--attached", is_flag=True, hidden=True)
 def command(folder: Path, tracking_uri: str | None, runner: str, attached: bool) -> None:

@@ -1,8 +1,9 @@
-"""A report becomes text of one of five formats."""
+"""A report becomes text of one of six formats."""
 
 import base64
 import csv
 import io
+import json
 import re
 import string
 import textwrap
@@ -165,6 +166,21 @@ def render_csv(report: Report) -> str:
     return stream.getvalue()
 
 
+def render_json(reports: Sequence[Report]) -> str:
+    """A list of tables for programs: what a CSV line holds, by name, with the notes."""
+    tables = [
+        {
+            "table": report.table.number,
+            "title": report.title,
+            "measured_on": report.dataset or None,
+            "rows": [{field.name: field.value(row) for field in fields_of(report.table)} for row in report.rows],
+            "notes": list(report.notes),
+        }
+        for report in reports
+    ]
+    return json.dumps(tables, indent=1, ensure_ascii=False) + "\n"
+
+
 _LATEX = {
     "\\": r"\textbackslash{}",
     "&": r"\&",
@@ -260,6 +276,7 @@ FORMATS: dict[str, Callable[[Sequence[Report]], str]] = {
     "csv": _joined(render_csv),
     "latex": _joined(render_latex),
     "html": render_html,
+    "json": render_json,
 }
 
 

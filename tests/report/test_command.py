@@ -121,7 +121,7 @@ def _in_a_process(folder: Path, *arguments: str) -> tuple[subprocess.CompletedPr
     environment = {key: value for key, value in os.environ.items() if key != "MLFLOW_TRACKING_URI"}
     start = time.monotonic()
     done = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "cdkd.cli", "report", *arguments],
+        [sys.executable, "-X", "importtime", "-m", "cdkd", "report", *arguments],
         cwd=folder, env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
     return done, time.monotonic() - start

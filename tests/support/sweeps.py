@@ -61,7 +61,7 @@ class Bench:
         return run_sweep(load_study(file), SweepOptions(tracking_uri(), **settings), self.display)
 
     def start(self, file: Path, *arguments: str) -> "subprocess.Popen[str]":
-        command = [sys.executable, "-m", "cdkd.cli", "sweep", str(file), "--runner", FAKE, *arguments]
+        command = [sys.executable, "-m", "cdkd", "sweep", str(file), "--runner", FAKE, *arguments]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
         return subprocess.Popen(
             command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=self.folder

@@ -79,7 +79,7 @@ def test_a_worker_on_its_own_runs_what_waits_and_ends(bench: Bench) -> None:
     bench.sweep(bench.write(GRID), stop_on_failure=True)
     (bench.fake / "fail-tsm").unlink()
     done = subprocess.run(
-        [sys.executable, "-m", "cdkd.cli", "worker", ".cdkd/grid", "--runner", FAKE],
+        [sys.executable, "-m", "cdkd", "worker", ".cdkd/grid", "--runner", FAKE],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
         capture_output=True,
         text=True,

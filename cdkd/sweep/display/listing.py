@@ -1,11 +1,13 @@
-"""A study's plan as text: every cell with its state, stage by stage."""
+"""A study's plan, as text and as a record: every cell with its state, stage by stage."""
 
 from collections import Counter
 from collections.abc import Mapping
+from typing import Any
 
 from cdkd.sweep.queue.stage_cells import StageCells, all_cells, resolve_stages
 from cdkd.sweep.queue.study_folder import study_folder
 from cdkd.sweep.queue.trial_queue import Trial, TrialQueue
+from cdkd.sweep.study.cell import Cell
 from cdkd.sweep.study.records import Stage, Study
 
 
@@ -23,6 +25,31 @@ def plan_text(study: Study) -> str:
     counts = ", ".join(f"{number} {status}" for status, number in states.items())
     lines += ["", f"{sum(states.values())} cells: {counts}"]
     return "\n".join(lines) + "\n"
+
+
+def plan_record(study: Study) -> dict[str, Any]:
+    """The plan for programs: stages with their cells; a stage whose cells are not known yet has None for them."""
+    folder = study_folder(study.name)
+    trials = TrialQueue(folder).latest() if folder.journal.exists() else {}
+    by_name = {stage_cells.stage.name: stage_cells for stage_cells in resolve_stages(study, folder)}
+    stages = []
+    for stage in study.stages:
+        known = by_name.get(stage.name)
+        cells = None if known is None else [_cell_record(cell, trials.get(cell.id)) for cell in known.cells]
+        taken = dict(known.choice.values) if known is not None and known.choice is not None else {}
+        stages.append({"stage": stage.name, "taken": taken, "cells": cells})
+    return {"study": study.name, "description": study.description, "stages": stages}
+
+
+def _cell_record(cell: Cell, trial: Trial | None) -> dict[str, Any]:
+    return {
+        "cell": cell.id,
+        "label": cell.label,
+        "labels": dict(cell.labels),
+        "seed": cell.seed,
+        "status": _status(trial),
+        "metrics": dict(trial.metrics) if trial is not None and trial.is_done else {},
+    }
 
 
 def _known(stage_cells: StageCells, trials: Mapping[str, Trial]) -> list[str]:

@@ -28,7 +28,7 @@ class _Worker:
 
 def command_of(folder: StudyFolder, tracking_uri: str, runner: str) -> list[str]:
     """The command line of a worker; -P keeps files of the working directory from passing for modules."""
-    command = [sys.executable, "-P", "-m", "cdkd.cli", "worker", str(folder.path), "--attached"]
+    command = [sys.executable, "-P", "-m", "cdkd", "worker", str(folder.path), "--attached"]
     return [*command, "--tracking-uri", tracking_uri, "--runner", runner]
 
 

@@ -1,0 +1,72 @@
+"""Options that several commands share, so that one thing is asked for in one way."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from cdkd.suggestion import hint
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+FILE = click.Path(path_type=Path, dir_okay=False)
+FOLDER = click.Path(path_type=Path, file_okay=False)
+PATH = click.Path(path_type=Path)
+
+
+class Choice(click.Choice[str]):
+    """One of several words; a misspelt one gets the nearest suggested."""
+
+    def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
+        """What is wrong with a word that is none of them."""
+        suggestion = hint(str(value), self.choices, "values")
+        meant = f"; {suggestion}" if suggestion.startswith("did you mean") else ""
+        return f"'{value}' is none of {', '.join(self.choices)}{meant}"
+
+    def get_missing_message(self, param: click.Parameter, ctx: click.Context | None) -> str:
+        """What may be given, on one line."""
+        return f"One of {', '.join(self.choices)}."
+
+
+class Setting(click.ParamType[str]):
+    """`dotted.key=value`, whose value is YAML; the text is passed on as it was given."""
+
+    name = "KEY=VALUE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The text.
+
+        Raises:
+            click.BadParameter: it is no such pair.
+        """
+        from cdkd.config import ConfigError, parse_override
+
+        try:
+            parse_override(value, option="")
+        except ConfigError as error:
+            self.fail(str(error), param, ctx)
+        return str(value)
+
+
+set_option = click.option(
+    "--set", "settings", multiple=True, type=Setting(), help="A setting (cdkd settings lists them); may be repeated."
+)
+tracking_uri_option = click.option(
+    "--tracking-uri",
+    metavar="ADDRESS",
+    help="MLflow store.  [default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db]",
+)
+workers_option = click.option(
+    "--workers", type=click.IntRange(min=1), help="Processes.  [default: one per core that this process may use]"
+)
+only_option = click.option(
+    "--only", multiple=True, metavar="AXIS=LABEL", help="Only cells with this label; may be repeated."
+)
+seeds_option = click.option("--seeds", metavar="N|A,B,...", help="A count, or numbers.  [default: the study's]")
+json_option = click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
+
+
+def output_option(help: str, type: click.Path = FILE, required: bool = False) -> Callable[[Command], Command]:
+    """`-o`: where a command writes to."""
+    return click.option("-o", "--output", type=type, required=required, help=help)
