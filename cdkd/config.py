@@ -66,6 +66,9 @@ def load_document(path: Path) -> Document:
         raise ConfigError(f"{path}:1: a mapping of keys is expected at the top level")
     lines: dict[tuple[str, ...], int] = {}
     _index_lines(path, node, (), lines)
+    for key, line in list(lines.items()):
+        # A dotted key stands where the nested one would.
+        lines.setdefault(tuple(".".join(key).split(".")), line)
     return Document(path, yaml.safe_load(text), lines)
 
 

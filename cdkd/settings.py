@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from cdkd.config import Record, flatten
+from cdkd.config import Record, build_record, flatten, load_document, merge_dotted
 
 Pair = Annotated[tuple[float, float], BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)]
 Steps = Annotated[tuple[int, ...], BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)]
@@ -39,8 +40,11 @@ class ShapesSettings(Record):
     num_frames: Annotated[int, Field(ge=2)] = 12
     """Frames per clip."""
     train_clips_per_class: Count = 10
+    """Clips per class of the training part."""
     validation_clips_per_class: Count = 25
+    """Clips per class of the validation part."""
     test_clips_per_class: Count = 100
+    """Clips per class of the test part."""
     pretrain_clips_per_class: Count = 100
     """Clips per class of the part that the teacher learns from."""
 
@@ -97,6 +101,7 @@ class StudentSettings(Record):
     gate: Literal["softmax", "sigmoid", "uniform"] = "softmax"
     """Attention gate over time: softmax times T, the paper's sigmoid, or constant 1."""
     dropout: Fraction = 0.0
+    """Share of the classifier's inputs that training drops."""
     weights: str = "random"
     """Start of the streams: random, pretrain (this data set's pre-training part), imagenet, or a checkpoint file."""
 
@@ -111,13 +116,19 @@ class OptimizerSettings(Record):
     """How a network is trained."""
 
     epochs: Count = 40
+    """Passes over the training part."""
     batch_size: Count = 24
     """Clips per step, over all processes of a data-parallel training."""
     optimizer: Literal["sgd", "adamw"] = "adamw"
+    """sgd: with momentum; adamw: Adam with decoupled weight decay."""
     learning_rate: Annotated[float, Field(gt=0.0)] = 2e-3
+    """The largest one, after warm-up."""
     momentum: Fraction = 0.9
+    """Of sgd."""
     weight_decay: Weight = 1e-2
+    """Pull of the weights towards 0."""
     schedule: Literal["cosine", "step", "constant"] = "cosine"
+    """Course of the learning rate: to 0 along a cosine, down at `step_epochs`, or level."""
     step_epochs: Steps = ()
     """Epochs at which `step` divides the learning rate by 10."""
     warmup_epochs: Annotated[float, Field(ge=0.0)] = 4.0
@@ -127,8 +138,9 @@ class OptimizerSettings(Record):
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """auto: bf16 on a GPU that has it, else fp32."""
     label_smoothing: Fraction = 0.0
+    """Share of the target that is spread over all classes."""
     accumulate_steps: Count = 1
-    """ClipLoader per optimizer step."""
+    """Batches per optimizer step."""
     classifier_weight_multiplier: Weight = 1.0
     """Learning rate of the classifier's weights relative to the rest (the published TSM: 5)."""
     classifier_bias_multiplier: Weight = 1.0
@@ -145,16 +157,22 @@ class TeacherOptimizerSettings(OptimizerSettings):
     """How a teacher is trained."""
 
     epochs: Count = 20
+    """Passes over what the teacher learns from."""
     batch_size: Count = 32
+    """Clips per step, over all processes of a data-parallel training."""
     learning_rate: Annotated[float, Field(gt=0.0)] = 8e-3
+    """The largest one, after warm-up."""
     warmup_epochs: Annotated[float, Field(ge=0.0)] = 1.0
+    """Linear warm-up from a hundredth of the learning rate."""
 
 
 class TeacherSettings(Record):
     """The raw-domain network, frozen while the student learns."""
 
     arch: TeacherArch = "tsm"
+    """Its network; tdn and tsm are the paper's, the others are torchvision's."""
     backbone: BackboneName = "slim"
+    """ResNet of tsm and tdn; slim suits the embedded data set."""
     shift_div: Annotated[int, Field(ge=3)] = 4
     """TSM: 1/shift_div of the channels moves each way (the published TSM: 8)."""
     num_segments: Annotated[int, Field(ge=0)] = 0
@@ -168,7 +186,9 @@ class TeacherSettings(Record):
     weights: str = "random"
     """Start of its training: random, imagenet, or a file of torchvision weights."""
     seed: int = 0
+    """Of its initial weights and its training; independent of the run's seed."""
     dropout: Fraction = 0.0
+    """Share of the classifier's inputs that training drops."""
     train: TeacherOptimizerSettings = TeacherOptimizerSettings()
 
 
@@ -176,6 +196,7 @@ class SpatialSettings(Record):
     """Spatial knowledge, Eq. 4."""
 
     enabled: bool = True
+    """Whether the term takes part."""
     weight: Weight = 0.1
     """lambda1."""
     form: Literal["normalised", "mean", "literal"] = "normalised"
@@ -186,6 +207,7 @@ class TemporalSettings(Record):
     """Temporal knowledge, Eq. 3, 5 and 6."""
 
     enabled: bool = True
+    """Whether the term takes part."""
     weight: Weight = 1.0
     """lambda2."""
     form: Literal["scaled", "literal"] = "scaled"
@@ -198,9 +220,11 @@ class LogitsSettings(Record):
     """Logits distillation."""
 
     enabled: bool = False
+    """Whether the term takes part."""
     weight: Weight = 1.0
     """lambda3."""
     temperature: Annotated[float, Field(gt=0.0)] = 4.0
+    """By which both networks' logits are divided before the softmax."""
 
 
 class DistillSettings(Record):
@@ -222,6 +246,7 @@ class EvaluationSettings(Record):
     """Frames are resized to this many pixels square before the crop; 0: 256 for crops of 224 and in proportion, where
     the data set is one of the paper's or crops is 3; else data.input_size."""
     batch_size: Count = 100
+    """Clips per step of a test."""
     every_epochs: Annotated[int, Field(ge=0)] = 5
     """Evaluate on the validation part every so many epochs; 0: after the last one only."""
     select: Literal["last", "best_validation"] = "last"
@@ -232,11 +257,13 @@ class RuntimeSettings(Record):
     """What cannot change a result; no part of a cell's identity."""
 
     device: str = "auto"
+    """auto: a GPU where there is one; else cpu, cuda, cuda:1 ..."""
     num_workers: Annotated[int, Field(ge=0)] = 0
     """Processes that decode videos ahead of the training loop."""
     num_threads: Count = 1
     """Threads of the process."""
     checkpoint_every_epochs: Count = 5
+    """How often a training writes what it resumes from."""
     channels_last: bool = True
     """Memory format of the networks; measured faster on CPUs (slim TSM 254 -> 214 ms a step) and on GPUs."""
     compile: bool = False
@@ -249,6 +276,7 @@ class RunConfig(Record):
     """One run's whole configuration."""
 
     seed: int = 0
+    """Of the student's initial weights, the order of its clips, crops and flips."""
     data: DataSettings = DataSettings()
     student: StudentSettings = StudentSettings()
     teacher: TeacherSettings = TeacherSettings()
@@ -256,6 +284,19 @@ class RunConfig(Record):
     train: OptimizerSettings = OptimizerSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     runtime: RuntimeSettings = RuntimeSettings()
+
+    @classmethod
+    def from_yaml(cls, path: Path | str) -> Self:
+        """The configuration of a file that holds settings, nested or by dotted keys; the others keep their defaults.
+
+        Example:
+            config = RunConfig.from_yaml("run.yaml")
+
+        Raises:
+            ConfigError: names file, line and key of every mistake.
+        """
+        document = load_document(Path(path))
+        return build_record(cls, merge_dotted({}, document.values), document)
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -21,6 +21,7 @@ LAYERS = [
         "run_status",
         "seeding",
         "settings",
+        "settings_reference",
         "suggestion",
     },
     {"video", "models", "tracking"},
