@@ -11,10 +11,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from cdkd.config import ConfigError
-from cdkd.settings import RunConfig
+from cdkd.settings import RunConfig, when_effective
 from cdkd.suggestion import hint
-
-_NO_PART_OF_IDENTITY = ("runtime.", "data.cache", "data.root")
 
 _TYPES: dict[Any, str] = {bool: "true or false", int: "whole number", float: "number", str: "text", type(None): "null"}
 
@@ -31,8 +29,8 @@ class Setting:
     choices: tuple[Any, ...]
     """The words to choose from; empty: it is no choice."""
     sentence: str
-    can_change_results: bool
-    """It is part of a cell's identity."""
+    counts: str
+    """When it is part of a cell's identity: always, never, or under which condition."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +41,6 @@ class Group:
     """Dotted; empty: those of the top level."""
     sentence: str
     settings: tuple[Setting, ...]
-
-
-def can_change_results(key: str) -> bool:
-    """Whether two runs that differ in this setting may differ in their results, and so are two cells."""
-    return not key.startswith(_NO_PART_OF_IDENTITY)
 
 
 @cache
@@ -97,7 +90,7 @@ def _setting(key: str, field: FieldInfo) -> Setting:
         values=_values(field.annotation, field.metadata),
         choices=get_args(field.annotation) if get_origin(field.annotation) is Literal else (),
         sentence=" ".join((field.description or "").split()),
-        can_change_results=can_change_results(key),
+        counts=when_effective(key),
     )
 
 

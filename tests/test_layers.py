@@ -30,6 +30,7 @@ LAYERS = [
     {"experiment"},
     {"sweep", "report", "bench"},
     {"cli"},
+    {"__main__"},
 ]
 # Inside a room the same, from the lowest sub-room up. Files that lie flat in the room may be used by all of them.
 SUB_LAYERS = {

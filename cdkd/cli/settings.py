@@ -18,8 +18,8 @@ _PREFACE = """\
 # Settings
 
 Every setting of a run, as `cdkd settings` prints it. Set them with `--set key=value` on the command line, in a study's
-YAML, or with `RunConfig.from_yaml`. Two runs that differ in a setting are two cells with a result each, unless the
-setting is marked *no part of a cell's identity*: that one cannot change a result.
+YAML, or with `RunConfig.from_yaml`. Two runs that differ in a setting are two cells with a result each; what cannot
+change a result, or only under a condition, says so.
 """
 
 
@@ -62,7 +62,7 @@ def _text(groups: "Sequence[Group]") -> str:
     for group in groups:
         lines += [f"{group.key or 'the run'}: {group.sentence}", ""]
         for setting in group.settings:
-            mark = "" if setting.can_change_results else " (no part of a cell's identity)"
+            mark = "" if setting.counts == "always" else f" ({_counts(setting)})"
             lines.append(f"  {setting.key} = {_shown(setting.default)}{mark}")
             for text in (setting.sentence, f"[{setting.values}]"):
                 lines += textwrap.wrap(text, _WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 6)
@@ -81,9 +81,15 @@ def _markdown(groups: "Sequence[Group]") -> str:
 
 
 def _row(setting: "Setting") -> str:
-    mark = "" if setting.can_change_results else " *No part of a cell's identity.*"
+    mark = "" if setting.counts == "always" else f" *{_counts(setting).capitalize()}.*"
     cells = (f"`{setting.key}`", f"`{_shown(setting.default)}`", setting.values, setting.sentence + mark)
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+def _counts(setting: "Setting") -> str:
+    if setting.counts == "never":
+        return "no part of a cell's identity"
+    return f"part of a cell's identity {setting.counts}"
 
 
 def _shown(default: Any) -> str:
