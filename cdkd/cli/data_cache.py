@@ -53,10 +53,10 @@ def cache(
       cdkd data cache --root prepared/ucf101
       cdkd data cache --root prepared/ssv2 --part train --student-window 5 --teacher-window 5
     """
+    from cdkd.capacity import default_workers
     from cdkd.data.cache.packing import PackJob
     from cdkd.data.clips.sampling import ClipLayout
     from cdkd.data.manifest import read_manifest, split_numbers
-    from cdkd.data.preparation.prepare import default_workers
 
     for name, window in (("--student-window", student_window), ("--teacher-window", teacher_window)):
         if window and window % 2 == 0:

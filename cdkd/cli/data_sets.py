@@ -74,10 +74,11 @@ def prepare(
       cdkd data prepare folder --source clips -o prepared/clips --cache
       cdkd data prepare folder --source clips -o prepared/clips --list train=a.txt --list test=b.txt
     """
+    from cdkd.capacity import default_workers
     from cdkd.cli.video_progress import VideoProgress
     from cdkd.data.annotations.catalog import dataset_spec
     from cdkd.data.preparation.job_shards import parse_shard
-    from cdkd.data.preparation.prepare import PrepareJob, default_workers
+    from cdkd.data.preparation.prepare import PrepareJob
     from cdkd.data.preparation.prepare import prepare as run
     from cdkd.data.preparation.transcoding import TranscodeSettings
 

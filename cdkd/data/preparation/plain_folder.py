@@ -17,13 +17,13 @@ from typing import Any
 
 from cdkd.atomic_write import atomic_write
 from cdkd.callbacks import Progress
-from cdkd.capacity import num_cores
+from cdkd.capacity import default_workers, num_cores
 from cdkd.data.annotations.folder import folder_root
 from cdkd.data.annotations.spec import DatasetSpec
 from cdkd.data.home import cdkd_home
 from cdkd.data.manifest import DatasetError, content_version
 from cdkd.data.preparation.done_log import DoneLog
-from cdkd.data.preparation.prepare import WORK_FOLDER, PrepareJob, default_workers, prepare
+from cdkd.data.preparation.prepare import WORK_FOLDER, PrepareJob, prepare
 from cdkd.data.preparation.transcoding import TranscodeSettings, file_digest
 from cdkd.data.preparation.worklist import VIDEOS_FOLDER
 

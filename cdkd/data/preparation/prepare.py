@@ -6,7 +6,6 @@ Below the output: `videos/` with the transcoded files, `manifest.csv`, `quaranti
 and `.prepare/` with the journal of finished videos, the shards' results and the files in the making.
 """
 
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -214,8 +213,3 @@ def _finish(job: PrepareJob, worklist: Worklist, work: Path, run: _Run, result: 
         is_acceptable=acceptable,
         manifests=manifests,
     )
-
-
-def default_workers() -> int:
-    """One process per core that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

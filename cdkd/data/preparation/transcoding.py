@@ -2,25 +2,21 @@
 
 import errno
 import hashlib
-import multiprocessing
 import os
 from collections.abc import Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 from cdkd.data.manifest import DatasetError
 from cdkd.data.preparation.done_log import Finished
-from cdkd.process_pool import end_with_parent
+from cdkd.process_pool import Killed, map_deadly
 
 MIN_FRAMES = 2
 """A video of a single frame has no motion."""
 
 _LEAST_DECODED = 0.5
-"""Share of its packets that a video must decode to; interlaced and packed ones hold more packets than frames."""
-
-_TASKS_AHEAD = 4
+"""Fraction of its packets that a video must decode to; interlaced and packed ones hold more packets than frames."""
 
 
 @dataclass(frozen=True)
@@ -152,60 +148,25 @@ def _size(path: Path) -> int:
 def transcode_all(
     tasks: Iterable[tuple[TranscodeTask, Finished | None]], settings: TranscodeSettings, num_workers: int
 ) -> Iterator[Finished | Failed]:
-    """Runs `transcode_one` on every task in `num_workers` processes; results come as they are ready.
+    """Makes every target in `num_workers` processes; results come as they are ready.
 
     A video that kills its process (a crash inside the decoder, no memory) counts as failed; the others go on.
+
+    Args:
+        tasks: each with what is known of an earlier transcoding.
+        settings: of all of them.
+        num_workers: processes.
 
     Raises:
         DiskFullError: from the first task that met it; tasks not yet begun are dropped.
     """
-    if multiprocessing.current_process().daemon:  # such a process may not have children
-        yield from (transcode_one(task, settings, known) for task, known in tasks)
-        return
-    remaining = iter(tasks)
-    suspects: list[tuple[TranscodeTask, Finished | None]] = []
-    while True:
-        yield from _run_pool(remaining, settings, num_workers, suspects)
-        if not suspects:
-            return
-        # The pool died and does not say by whose hand: try what was under way one by one.
-        for task, known in suspects:
-            alone: list[tuple[TranscodeTask, Finished | None]] = []
-            yield from _run_pool(iter([(task, known)]), settings, 1, alone)
-            if alone:
-                yield Failed(task.path, f"{task.source}: decoding it killed the process")
-        suspects = []
+    for outcome in map_deadly(partial(_transcode, settings), tasks, num_workers):
+        if isinstance(outcome, Killed):
+            task, _ = outcome.item
+            yield Failed(task.path, f"{task.source}: decoding it killed the process")
+        else:
+            yield outcome
 
 
-def _run_pool(
-    tasks: Iterator[tuple[TranscodeTask, Finished | None]],
-    settings: TranscodeSettings,
-    num_workers: int,
-    suspects: list[tuple[TranscodeTask, Finished | None]],
-) -> Iterator[Finished | Failed]:
-    """Runs tasks until there are none or the pool dies; then `suspects` holds those that were under way."""
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(num_workers, mp_context=context, initializer=end_with_parent)
-    running: dict[Future[Finished | Failed], tuple[TranscodeTask, Finished | None]] = {}
-    try:
-        while True:
-            while len(running) < num_workers * _TASKS_AHEAD:
-                item = next(tasks, None)
-                if item is None:
-                    break
-                try:
-                    running[pool.submit(transcode_one, item[0], settings, item[1])] = item
-                except BrokenProcessPool:
-                    suspects.append(item)
-                    raise
-            if not running:
-                return
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
-                outcome = future.result()
-                del running[future]
-                yield outcome
-    except BrokenProcessPool:
-        suspects.extend(running.values())
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+def _transcode(settings: TranscodeSettings, item: tuple[TranscodeTask, Finished | None]) -> Finished | Failed:
+    return transcode_one(item[0], settings, item[1])

@@ -1,17 +1,17 @@
 """Writes the embedded data set to disk once: MPEG-4 videos and their manifest in the cache folder."""
 
 import hashlib
-import multiprocessing
-import os
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from cdkd.callbacks import Progress
+from cdkd.capacity import default_workers
 from cdkd.data.home import cdkd_home
 from cdkd.data.manifest import LabelledVideo, Manifest, has_manifest, make_manifest, read_manifest, write_manifest
 from cdkd.data.shapes.rendering import CLASSES, ShapesClipKey, render_clip, shapes_clip_keys
 from cdkd.file_lock import FileLock
+from cdkd.process_pool import map_in_processes
 from cdkd.settings import ShapesSettings
 from cdkd.video.transcode import encode_frames
 
@@ -66,13 +66,7 @@ def _generate(settings: ShapesSettings, folder: Path, progress: Progress) -> Man
 
 def _write_all(settings: ShapesSettings, folder: Path, keys: list[ShapesClipKey]) -> Iterator[list[LabelledVideo]]:
     chunks = [keys[i : i + _CHUNK] for i in range(0, len(keys), _CHUNK)]
-    num_workers = min(len(os.sched_getaffinity(0)), len(chunks))
-    if num_workers == 1 or multiprocessing.current_process().daemon:
-        yield from (_write_clips(settings, folder, chunk) for chunk in chunks)
-        return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(num_workers, mp_context=context) as pool:
-        yield from pool.map(_write_clips, [settings] * len(chunks), [folder] * len(chunks), chunks)
+    return map_in_processes(partial(_write_clips, settings, folder), chunks, default_workers())
 
 
 def _write_clips(settings: ShapesSettings, folder: Path, keys: list[ShapesClipKey]) -> list[LabelledVideo]:
