@@ -86,6 +86,9 @@ def prepare(
     spec = dataset_spec(name)
     if spec.origin == "generated":
         raise CdkdError(f"{name}: is generated when it is first used; there is nothing to prepare or check")
+    for option, place in (("--source", source), ("--annotations", annotations)):
+        if place is not None and not place.exists():
+            raise CdkdError(f"{option} {place}: not found")
     job = PrepareJob(
         spec=_with_lists(spec, lists, classes),
         source=source,
@@ -151,7 +154,7 @@ def _with_lists(spec: "DatasetSpec", lists: tuple[str, ...], classes: Path | Non
         raise CdkdError(f"--list {lists[0]}: expected PART=FILE, each part of {', '.join(PARTS)} once")
     names = tuple(line.text for line in read_lines(classes)) if classes else ()
     paths = {part: Path(files[part]) for part in PARTS if part in files}
-    return replace(spec, read=lambda folder, split: read_lists(paths, names))
+    return replace(spec, read=lambda folder, split: read_lists(paths, names), layout="same_folder")
 
 
 def _print_prepared(name: str, report: "PrepareReport") -> None:

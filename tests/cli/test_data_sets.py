@@ -10,6 +10,7 @@ from support.official_trees import H264, ucf101_tree, write_video
 
 from cdkd.cli.data_sets import commands
 from cdkd.data.manifest import read_manifest
+from cdkd.data.opening import open_dataset
 from cdkd.errors import CdkdError
 
 SMALL = ("--width", "80", "--height", "64", "--gop", "6", "--quantiser", "8", "--workers", "1")
@@ -48,6 +49,29 @@ def test_prepare_check_and_list(tmp_path: Path) -> None:
     place = listed.index("ucf101: UCF-101; 101 classes; 3 splits; train 9,537, test 3,783; views 10 x 3; flips on")
     assert listed[place + 1] == f"    {output}: split 1 of 1, 2, 3: train 5, test 2; version {versions[0]}"
     assert "    not prepared" in listed
+
+
+def test_list_shows_what_lies_in_the_cache(tmp_path: Path) -> None:
+    assert invoke("list").stdout.splitlines()[:2] == [
+        "shapes: shapes (embedded, synthetic); 12 classes; views 1 x 1; flips off; generated when it is first used",
+        "    none in the cache",
+    ]
+    for index in range(6):
+        write_video(tmp_path / "clips" / "ab"[index % 2] / f"{index}.mp4", H264, seed=index)
+    manifest = open_dataset(tmp_path / "clips").manifest
+    line = invoke("list").stdout.splitlines()[-1]
+    assert line == (
+        f"    {manifest.root}: cache of {tmp_path}/clips, 0.00 GB: split 1 of 1: train 4, test 2; "
+        f"version {manifest.version}"
+    )
+
+
+@pytest.mark.parametrize("option", ["--source", "--annotations"])
+def test_a_folder_that_is_not_there_is_named_with_its_option(tmp_path: Path, option: str) -> None:
+    places = {"--source": tmp_path, "--annotations": tmp_path, "--output": tmp_path / "out", option: "/nosuch"}
+    result = invoke("prepare", "ucf101", *(text for pair in places.items() for text in pair))
+    assert isinstance(result.exception, CdkdError)
+    assert str(result.exception) == f"{option} /nosuch: not found"
 
 
 def test_too_many_broken_videos_fail(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """Data sets are opened by name or by place, and their content has a version before anything is made of it."""
 
 import os
+import re
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,7 +14,7 @@ from support import faulty_videos
 from support.official_trees import H264, kinetics400_tree, ucf101_tree, write_video
 
 from cdkd.data.annotations.catalog import DATASETS
-from cdkd.data.home import known_folders, remember
+from cdkd.data.home import cached_folders, known_folders, remember
 from cdkd.data.manifest import DatasetError, LabelledVideo, Manifest, make_manifest, read_manifest, write_manifest
 from cdkd.data.opening import dataset_version, open_dataset
 from cdkd.data.preparation import plain_folder
@@ -96,6 +98,28 @@ def test_a_new_video_in_a_plain_folder_is_noticed(clips: Path) -> None:
     after = load_manifest("folder", clips)
     assert len(after.videos) == len(before.videos) + 1
     assert after.version != before.version
+
+
+def test_a_plain_folder_keeps_no_transcode_of_what_is_gone(
+    clips: Path, home: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = load_manifest("folder", clips)
+    cache = before.root
+    assert re.fullmatch(
+        rf"{clips}: its videos were transcoded into {cache}, 0\.\d\d GB in all; CDKD_HOME names another place for them",
+        caplog.messages[0],
+    )
+    assert cached_folders("folder") == {cache: str(clips)}
+    caplog.clear()
+    shutil.rmtree(clips / "run")
+    for index in range(5):
+        write_video(clips / "jump" / f"{index}.mp4", H264, seed=30 + index, num_frames=20)
+    (clips / "walk" / "0.mp4").unlink()
+    load_manifest("folder", clips)
+    left = {path.relative_to(cache / "videos").as_posix() for path in (cache / "videos").rglob("*")}
+    assert left == {"jump", "walk"} | {f"jump/{i}.mp4" for i in range(5)} | {f"walk/{i}.mp4" for i in range(1, 5)}
+    load_manifest("folder", clips)
+    assert len(caplog.messages) == 1  # said when something was transcoded, not at every start
 
 
 def test_a_broken_video_in_a_plain_folder_needs_consent(clips: Path) -> None:
@@ -197,7 +221,10 @@ def test_version_of_a_plain_folder_follows_its_files(clips: Path) -> None:
     (clips / "stroll" / "4.mp4").unlink()
     assert now() not in (before, renamed)
     (clips / "stroll" / "5.mp4").write_bytes(b"no video")
-    assert now() not in (before, renamed)
+    changed = now()
+    assert changed not in (before, renamed)
+    os.mkfifo(clips / "stroll" / "6.mp4")
+    assert now() not in (before, renamed, changed)
 
 
 def test_version_of_a_plain_folder_reads_no_file_twice(clips: Path, monkeypatch: pytest.MonkeyPatch) -> None:

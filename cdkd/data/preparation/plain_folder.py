@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 
 from cdkd.atomic_write import atomic_write
@@ -20,7 +21,7 @@ from cdkd.callbacks import Progress
 from cdkd.capacity import default_workers, num_cores
 from cdkd.data.annotations.folder import folder_root
 from cdkd.data.annotations.spec import DatasetSpec
-from cdkd.data.home import cdkd_home
+from cdkd.data.home import SOURCE_NAME, cdkd_home
 from cdkd.data.manifest import DatasetError, content_version
 from cdkd.data.preparation.done_log import DoneLog
 from cdkd.data.preparation.prepare import WORK_FOLDER, PrepareJob, prepare
@@ -29,7 +30,6 @@ from cdkd.data.preparation.worklist import VIDEOS_FOLDER
 
 logger = logging.getLogger(__name__)
 
-SOURCE_NAME = "source.json"
 FORMAT = 1
 
 _Entry = tuple[int, int, str]
@@ -69,6 +69,8 @@ def transcode_folder(spec: DatasetSpec, source: Path, max_broken: float, progres
             f"cannot be used, for example {path}: {reason}; the whole list is {output / 'quarantine.csv'}; "
             f"remove them, or accept a share with --set data.max_unreadable=0.1"
         )
+    if not (output / SOURCE_NAME).exists():
+        _write_known(source, output, _read_known(output))
     if report.num_transcoded:
         size = sum(file.stat().st_size for file in (output / VIDEOS_FOLDER).rglob("*.mp4"))
         logger.warning(
@@ -116,7 +118,8 @@ def _stat(path: Path) -> tuple[int, int] | None:
         status = os.stat(path)
     except OSError:
         return None
-    return status.st_size, status.st_mtime_ns
+    # Reading a pipe would wait for ever; `prepare` says what is no file.
+    return (status.st_size, status.st_mtime_ns) if S_ISREG(status.st_mode) else None
 
 
 def _read_known(folder: Path) -> dict[str, _Entry]:

@@ -26,7 +26,7 @@ from cdkd.data.preparation.transcoding import (
     transcode_all,
 )
 from cdkd.data.preparation.worklist import Worklist, make_worklist
-from cdkd.data.source_files import SourceFiles
+from cdkd.data.source_files import SourceFiles, list_videos
 from cdkd.file_lock import FileLock
 
 WORK_FOLDER = ".prepare"
@@ -151,7 +151,8 @@ class _Run:
     def outcomes(self, paths: tuple[str, ...]) -> Iterator[Finished | Failed | None]:
         """Yields once per path: how its transcoding ended, or None where there was nothing to transcode."""
         spec = self._job.spec
-        sources = SourceFiles(folder_root(self._job.source), spec.source_names, spec.ignore_case)
+        root = folder_root(self._job.source)
+        sources = SourceFiles(root, spec, self._worklist.listed)
         tasks: list[tuple[TranscodeTask, Finished | None]] = []
         for path in paths:
             task = self._task(path, sources.find(path))
@@ -166,8 +167,10 @@ class _Run:
                 self.missing.append(path)
                 yield None
             else:
-                yield Failed(path, f"not found below {self._job.source}")
-        if not (tasks or self.done) and (self._job.shard.count == 1 or sources.is_empty):
+                is_other = (root / path).exists()
+                reason = f"{root / path}: is no regular file" if is_other else f"not found below {self._job.source}"
+                yield Failed(path, reason)
+        if not (tasks or self.done) and (self._job.shard.count == 1 or not list_videos(root)):
             raise DatasetError(
                 f"{self._job.source}: none of the {len(paths)} listed videos is here, for example {paths[0]}; "
                 f"--source names the folder that holds the videos"

@@ -35,6 +35,11 @@ class Worklist:
     key: str
     """Equal for equal rows, choice and settings."""
 
+    @property
+    def listed(self) -> set[str]:
+        """Published paths of all videos, wanted or not."""
+        return {video.path for annotation in self.annotations.values() for video in annotation.videos}
+
     def work_name(self, path: str) -> str:
         """Name of a file in the making; short, however long the video's own is."""
         return f"{hashlib.sha256(path.encode('utf-8', 'surrogateescape')).hexdigest()[:24]}.mp4"

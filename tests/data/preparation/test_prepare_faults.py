@@ -101,6 +101,23 @@ def test_a_missing_file_of_a_list_is_broken(tmp_path: Path) -> None:
     assert prepare(job).result.failed == {"YoYo/v_YoYo_g02_c04.avi": f"not found below {source}"}
 
 
+def test_no_other_file_stands_in_for_a_missing_one(tmp_path: Path) -> None:
+    source = good_folder(tmp_path / "in")
+    rows = [f"{label}/{index}.mp4,{label}" for label in ("run", "walk") for index in range(4)]
+    write_video(source / "run" / "clip.mp4", H264, seed=60)
+    (source / "mine.csv").write_text("\n".join(["path,label", *rows, "walk/clip.mp4,walk"]))
+    report = prepare(replace(job_of(source, tmp_path / "out"), max_broken=0.5))
+    assert report.result.failed == {"walk/clip.mp4": f"not found below {source}"}
+    assert not (tmp_path / "out" / "videos" / "walk" / "clip.mp4").exists()
+
+
+def test_a_pipe_named_like_a_video_is_broken_and_nobody_waits_for_it(tmp_path: Path) -> None:
+    source = good_folder(tmp_path / "in")
+    os.mkfifo(source / "run" / "pipe.mp4")
+    report = prepare(replace(job_of(source, tmp_path / "out"), max_broken=0.5))
+    assert report.result.failed == {"run/pipe.mp4": f"{source}/run/pipe.mp4: is no regular file"}
+
+
 def test_too_many_broken_videos_leave_no_manifest_until_they_are_mended(tmp_path: Path) -> None:
     source = good_folder(tmp_path / "in")
     broken = faulty_videos.text(source / "run" / "9.mp4")
