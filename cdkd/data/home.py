@@ -28,6 +28,13 @@ def cdkd_home() -> Path:
     return platformdirs.user_cache_path("cdkd")
 
 
+def home_error(path: Path, error: OSError) -> DatasetError:
+    """A ready error for something below `CDKD_HOME` that cannot be written."""
+    return DatasetError(
+        f"{path}: cannot be written: {error.strerror or error}; CDKD_HOME names another folder for what cdkd keeps"
+    )
+
+
 def _record() -> Path:
     return cdkd_home() / "datasets.json"
 
@@ -42,7 +49,7 @@ def known_folders() -> dict[str, tuple[Path, ...]]:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         return {name: tuple(Path(folder) for folder in folders) for name, folders in values.items()}
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, ValueError, AttributeError, TypeError) as error:
         raise DatasetError(f"{path}: cannot be read ({error}); delete it, it only tells where data sets lie") from error
@@ -64,7 +71,7 @@ def remember(name: str, folder: Path) -> None:
             values = {key: [str(place) for place in places] for key, places in sorted(folders.items())}
             atomic_write(path, json.dumps(values, indent=1))
     except OSError as error:
-        raise DatasetError(f"{path}: cannot be written: {error}; CDKD_HOME names another folder for it") from error
+        raise home_error(path, error) from error
 
 
 def cached_folders(name: str) -> dict[Path, str]:

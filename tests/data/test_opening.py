@@ -263,3 +263,17 @@ def test_versions_are_known_without_torch_and_at_once(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "True False\n"
+
+
+@pytest.mark.parametrize("name", ["shapes", "folder"])
+def test_a_cache_folder_that_cannot_be_written_is_named(
+    name: str, clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("CDKD_HOME", str(tmp_path / "file"))
+    with pytest.raises(
+        DatasetError, match=rf"{tmp_path}/file/{name}/.*: cannot be written: Not a directory; CDKD_HOME"
+    ):
+        open_dataset(name, root=clips)
+    if name == "folder":
+        assert dataset_version(DataSettings(name="folder", root=str(clips))) is not None  # which needs no cache

@@ -21,7 +21,7 @@ from cdkd.callbacks import Progress
 from cdkd.capacity import default_workers, num_cores
 from cdkd.data.annotations.folder import folder_root
 from cdkd.data.annotations.spec import DatasetSpec
-from cdkd.data.home import SOURCE_NAME, cdkd_home
+from cdkd.data.home import SOURCE_NAME, cdkd_home, home_error
 from cdkd.data.manifest import DatasetError, content_version
 from cdkd.data.preparation.done_log import DoneLog
 from cdkd.data.preparation.prepare import WORK_FOLDER, PrepareJob, prepare
@@ -57,6 +57,10 @@ def transcode_folder(spec: DatasetSpec, source: Path, max_broken: float, progres
         DatasetError: the folder cannot be read, more videos are unusable, or the cache folder cannot be written.
     """
     output = cache_folder(source)
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise home_error(output, error) from error
     job = PrepareJob(
         spec, source, output, num_workers=default_workers(), max_broken=max_broken, wait=True, removes_unlisted=True
     )

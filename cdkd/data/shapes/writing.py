@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cdkd.callbacks import Progress
 from cdkd.capacity import default_workers
-from cdkd.data.home import cdkd_home
+from cdkd.data.home import cdkd_home, home_error
 from cdkd.data.manifest import LabelledVideo, Manifest, has_manifest, make_manifest, read_manifest, write_manifest
 from cdkd.data.shapes.rendering import CLASSES, ShapesClipKey, render_clip, shapes_clip_keys
 from cdkd.file_lock import FileLock
@@ -40,14 +40,18 @@ def prepare_shapes(settings: ShapesSettings, progress: Progress = lambda fractio
 
     Raises:
         VideoError, DatasetError: a file cannot be written, for example on a full disk.
+        WorkerError: a worker process was killed.
     """
     folder = shapes_folder(settings)
     if has_manifest(folder):
         return read_manifest(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_suffix(".lock")):
-        if not has_manifest(folder):
-            write_manifest(folder, _generate(settings, folder, progress))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_suffix(".lock")):
+            if not has_manifest(folder):
+                write_manifest(folder, _generate(settings, folder, progress))
+    except OSError as error:
+        raise home_error(folder, error) from error
     return read_manifest(folder)
 
 
