@@ -7,14 +7,12 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from cdkd.config import Record, build_record, flatten, load_document, merge_dotted
+from cdkd.config import Count, Fraction, Record, Weight, build_record, flatten, load_document, merge_dotted
+from cdkd.distill.losses.table import DistillSettings
 
 Pair = Annotated[tuple[float, float], BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)]
 Steps = Annotated[tuple[int, ...], BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)]
-Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
-Weight = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1)]
 
 CONTENT = "content."
 """Followed by the key of a setting that names a file: the hash of its bytes, as logged with a run."""
@@ -192,49 +190,6 @@ class TeacherSettings(Record):
     train: TeacherOptimizerSettings = TeacherOptimizerSettings()
 
 
-class SpatialSettings(Record):
-    """Spatial knowledge, Eq. 4."""
-
-    enabled: bool = True
-    """Whether the term takes part."""
-    weight: Weight = 0.1
-    """lambda1."""
-    form: Literal["normalised", "mean", "literal"] = "normalised"
-    """normalised: L2-normalised over channels at each position; mean: over C, H, W; literal: the printed sum."""
-
-
-class TemporalSettings(Record):
-    """Temporal knowledge, Eq. 3, 5 and 6."""
-
-    enabled: bool = True
-    """Whether the term takes part."""
-    weight: Weight = 1.0
-    """lambda2."""
-    form: Literal["scaled", "literal"] = "scaled"
-    """scaled: L2-normalised vertices, edges relative to the teacher's largest; literal: as printed."""
-    plain_graph: bool = False
-    """Add the graph of Eq. 3 to the three mapped ones."""
-
-
-class LogitsSettings(Record):
-    """Logits distillation."""
-
-    enabled: bool = False
-    """Whether the term takes part."""
-    weight: Weight = 1.0
-    """lambda3."""
-    temperature: Annotated[float, Field(gt=0.0)] = 4.0
-    """By which both networks' logits are divided before the softmax."""
-
-
-class DistillSettings(Record):
-    """What the student learns from the teacher beside the labels, Eq. 7."""
-
-    spatial: SpatialSettings = SpatialSettings()
-    temporal: TemporalSettings = TemporalSettings()
-    logits: LogitsSettings = LogitsSettings()
-
-
 class EvaluationSettings(Record):
     """The test-time protocol; views = clips x crops. What is 0 follows from the data set."""
 
@@ -300,32 +255,19 @@ class RunConfig(Record):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if not self.student.decoder and (self.uses_spatial or self.uses_temporal):
+        decoded = [] if self.student.decoder else self.distill.used_that_need("decoder")
+        if decoded:
+            switches = " and ".join(f"distill.{name}.enabled" for name in decoded)
             raise ValueError(
-                "spatial and temporal distillation need the pseudo-decoder: set student.decoder to true, "
-                "or distill.spatial.enabled and distill.temporal.enabled to false"
+                f"{' and '.join(decoded)} distillation need the pseudo-decoder: set student.decoder to true, "
+                f"or {switches} to false"
             )
         return self
 
     @property
-    def uses_spatial(self) -> bool:
-        """The spatial loss takes part."""
-        return self.distill.spatial.enabled and self.distill.spatial.weight > 0
-
-    @property
-    def uses_temporal(self) -> bool:
-        """The temporal loss takes part."""
-        return self.distill.temporal.enabled and self.distill.temporal.weight > 0
-
-    @property
-    def uses_logits(self) -> bool:
-        """The logits loss takes part."""
-        return self.distill.logits.enabled and self.distill.logits.weight > 0
-
-    @property
     def uses_teacher(self) -> bool:
-        """Some loss needs the teacher."""
-        return self.uses_spatial or self.uses_temporal or self.uses_logits
+        """Some loss takes part; each compares the student with the teacher."""
+        return bool(self.distill.used)
 
 
 def active_losses(settings: Mapping[str, Any]) -> dict[str, float]:

@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from cdkd.bench.memory import peak_mebibytes, reset_peak
 from cdkd.config import build_record, merge_dotted
 from cdkd.data.clips.transforms import NetworkInputs
+from cdkd.distill.losses.table import ALL_OFF
+from cdkd.distill.objective import build_auxiliary
 from cdkd.errors import CdkdError
 from cdkd.experiment.acceleration import accelerate, accelerate_frozen
 from cdkd.experiment.inputs import choose_device
@@ -27,13 +29,7 @@ from cdkd.train.optimizer import build_optimizer
 from cdkd.train.processes import ALONE
 
 _NUM_CLASSES = 101
-_BASELINE: dict[str, Any] = {
-    "student.decoder": False,
-    "student.head": "streams",
-    "distill.spatial.enabled": False,
-    "distill.temporal.enabled": False,
-}
-_WITHOUT_TEACHER: dict[str, Any] = {"distill.spatial.enabled": False, "distill.temporal.enabled": False}
+_BASELINE: dict[str, Any] = {"student.decoder": False, "student.head": "streams", **ALL_OFF}
 _PAPER: dict[str, Any] = {
     "data.input_size": 224,
     "student.streams": "paper",
@@ -179,7 +175,7 @@ class _Bench:
         return self._student_training("three streams without decoder, no teacher", self._with(_BASELINE))
 
     def student_training(self) -> _Step:
-        return self._student_training("student, no teacher", self._with(_WITHOUT_TEACHER))
+        return self._student_training("student, no teacher", self._with(ALL_OFF))
 
     def distillation(self) -> _Step:
         return self._student_training("student with teacher", self.config)
@@ -225,7 +221,8 @@ class _Bench:
     def _student_training(self, name: str, config: RunConfig) -> _Step:
         student = self._student(config)
         teacher = self._frozen() if config.uses_teacher else None
-        objective = StudentObjective(student, config, torch.mean)
+        auxiliary = build_auxiliary(config.distill, teacher_channels(config)).to(self.device)
+        objective = StudentObjective(student, auxiliary, config, ALONE)
         inputs = self._inputs(int(student.window), 0 if teacher is None else teacher.window)  # type: ignore[arg-type]
 
         def loss() -> Tensor:
@@ -234,7 +231,7 @@ class _Bench:
             return total
 
         macs = _BACKWARD * self._student_macs(config) + (self._teacher_macs() if teacher is not None else 0.0)
-        return _Step("training", name, self._training(student, loss), macs)
+        return _Step("training", name, self._training(student, loss, auxiliary), macs)
 
     def _inference(self, forward: Callable[[], object]) -> Callable[[], None]:
         def run() -> None:
@@ -243,9 +240,11 @@ class _Bench:
 
         return run
 
-    def _training(self, network: nn.Module, loss: Callable[[], Tensor]) -> Callable[[], None]:
+    def _training(
+        self, network: nn.Module, loss: Callable[[], Tensor], auxiliary: nn.Module | None = None
+    ) -> Callable[[], None]:
         network.train()
-        optimizer = build_optimizer(network, self.config.train)
+        optimizer = build_optimizer(network, self.config.train, auxiliary)
 
         def run() -> None:
             with autocast(self.fit_config):

@@ -13,7 +13,7 @@ from cdkd.data.clips.transforms import NetworkInputs
 from cdkd.data.loading.dataset import ClipDataset
 from cdkd.data.manifest import Part
 from cdkd.data.opening import OpenDataset, open_dataset
-from cdkd.distill.objective import Loss
+from cdkd.distill.objective import Loss, build_auxiliary
 from cdkd.experiment.acceleration import accelerate, accelerate_frozen
 from cdkd.experiment.inputs import ClipInputs, choose_device
 from cdkd.experiment.loss_modules import StudentObjective
@@ -41,6 +41,8 @@ class StudentRun:
     inputs: ClipInputs
     student: nn.Module
     teacher: FrozenTeacher | None
+    auxiliary: nn.ModuleDict
+    """What losses train along with the student; no part of it."""
     objective: nn.Module
     """`StudentObjective`, wrapped where several processes train."""
     teacher_metadata: dict[str, str] = field(default_factory=dict)
@@ -88,6 +90,7 @@ class StudentRun:
             lambda epoch: self.inputs.training_batches(source, seed, epoch, settings.batch_size),
             self.loss,
             lambda: self.scores(held_out).accuracies("validation"),
+            auxiliary=self.auxiliary,
             no_sync=self.processes.no_sync(self.objective),
         )
 
@@ -111,19 +114,22 @@ def assemble(config: RunConfig, log: Log, processes: Processes = ALONE, weights:
         teacher = load_teacher(config, device, path)
         teacher_output = teacher_metadata(config, inputs.metadata, path)
         accelerate_frozen(teacher, config.runtime, device)
+    channels = teacher_channels(config)
     student = build_student(
         config.student,
         num_classes=dataset.num_classes,
         num_gops=config.data.gops_per_clip,
         frames_per_gop=config.data.frames_per_gop,
-        teacher_channels=teacher_channels(config),
+        teacher_channels=channels,
     )
-    initialise(student, config.seed)
+    auxiliary = build_auxiliary(config.distill, channels).to(device)
+    for network in (student, auxiliary):
+        initialise(network, config.seed)
     load_pretrained(student, weights or config.student.weights)
     accelerate(student, config.runtime, config.train, processes, device)
-    objective = StudentObjective(student, config, processes.batch_mean)
+    objective = StudentObjective(student, auxiliary, config, processes)
     wrapped = processes.wrap(objective, device, may_skip=_may_skip(config.student))
-    return StudentRun(config, dataset, inputs, student, teacher, wrapped, teacher_output)
+    return StudentRun(config, dataset, inputs, student, teacher, auxiliary, wrapped, teacher_output)
 
 
 def _may_skip(settings: StudentSettings) -> bool:

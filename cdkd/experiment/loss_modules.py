@@ -1,23 +1,23 @@
 """A network and its loss as one module: one forward pass, which data-parallel training can wrap."""
 
-from collections.abc import Callable
-
 from torch import Tensor, nn
 
 from cdkd.data.clips.transforms import NetworkInputs
 from cdkd.distill.objective import Loss, classification_loss, objective
 from cdkd.models.outputs import StudentOutput, TeacherOutput
 from cdkd.settings import RunConfig
+from cdkd.train.processes import Processes
 
 
 class StudentObjective(nn.Module):
-    """Eq. 7 of a student."""
+    """Eq. 7 of a student, with the networks that its losses bring along (`build_auxiliary`)."""
 
-    def __init__(self, student: nn.Module, config: RunConfig, batch_mean: Callable[[Tensor], Tensor]) -> None:
+    def __init__(self, student: nn.Module, auxiliary: nn.ModuleDict, config: RunConfig, processes: Processes) -> None:
         super().__init__()
         self.student = student
+        self.auxiliary = auxiliary
         self.config = config
-        self.batch_mean = batch_mean
+        self.processes = processes
 
     def forward(self, inputs: NetworkInputs, teacher_output: TeacherOutput | None, labels: Tensor) -> Loss:
         """The loss of prepared inputs, the teacher's output for them, and labels (B,)."""
@@ -27,9 +27,11 @@ class StudentObjective(nn.Module):
             teacher_output,
             labels,
             self.config.distill,
+            auxiliary=self.auxiliary,
             detach_gate=self.config.student.gate == "softmax",
             label_smoothing=self.config.train.label_smoothing,
-            batch_mean=self.batch_mean,
+            batch_mean=self.processes.batch_mean,
+            all_clips=self.processes.all_clips,
         )
 
 

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from cdkd.data.home import cdkd_home
+from cdkd.distill.losses.table import LOSSES, DistillSettings
 from cdkd.experiment.identity import cell_identity, teacher_identity
-from cdkd.settings import DistillSettings, EvaluationSettings, RunConfig
+from cdkd.settings import EvaluationSettings, RunConfig
 
 MODEL_NAME = "model.safetensors"
 
@@ -24,7 +25,7 @@ def has_teacher(config: RunConfig) -> bool:
 def streams_of(config: RunConfig) -> RunConfig:
     """The run that trains the streams of `student.weights: pretrain`: no decoder, no teacher, one seed for all."""
     student = {"decoder": False, "head": "streams", "weights": "random", "attention_dim": 0, "gate": "softmax"}
-    distill = {name: {"enabled": False} for name in ("spatial", "temporal", "logits")}
+    distill = {name: {"enabled": False} for name in LOSSES}
     return config.model_copy(
         update={
             "seed": 0,

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -47,6 +47,8 @@ class TrainingTask:
     """Metrics on the validation part, in percent; called in eval mode."""
     metric: str = "validation_top1"
     """What `best_validation` compares."""
+    auxiliary: nn.Module = field(default_factory=nn.Module)
+    """Trained along with the network by the loss, and of no use after the last epoch."""
     no_sync: Callable[[], AbstractContextManager[object]] = nullcontext
     """Context of backward passes that exchange no gradients with other processes yet."""
 
@@ -77,13 +79,14 @@ def fit(task: TrainingTask, config: FitConfig, log: Log, progress: Progress) -> 
     settings = config.settings
     if settings.partial_batch_norm:
         freeze_parameters(task.network)
-    optimizer = build_optimizer(task.network, settings)
+    optimizer = build_optimizer(task.network, settings, task.auxiliary)
     scaler = torch.amp.GradScaler(config.device.type, enabled=_precision(config) == torch.float16)
     state = TrainingState(0)
     resumed = load_checkpoint(config.folder, task.network)
     if resumed is not None:
         state, states = resumed
         optimizer.load_state_dict(states["optimizer"])
+        task.auxiliary.load_state_dict(states.get("auxiliary", {}))
         scaler.load_state_dict(states["scaler"])
     for epoch in range(state.epoch, settings.epochs):
         means = _train_epoch(task, config, optimizer, scaler, epoch, progress)
@@ -101,7 +104,11 @@ def fit(task: TrainingTask, config: FitConfig, log: Log, progress: Progress) -> 
             log(means, done)
         state = TrainingState(done, state.best_metric, state.best_epoch)
         if is_last or done % config.checkpoint_every_epochs == 0:
-            states = {"optimizer": optimizer.state_dict(), "scaler": scaler.state_dict()}
+            states = {
+                "optimizer": optimizer.state_dict(),
+                "scaler": scaler.state_dict(),
+                "auxiliary": task.auxiliary.state_dict(),
+            }
             _save(task, config, states, state, "last")
     if config.keep_best:
         load_checkpoint(config.folder, task.network, "best")
@@ -120,6 +127,7 @@ def _train_epoch(
     """The epoch's mean terms, or None where a loss was not finite."""
     settings, processes = config.settings, config.processes
     task.network.train()
+    task.auxiliary.train()
     if settings.partial_batch_norm:
         freeze_statistics(task.network)
     batches = task.batches(epoch)
@@ -138,7 +146,7 @@ def _train_epoch(
                 return None
             scaler.scale(loss.total / settings.accumulate_steps).backward()  # type: ignore[no-untyped-call]
         if is_update:
-            _update(task.network, optimizer, scaler, settings.clip_norm)
+            _update(task, optimizer, scaler, settings.clip_norm)
         for name, term in loss.terms.items():
             sums[name] = sums.get(name, 0.0) + term
         progress((epoch + (index + 1) / len(batches)) / settings.epochs)
@@ -150,11 +158,11 @@ def _train_epoch(
 
 
 def _update(
-    network: nn.Module, optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler, clip_norm: float
+    task: TrainingTask, optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler, clip_norm: float
 ) -> None:
     if clip_norm:
         scaler.unscale_(optimizer)
-        nn.utils.clip_grad_norm_(network.parameters(), clip_norm)
+        nn.utils.clip_grad_norm_([*task.network.parameters(), *task.auxiliary.parameters()], clip_norm)
     scaler.step(optimizer)
     scaler.update()
     optimizer.zero_grad(set_to_none=True)

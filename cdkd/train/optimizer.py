@@ -38,14 +38,22 @@ def _constant(epoch: float, settings: OptimizerSettings) -> float:
 _SCHEDULES = {"cosine": _cosine, "step": _step, "constant": _constant}
 
 
-def build_optimizer(network: nn.Module, settings: OptimizerSettings) -> torch.optim.Optimizer:
+def build_optimizer(
+    network: nn.Module, settings: OptimizerSettings, auxiliary: nn.Module | None = None
+) -> torch.optim.Optimizer:
     """SGD or AdamW over the trainable parameters, in groups that share a learning rate and a weight decay.
 
     Biases and normalisation parameters are not decayed unless `decay_all`. Every group's `initial_lr` holds what the
     schedule multiplies.
+
+    Args:
+        network: what is trained.
+        settings: how.
+        auxiliary: trained along with it.
     """
     groups: dict[tuple[float, float], dict[str, Any]] = {}
-    for name, parameter in network.named_parameters():
+    along = auxiliary.named_parameters() if auxiliary is not None else ()
+    for name, parameter in (*network.named_parameters(), *along):
         if not parameter.requires_grad:
             continue
         is_weight = parameter.dim() > 1

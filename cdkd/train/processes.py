@@ -43,6 +43,18 @@ class Processes:
         """Mean over the clips of the whole step, without gradient where there are several processes; () from (B,)."""
         return self.mean(per_clip.mean())
 
+    def all_clips(self, per_clip: Tensor) -> Tensor:
+        """The clips of the whole step, with gradient; (B * world_size, ...) from (B, ...).
+
+        A loss of all clips is the same in every process. Its gradient comes back from all of them and is averaged with
+        the rest, so that it equals that of one process with the whole step.
+        """
+        if self.world_size == 1:
+            return per_clip
+        from torch.distributed.nn.functional import all_gather
+
+        return torch.cat(all_gather(per_clip.contiguous()))  # type: ignore[no-untyped-call]
+
     def all_true(self, condition: Tensor) -> bool:
         """Whether a boolean scalar holds in every process."""
         return float(self.mean(condition.float())) == 1.0

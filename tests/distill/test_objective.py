@@ -1,17 +1,16 @@
-"""Eq. 7: which terms take part, with which weights; logits distillation by hand."""
-
-import math
+"""Eq. 7: which losses take part, with which weights, and what they bring along."""
 
 import pytest
 import torch
 from torch.nn import functional
 
-from cdkd.distill.losses.logits import logits_loss
-from cdkd.distill.losses.spatial import spatial_loss
-from cdkd.distill.losses.temporal import temporal_loss
-from cdkd.distill.objective import objective
+from cdkd.distill.losses.logits import LogitsSettings, logits_loss
+from cdkd.distill.losses.mgd import draw_mask, mgd_loss
+from cdkd.distill.losses.spatial import SpatialSettings, spatial_loss
+from cdkd.distill.losses.table import LOSSES, DistillSettings
+from cdkd.distill.losses.temporal import TemporalSettings, temporal_loss
+from cdkd.distill.objective import build_auxiliary, objective
 from cdkd.models.outputs import StudentOutput, TeacherOutput
-from cdkd.settings import DistillSettings, LogitsSettings, SpatialSettings, TemporalSettings
 
 
 def outputs() -> tuple[StudentOutput, TeacherOutput, torch.Tensor]:
@@ -68,9 +67,15 @@ def test_distillation_without_a_teacher_is_refused() -> None:
         objective(student, None, labels, settings(0.1, 0.0, 0.0))
 
 
-def test_logits_distillation_by_hand() -> None:
-    student, teacher = torch.tensor([[0.0, 0.0]]), torch.tensor([[2 * math.log(3), 0.0]])
-    # At tau = 2 the teacher says (3/4, 1/4), the student (1/2, 1/2).
-    expected = 4 * (0.75 * math.log(0.75 / 0.5) + 0.25 * math.log(0.25 / 0.5))
-    assert logits_loss(student, teacher, 2.0).item() == pytest.approx(expected)
-    assert logits_loss(teacher, teacher, 3.0).item() == pytest.approx(0, abs=1e-7)
+def test_a_loss_that_brings_a_network_along_gets_it() -> None:
+    student, teacher, labels = outputs()
+    off = {name: {"enabled": False} for name in LOSSES}
+    wanted = DistillSettings.model_validate({**off, "mgd": {"enabled": True, "weight": 3.0, "masked_share": 0.25}})
+    torch.manual_seed(5)
+    auxiliary = build_auxiliary(wanted, 4)
+    assert list(auxiliary) == ["mgd"]
+    loss = objective(student, teacher, labels, wanted, auxiliary=auxiliary)
+    assert student.decoded is not None
+    mgd = mgd_loss(student.decoded, teacher.maps, draw_mask(student.decoded, 0.25), auxiliary["mgd"])
+    torch.testing.assert_close(loss.total, functional.cross_entropy(student.logits, labels) + 3 * mgd)
+    assert not list(build_auxiliary(DistillSettings(), 4).parameters())

@@ -13,8 +13,15 @@ from cdkd.experiment.distributed import LaunchError, launched_processes
 from cdkd.experiment.inputs import ClipInputs, RunError
 from cdkd.train.processes import ALONE, Processes
 
-# Every loss of Eq. 7, whose temporal part is scaled by a mean over the batch; flips and crops differ from clip to clip.
-OPTIONS = {"distill__logits__enabled": True, "data__flip": "on", "data__crop_scale": [0.6, 1.0]}
+# Every loss of Eq. 7, whose temporal part is scaled by a mean over the batch, and the two that compare clip with clip;
+# flips and crops differ from clip to clip.
+OPTIONS = {
+    "distill__logits__enabled": True,
+    "distill__relational__enabled": True,
+    "distill__dist__enabled": True,
+    "data__flip": "on",
+    "data__crop_scale": [0.6, 1.0],
+}
 
 
 @pytest.fixture(scope="module", autouse=True)

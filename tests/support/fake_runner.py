@@ -67,7 +67,7 @@ def accuracy(config) -> float:
     """Best at lambda1 = 0.1, then at lambda2 = 1; a seed is worth one hundredth."""
     spatial = {0.01: 3.0, 0.1: 5.0, 1.0: 1.0}.get(config.distill.spatial.weight, 0.0)
     temporal = {0.1: 1.0, 1.0: 2.0, 5.0: 0.5}.get(config.distill.temporal.weight, 0.0)
-    total = 60.0 + spatial * config.uses_spatial + temporal * config.uses_temporal
+    total = 60.0 + spatial * ("spatial" in config.distill.used) + temporal * ("temporal" in config.distill.used)
     return total + config.seed / 100
 
 

@@ -1,19 +1,40 @@
-"""Logits distillation: the student's softened class probabilities follow the teacher's."""
+"""Logits distillation: the student's softened class probabilities follow the teacher's (Hinton et al. 2015)."""
 
-from torch import Tensor
-from torch.nn import functional
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+from pydantic import Field
+
+from cdkd.distill.losses.loss import LossBatch, LossSettings, LossValue, Need
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class LogitsSettings(LossSettings):
+    """Logits distillation: the student's softened class probabilities follow the teacher's."""
+
+    title: ClassVar[str] = "logits KD"
+    symbol: ClassVar[str] = "λ3"
+    source: ClassVar[str] = "Hinton et al. 2015"
+    needs: ClassVar[frozenset[Need]] = frozenset({"logits"})
+
+    temperature: Annotated[float, Field(gt=0.0)] = 4.0
+    """tau: what logits are divided by."""
+
+    def value(self, batch: LossBatch) -> LossValue:
+        """tau^2 KL of the softened logits."""
+        return LossValue(logits_loss(*batch.matched_logits(), self.temperature))
 
 
 def logits_loss(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
-    """tau^2 KL(softmax(teacher / tau) || softmax(student / tau)) of logits (B, K), averaged over the batch.
+    """tau^2 KL(softmax(teacher / tau) || softmax(student / tau)) of logits (B, K), averaged over the batch; ().
 
     Source: Hinton, Vinyals and Dean, Distilling the knowledge in a neural network, 2015.
-
-    Raises:
-        ValueError: the shapes differ (teacher and student know different classes).
     """
-    if student.shape != teacher.shape:
-        raise ValueError(f"student logits {tuple(student.shape)} and teacher logits {tuple(teacher.shape)} differ")
-    ours = functional.log_softmax(student.float() / temperature, dim=1)
-    theirs = functional.log_softmax(teacher.float() / temperature, dim=1)
+    from torch.nn import functional
+
+    ours = functional.log_softmax(student / temperature, dim=1)
+    theirs = functional.log_softmax(teacher / temperature, dim=1)
     return temperature**2 * functional.kl_div(ours, theirs, reduction="batchmean", log_target=True)

@@ -1,14 +1,37 @@
 """Spatial knowledge: the decoded features follow the teacher's, frame by frame (Eq. 4)."""
 
-from typing import Literal
+from __future__ import annotations
 
-import torch
-from torch import Tensor
-from torch.nn import functional
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-from cdkd.distill.losses.precision import at_least_single
+from cdkd.config import Weight
+from cdkd.distill.losses.loss import LossBatch, LossSettings, LossValue, Need, at_least_single
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 SpatialForm = Literal["normalised", "mean", "literal"]
+
+
+class SpatialSettings(LossSettings):
+    """Spatial knowledge, Eq. 4: decoded maps follow the teacher's, each frame weighted by the gate."""
+
+    title: ClassVar[str] = "spatial KD"
+    symbol: ClassVar[str] = "λ1"
+    source: ClassVar[str] = "Liu et al. 2023"
+    needs: ClassVar[frozenset[Need]] = frozenset({"decoder"})
+
+    enabled: bool = True
+    weight: Weight = 0.1
+    """lambda1."""
+    form: SpatialForm = "normalised"
+    """normalised: L2-normalised over channels at each position; mean: over C, H, W; literal: the printed sum."""
+
+    def value(self, batch: LossBatch) -> LossValue:
+        """Eq. 4 of the decoded maps and the gate."""
+        student, teacher, gate = batch.matched_maps()
+        return LossValue(spatial_loss(student, teacher, gate, self.form))
+
 
 # Keeps the paper's lambda1 = 0.1 in its place: with it the gradient on the streams is about 40 times that of the
 # cross-entropy at initialisation (measured on the embedded data set; lambda1 = 0.1: 4 times), whatever the size of the
@@ -17,7 +40,7 @@ NORMALISED_SCALE = 27.0
 
 
 def spatial_loss(student: Tensor, teacher: Tensor, gate: Tensor, form: SpatialForm = "normalised") -> Tensor:
-    """Eq. 4: sum over t of alpha_t * distance(h_t, h_hat_t), averaged over the batch.
+    """Eq. 4: sum over t of alpha_t * distance(h_t, h_hat_t), averaged over the batch; ().
 
     Args:
         student: h_hat (B, T, C, H, W).
@@ -39,15 +62,20 @@ def spatial_loss(student: Tensor, teacher: Tensor, gate: Tensor, form: SpatialFo
 
 
 def _normalised(student: Tensor, teacher: Tensor) -> Tensor:
+    """NORMALISED_SCALE ||h / ||h|| - h_hat / ||h_hat|| ||^2, mean over positions: (B, T) from (B, T, C, H, W)."""
+    from torch.nn import functional
+
     difference = functional.normalize(student, dim=2) - functional.normalize(teacher, dim=2)
     return NORMALISED_SCALE * difference.square().sum(dim=2).mean(dim=(2, 3))
 
 
 def _mean(student: Tensor, teacher: Tensor) -> Tensor:
+    """||h - h_hat||^2 / (C H W): (B, T) from (B, T, C, H, W)."""
     return (student - teacher).square().mean(dim=(2, 3, 4))
 
 
 def _literal(student: Tensor, teacher: Tensor) -> Tensor:
+    """||h - h_hat||^2, as printed: (B, T) from (B, T, C, H, W)."""
     return (student - teacher).square().sum(dim=(2, 3, 4))
 
 
@@ -55,8 +83,8 @@ _DISTANCES = {"normalised": _normalised, "mean": _mean, "literal": _literal}
 
 
 def gate_statistics(gate: Tensor) -> dict[str, Tensor]:
-    """What is logged of a batch's gate (B, T): mean alpha of each time step, mean and deviation of log alpha."""
+    """What is logged of a batch's gate (B, T): mean alpha by time step, mean and deviation of log alpha; () each."""
     alpha = gate.detach().float()
-    log = torch.log(alpha.clamp(min=1e-12))
+    log = alpha.clamp(min=1e-12).log()
     by_stamp = {f"gate_{t + 1}": mean for t, mean in enumerate(alpha.mean(dim=0))}
     return {"gate_log_mean": log.mean(), "gate_log_std": log.std(correction=0), **by_stamp}

@@ -1,16 +1,45 @@
 """Temporal knowledge: multi-birth temporal graphs of student and teacher agree (Eq. 3, 5, 6)."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-import torch
-from torch import Tensor
-from torch.nn import functional
+from cdkd.config import Weight
+from cdkd.distill.losses.loss import LossBatch, LossSettings, LossValue, Need, at_least_single
 
-from cdkd.distill.losses.precision import at_least_single
+if TYPE_CHECKING:
+    from torch import Tensor
 
 TemporalForm = Literal["scaled", "literal"]
+
+
+class TemporalSettings(LossSettings):
+    """Temporal knowledge, Eq. 3, 5 and 6: graphs of the distances between a clip's frames agree."""
+
+    title: ClassVar[str] = "temporal KD"
+    symbol: ClassVar[str] = "λ2"
+    source: ClassVar[str] = "Liu et al. 2023"
+    needs: ClassVar[frozenset[Need]] = frozenset({"decoder"})
+
+    enabled: bool = True
+    weight: Weight = 1.0
+    """lambda2."""
+    form: TemporalForm = "scaled"
+    """scaled: L2-normalised vertices, edges relative to the teacher's largest; literal: as printed."""
+    plain_graph: bool = False
+    """Add the graph of Eq. 3 to the three mapped ones."""
+
+    def value(self, batch: LossBatch) -> LossValue:
+        """Eq. 6 of the decoded and the teacher's maps, averaged over H and W."""
+        student, teacher, _ = batch.matched_maps()
+        loss = temporal_loss(
+            student.mean(dim=(3, 4)), teacher.mean(dim=(3, 4)), self.form, self.plain_graph, batch.batch_mean
+        )
+        by_graph = {f"temporal_{name}": part for name, part in loss.by_graph.items()}
+        return LossValue(loss.total, by_graph | {f"largest_edge_{name}": x for name, x in loss.largest_edge.items()})
+
 
 # Where the teacher sees nothing move, its largest edge says nothing either and must not blow the loss up.
 _SMALLEST_SCALE = 1e-3
@@ -23,18 +52,18 @@ def _deviation(vertices: Tensor) -> Tensor:
 
 
 def plain(vertices: Tensor) -> Tensor:
-    """Eq. 3's vertices: the features themselves."""
+    """Eq. 3's vertices, the features themselves: (B, T, D) as they are."""
     return vertices
 
 
 def gaussian(vertices: Tensor) -> Tensor:
     """Eq. 5, first line, sigma = 1: (B, T, D) -> (B, T, 1)."""
-    return torch.exp(-_deviation(vertices) / 2)
+    return (-_deviation(vertices) / 2).exp()
 
 
 def laplacian(vertices: Tensor) -> Tensor:
     """Eq. 5, second line, sigma = 1: (B, T, D) -> (B, T, 1)."""
-    return torch.exp(-torch.sqrt(_deviation(vertices) + _ROOT_EPSILON**2) / 2)
+    return (-(_deviation(vertices) + _ROOT_EPSILON**2).sqrt() / 2).exp()
 
 
 def quadratic(vertices: Tensor) -> Tensor:
@@ -56,11 +85,13 @@ def edges(vertices: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class TemporalLoss:
-    """The loss and, by graph, its part of it and the teacher's largest edge averaged over the batch."""
+    """Eq. 6 and what it is made of; every tensor is ()."""
 
     total: Tensor
     by_graph: dict[str, Tensor]
+    """Each graph's part of the total."""
     largest_edge: dict[str, Tensor]
+    """Each of the teacher's graphs' largest edge, averaged over the batch."""
 
 
 def temporal_loss(
@@ -68,7 +99,7 @@ def temporal_loss(
     teacher: Tensor,
     form: TemporalForm = "scaled",
     plain_graph: bool = False,
-    batch_mean: Callable[[Tensor], Tensor] = torch.mean,
+    batch_mean: Callable[[Tensor], Tensor] = lambda per_clip: per_clip.mean(),
 ) -> TemporalLoss:
     """Eq. 6: sum over graphs of the squared difference of their edges, averaged over the batch.
 
@@ -84,6 +115,9 @@ def temporal_loss(
     Raises:
         ValueError: the shapes differ.
     """
+    import torch
+    from torch.nn import functional
+
     if student.shape != teacher.shape or student.dim() != 3:
         raise ValueError(f"student {tuple(student.shape)} and teacher {tuple(teacher.shape)} must both be (B, T, D)")
     student, teacher = at_least_single(student), at_least_single(teacher)

@@ -21,7 +21,7 @@ def test_the_ablation_has_the_rows_of_table_4_and_one_more(monkeypatch: pytest.M
     def row(cell: Cell) -> tuple[str, str, bool, str, bool, bool]:
         run = cell.config
         return (run.student.arch, run.teacher.arch, run.student.decoder, run.student.head,
-                run.uses_spatial, run.uses_temporal)  # fmt: skip
+                "spatial" in run.distill.used, "temporal" in run.distill.used)  # fmt: skip
 
     expected = [
         (False, "streams", False, False),
@@ -44,9 +44,9 @@ def test_the_lambda_study_searches_as_table_5(monkeypatch: pytest.MonkeyPatch, t
     def weights(cell: Cell) -> tuple[float, float, bool, bool]:
         run = cell.config
         return (
-            run.distill.spatial.weight * run.uses_spatial,
-            run.distill.temporal.weight * run.uses_temporal,
-            run.uses_logits,
+            run.distill.spatial.weight * ("spatial" in run.distill.used),
+            run.distill.temporal.weight * ("temporal" in run.distill.used),
+            "logits" in run.distill.used,
             run.student.decoder,
         )
 
