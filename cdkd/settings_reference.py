@@ -11,7 +11,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from cdkd.config import ConfigError
-from cdkd.settings import RunConfig, when_effective
+from cdkd.effective_settings import when_effective
+from cdkd.settings import RunConfig
 from cdkd.suggestion import hint
 
 _TYPES: dict[Any, str] = {bool: "true or false", int: "whole number", float: "number", str: "text", type(None): "null"}

@@ -15,6 +15,7 @@ LAYERS = [
         "callbacks",
         "capacity",
         "config",
+        "effective_settings",
         # A loss stands in one file: its settings, which are part of a run's configuration, and its function.
         "distill/losses",
         "errors",

@@ -15,7 +15,8 @@ from typing import Any
 
 from cdkd.config import ConfigError
 from cdkd.data.opening import dataset_version
-from cdkd.settings import CONTENT, NAMED_WEIGHTS, DataSettings, RunConfig, effective_settings, flat_settings
+from cdkd.effective_settings import CONTENT, effective_settings
+from cdkd.settings import NAMED_WEIGHTS, DataSettings, RunConfig, flat_settings
 
 _FILES = ("student.weights", "teacher.checkpoint", "teacher.members", "teacher.weights")
 """Settings that name files of weights."""

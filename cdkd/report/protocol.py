@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from cdkd.effective_settings import effective_settings, is_read
 from cdkd.report.method_factors import factors_of
 from cdkd.report.tables import RowDefinition, TableDefinition, free_row
 from cdkd.report.tracked import ReportError, Run
-from cdkd.settings import effective_settings, is_read
 from cdkd.suggestion import hint
 
 # What the runs found out and every row must share; the other metadata describe a run without changing it.

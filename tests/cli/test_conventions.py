@@ -124,8 +124,8 @@ def test_failures_end_with_one_and_one_line(tmp_path: Path) -> None:
 
 
 def test_a_path_that_the_system_refuses_is_one_line(tmp_path: Path) -> None:
-    (tmp_path / "taken").touch()
-    done = run("data", "list", CDKD_HOME=str(tmp_path / "taken"))
+    (tmp_path / ".cdkd").touch()
+    done = run("sweep", "ablation.yaml", folder=tmp_path)
     assert done.returncode == 1
     assert done.stderr.startswith("cdkd: ") and "Not a directory" in done.stderr and done.stderr.count("\n") == 1
 

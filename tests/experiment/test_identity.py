@@ -8,8 +8,9 @@ from support.tiny import BASELINE, tiny
 from support.videos import clip, moving_texture
 
 from cdkd.config import ConfigError
+from cdkd.effective_settings import effective_settings
 from cdkd.experiment.identity import cell_identity, contents_of, is_data_known, logged_settings, teacher_identity
-from cdkd.settings import RunConfig, effective_settings, flat_settings
+from cdkd.settings import RunConfig, flat_settings
 
 OFF = {"distill__spatial__enabled": False, "distill__temporal__enabled": False}
 

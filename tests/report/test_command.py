@@ -14,7 +14,6 @@ from support.report_runs import BOTH, METADATA, NO_KD, PLAIN, SPATIAL
 from cdkd.cli.report import command
 from cdkd.config import build_record, merge_dotted
 from cdkd.errors import CdkdError
-from cdkd.experiment.identity import cell_identity
 from cdkd.report import table_text, write_tables
 from cdkd.settings import RunConfig, flat_settings
 from cdkd.tracking.mlflow_tracker import MlflowTracker
@@ -34,7 +33,17 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> str:
         for seed, top1 in enumerate(accuracies):
             config = build_record(RunConfig, merge_dotted({}, {**overrides, "seed": seed}))
             settings = flat_settings(config)
-            start = RunStart("cell", "ablation", "rows", "row", cell_identity(config), seed, 1, "plan", settings)
+            start = RunStart(
+                "cell",
+                "ablation",
+                "rows",
+                "row",
+                f"cell{seed:08d}",
+                seed,
+                1,
+                "plan",
+                settings,
+            )
             run_id = tracker.open(start)
             if top1 is not None:
                 tracker.log(run_id, [(40, {"test_top1": top1, "test_top5": 90.0, "validation_top1": 61.0})])

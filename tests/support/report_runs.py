@@ -1,12 +1,12 @@
 """A table of runs as the tracking room gives it, from settings and accuracies."""
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
 from cdkd.config import build_record, merge_dotted
-from cdkd.experiment.identity import cell_identity
 from cdkd.settings import RunConfig, flat_settings
 
 NO_KD = {"distill.spatial.enabled": False, "distill.temporal.enabled": False}
@@ -49,7 +49,7 @@ class RunTable:
             "run_id": run_id,
             "study": study,
             "stage": "rows",
-            "cell": cell_identity(config),
+            "cell": hashlib.sha256(config.model_dump_json().encode()).hexdigest()[:12],
             "seed": seed,
             "status": status,
             "attempt": 1,

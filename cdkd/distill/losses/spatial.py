@@ -22,6 +22,7 @@ class SpatialSettings(LossSettings):
     needs: ClassVar[frozenset[Need]] = frozenset({"decoder"})
 
     enabled: bool = True
+    """The loss takes part, where its weight is above 0 too."""
     weight: Weight = 0.1
     """lambda1."""
     form: SpatialForm = "normalised"

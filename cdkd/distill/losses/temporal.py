@@ -24,6 +24,7 @@ class TemporalSettings(LossSettings):
     needs: ClassVar[frozenset[Need]] = frozenset({"decoder"})
 
     enabled: bool = True
+    """The loss takes part, where its weight is above 0 too."""
     weight: Weight = 1.0
     """lambda2."""
     form: TemporalForm = "scaled"

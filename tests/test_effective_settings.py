@@ -3,7 +3,8 @@
 import pytest
 from support.tiny import BASELINE, tiny
 
-from cdkd.settings import active_losses, effective_settings, flat_settings, is_read, when_effective
+from cdkd.effective_settings import active_losses, effective_settings, is_read, when_effective
+from cdkd.settings import flat_settings
 
 
 def test_losses_are_read_from_what_was_logged_whoever_knows_them() -> None:

@@ -1,0 +1,96 @@
+"""What cannot change a result: one table, which identities, reports and the reference of settings read."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+CONTENT = "content."
+"""Followed by the key of a setting that names a file: the hash of its bytes, as logged with a run."""
+
+
+def active_losses(settings: Mapping[str, Any]) -> dict[str, float]:
+    """Name -> weight of the losses that take part in a run: enabled, and with a weight above zero.
+
+    Read from its dotted settings alone, so that a loss which only another version of cdkd knows is seen too.
+    """
+    names = dict.fromkeys(key.split(".")[1] for key in settings if key.startswith("distill."))
+    weights = {name: float(settings.get(f"distill.{name}.weight", 1.0)) for name in names}
+    return {name: weights[name] for name in names if settings.get(f"distill.{name}.enabled") and weights[name] > 0}
+
+
+@dataclass(frozen=True)
+class _SwitchedOn:
+    """What decides which other settings of a run count."""
+
+    losses: Mapping[str, float]
+    decoder: bool
+    best_epoch: bool
+    """The weights of the best validated epoch are tested."""
+
+
+def _switched_on(settings: Mapping[str, Any]) -> _SwitchedOn:
+    return _SwitchedOn(
+        losses=active_losses(settings),
+        decoder=bool(settings.get("student.decoder", True)),
+        best_epoch=settings.get("evaluation.select") == "best_validation",
+    )
+
+
+_Condition = tuple[str, Callable[[_SwitchedOn, str], bool]]
+_NEVER: _Condition = ("never", lambda on, key: False)
+_WITH_LOSS: _Condition = ("where its loss takes part", lambda on, key: key.split(".")[1] in on.losses)
+_WITH_TEACHER: _Condition = ("where a loss takes part", lambda on, key: bool(on.losses))
+_WITH_DECODER: _Condition = ("with the pseudo-decoder", lambda on, key: on.decoder)
+# The decoder is as wide as the teacher's maps, even where no loss compares them.
+_WITH_EITHER: _Condition = (
+    "where a loss takes part, or with the pseudo-decoder",
+    lambda on, key: on.decoder or bool(on.losses),
+)
+_WITH_BEST_EPOCH: _Condition = ("where evaluation.select is best_validation", lambda on, key: on.best_epoch)
+
+# The one table of what cannot change a result. Beginning of a key -> when it counts; the first that fits decides, and
+# what fits none always counts. Upper half: a run reads it all the same; lower half: a run then never reads it.
+_READ_WITHOUT_EFFECT: dict[str, _Condition] = {
+    "runtime.": _NEVER,
+    "data.root": _NEVER,
+    "data.cache": _NEVER,
+    "evaluation.batch_size": _NEVER,
+    "evaluation.every_epochs": _WITH_BEST_EPOCH,
+}
+_READ: dict[str, _Condition] = {
+    "distill.": _WITH_LOSS,
+    "teacher.arch": _WITH_EITHER,
+    "teacher.backbone": _WITH_EITHER,
+    "teacher.": _WITH_TEACHER,
+    "student.gate": _WITH_DECODER,
+    "student.attention_dim": _WITH_DECODER,
+    "student.head": _WITH_DECODER,
+}
+_COUNTS = _READ_WITHOUT_EFFECT | _READ
+
+
+def _condition(table: Mapping[str, _Condition], key: str) -> _Condition | None:
+    return next((condition for start, condition in table.items() if key.startswith(start)), None)
+
+
+def is_read(key: str, settings: Mapping[str, Any]) -> bool:
+    """Whether a run with these dotted settings reads one of them at all."""
+    condition = _condition(_READ, key)
+    return condition is None or condition[1](_switched_on(settings), key)
+
+
+def effective_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of a run's dotted settings that can change its result.
+
+    For settings as configured (`flat_settings`) and as logged, by earlier and later versions too. A file whose content
+    was logged counts by that, not by its path.
+    """
+    on = _switched_on(settings)
+    conditions = {key: _condition(_COUNTS, key) for key in settings if f"{CONTENT}{key}" not in settings}
+    return {key: settings[key] for key, condition in conditions.items() if condition is None or condition[1](on, key)}
+
+
+def when_effective(key: str) -> str:
+    """When a setting can change a result, as words: always, never, or under which condition."""
+    condition = _condition(_COUNTS, key)
+    return "always" if condition is None else condition[0]
