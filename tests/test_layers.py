@@ -24,6 +24,7 @@ LAYERS = [
         "process_pool",
         "run_status",
         "seeding",
+        "segments",
         "settings",
         "settings_reference",
         "suggestion",

@@ -5,7 +5,7 @@ import shutil
 import statistics
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cdkd.bench.reader import write_sample
@@ -91,7 +91,8 @@ def measure_loading(work: Path, settings: LoadingSettings, root: Path | None = N
 
 def _link_videos(work: Path, root: Path, num_videos: int) -> Manifest:
     manifest = read_manifest(root, split_numbers(root)[0])
-    videos = [video for video in manifest.videos if video.part != "unused"][:num_videos]
+    used = [video for video in manifest.videos if video.part != "unused"][:num_videos]
+    videos = [replace(video, part="test") for video in used]
     for video in videos:
         (work / video.path).parent.mkdir(parents=True, exist_ok=True)
         os.symlink(manifest.file(video).resolve(), work / video.path)
@@ -103,14 +104,12 @@ def _make_videos(work: Path, num_videos: int) -> Manifest:
     write_sample(work / names[0])
     for name in names[1:]:
         shutil.copyfile(work / names[0], work / name)
-    videos = [LabelledVideo(name, 0, "", "train", "sample") for name in names]
+    videos = [LabelledVideo(name, 0, "", "test", "sample") for name in names]
     return make_manifest("folder", work, ("sample",), videos, {})
 
 
 def _source(manifest: Manifest, settings: LoadingSettings, policy: CachePolicy) -> ClipDataset:
-    videos = manifest.videos
-    source = ClipDataset(manifest.root, videos, settings.layout, num_workers=settings.num_workers, cache=policy)
-    return source.scan("measured", 0.0)
+    return ClipDataset(manifest, "test", settings.layout, num_workers=settings.num_workers, cache=policy)
 
 
 def _measure(sources: dict[str, ClipDataset], settings: LoadingSettings) -> dict[str, float]:

@@ -8,7 +8,7 @@ Imports no torch, so that plans and tables learn at once which content a data se
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cdkd.callbacks import Progress
 from cdkd.data.annotations.catalog import DATASETS, dataset_spec
@@ -17,6 +17,7 @@ from cdkd.data.home import known_folders
 from cdkd.data.manifest import (
     DatasetError,
     Manifest,
+    Part,
     has_manifest,
     manifest_version,
     prepared_name,
@@ -26,6 +27,10 @@ from cdkd.data.preparation.plain_folder import content_of, transcode_folder
 from cdkd.data.shapes.writing import prepare_shapes, shapes_version
 from cdkd.data.splits import hold_out
 from cdkd.settings import DataSettings
+
+if TYPE_CHECKING:
+    from cdkd.data.clips.sampling import ClipLayout
+    from cdkd.data.loading.dataset import ClipDataset
 
 
 def _silent(fraction: float) -> None:
@@ -53,6 +58,33 @@ class OpenDataset:
         counts = {f"num_{part}_videos": str(n) for part, n in self.manifest.num_videos_per_part.items()}
         return {"dataset": self.manifest.name, "dataset_version": self.manifest.version, "flip": self.flip, **counts}
 
+    def clips(self, part: Part, layout: "ClipLayout | None" = None, num_workers: int = 0) -> "ClipDataset":
+        """The clips of a part, for indexing and for torch's `DataLoader`.
+
+        Args:
+            part: train, validation, test, or pretrain where there is one.
+            layout: the shape of a clip; None: as the settings say, without windows around its frames.
+            num_workers: processes that read ahead for the training and test loaders.
+
+        Raises:
+            DatasetError: the part is empty.
+            UnreadableError: more videos are unreadable than `max_unreadable` accepts.
+            PackedError: `cache` is packed and there is no packed cache of that layout.
+        """
+        from cdkd.data.clips.sampling import ClipLayout
+        from cdkd.data.loading.dataset import ClipDataset
+
+        settings = self.settings
+        return ClipDataset(
+            self.manifest,
+            part,
+            layout or ClipLayout(settings.gops_per_clip, settings.frames_per_gop),
+            accumulated=settings.motion == "accumulated",
+            num_workers=num_workers,
+            cache=settings.cache,
+            max_unreadable=settings.max_unreadable,
+        )
+
 
 def open_dataset(
     data: DataSettings | str | Path, progress: Progress = _silent, *, root: Path | str | None = None, **settings: Any
@@ -71,6 +103,15 @@ def open_dataset(
 
     Raises:
         DatasetError, VideoError: it is missing, damaged, or cannot be made.
+
+    Example:
+        >>> few = {f"{part}_clips_per_class": 1 for part in ("train", "validation", "test", "pretrain")}
+        >>> shapes = open_dataset("shapes", shapes=few)
+        >>> shapes.num_classes, shapes.manifest.num_videos_per_part
+        (12, {'train': 12, 'validation': 12, 'test': 12, 'pretrain': 12})
+        >>> clip = shapes.clips("test")[0]
+        >>> clip.iframes.shape, clip.residual.shape  # (1, G, 3, H, W) and (1, N, 3, H, W)
+        (torch.Size([1, 1, 3, 48, 48]), torch.Size([1, 6, 3, 48, 48]))
     """
     if not isinstance(data, DataSettings):
         data = _settings_of(data, root, settings)

@@ -68,15 +68,15 @@ class ClipInputs:
             DatasetError: the part is empty.
         """
         data = self.config.data
-        source = ClipDataset(
-            self.dataset.manifest.root,
-            self.dataset.manifest.part(part),
+        return ClipDataset(
+            self.dataset.manifest,
+            part,
             layout,
             accumulated=data.motion == "accumulated",
             num_workers=self.config.runtime.num_workers,
             cache=data.cache,
+            max_unreadable=data.max_unreadable,
         )
-        return source.scan(part, data.max_unreadable)
 
     def training_batches(self, source: ClipDataset, seed: int, epoch: int, batch_size: int) -> ClipLoader:
         """This process's share of an epoch's batches of `batch_size` clips.

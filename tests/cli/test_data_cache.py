@@ -13,7 +13,6 @@ from cdkd.cli.bench_loading import command as bench
 from cdkd.cli.data_sets import commands
 from cdkd.data.cache.gop_index import INDEX_NAME
 from cdkd.data.clips.sampling import ClipLayout
-from cdkd.data.loading.dataset import ClipDataset
 from cdkd.data.opening import open_dataset
 
 
@@ -36,8 +35,7 @@ def test_prepare_with_cache_makes_what_training_reads(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert "packed 16 groups of pictures of 8 videos, 0.00 GB" in result.stdout
     assert len(json.loads((output / INDEX_NAME).read_text())["videos"]) == 8
-    videos = open_dataset("folder", root=output).manifest.part("train")
-    assert ClipDataset(output, videos, ClipLayout(1, 6), cache="packed").scan("train", 0.0).packed is not None
+    assert open_dataset(output, cache="packed").clips("train", ClipLayout(1, 6)).packed is not None
 
 
 def test_cache_of_one_part_with_wide_windows(tmp_path: Path) -> None:

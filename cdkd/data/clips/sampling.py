@@ -7,6 +7,8 @@ from itertools import pairwise
 
 import numpy as np
 
+from cdkd.segments import segment_middles
+
 Windows = tuple[tuple[int, ...], ...]
 
 
@@ -31,8 +33,7 @@ class ClipLayout:
 
 def spread_positions(gop_length: int, frames_per_gop: int) -> tuple[int, ...]:
     """P-frame positions at the middles of P equal parts of a GOP (0 is the I-frame): 12, 6 -> 1, 3, 5, 7, 9, 11."""
-    num_p_frames = gop_length - 1
-    return tuple(1 + (2 * i + 1) * num_p_frames // (2 * frames_per_gop) for i in range(frames_per_gop))
+    return tuple(1 + middle for middle in segment_middles(gop_length - 1, frames_per_gop))
 
 
 def windows_around(positions: Sequence[int], window: int, first: int, last: int) -> Windows:
@@ -83,5 +84,5 @@ def training_gops(usable: Sequence[int], num_gops: int, generator: np.random.Gen
 
 def view_gops(usable: Sequence[int], num_gops: int, view: int, num_views: int) -> tuple[int, ...]:
     """The GOPs of test clip `view`: of each of G equal parts the one at (view + 1/2) / num_views of it."""
-    n = len(usable)
-    return tuple(usable[(2 * (g * num_views + view) + 1) * n // (2 * num_gops * num_views)] for g in range(num_gops))
+    # Every part falls into as many segments as there are views, and a view takes the same one of each.
+    return tuple(usable[middle] for middle in segment_middles(len(usable), num_gops * num_views)[view::num_views])

@@ -1,19 +1,19 @@
-"""The clips of one part of a data set, in an order that (seed, epoch) alone decides."""
+"""The clips of one part of a data set: one by one for anybody, batch by batch for training and test."""
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from torch.utils.data import Dataset
 
 from cdkd.data.cache.clip_memory import LIMIT_BYTES, ClipMemory
 from cdkd.data.cache.gop_index import GopLengths, index_gops
 from cdkd.data.cache.packed import PackedCache, PackedError, find_cache, packing_remedy
+from cdkd.data.clips.clip import ClipBatch, join_clips
 from cdkd.data.clips.sampling import ClipLayout, training_gops, usable_gops, view_gops
 from cdkd.data.loading.loader import ClipLoader, ClipReader, ClipRequest
-from cdkd.data.manifest import LabelledVideo
+from cdkd.data.manifest import DatasetError, LabelledVideo, Manifest, Part
 from cdkd.errors import CdkdError
 from cdkd.seeding import derive_seed
 from cdkd.video.frames import VideoError
@@ -27,122 +27,189 @@ class UnreadableError(CdkdError):
     """More videos of a part are unreadable than the configuration accepts."""
 
 
-@dataclass
-class ClipDataset:
-    """The readable videos of one part of a data set, and how clips are cut from them."""
+class ClipDataset(Dataset[ClipBatch]):
+    """Clips of one part of a data set: `dataset[i]` is a clip of its i-th readable video.
 
-    root: Path
-    videos: Sequence[LabelledVideo]
-    layout: ClipLayout
-    accumulated: bool = True
-    num_workers: int = 0
-    cache: CachePolicy = "auto"
-    """`data.cache`."""
-    gops: Sequence[tuple[int, ...]] = field(default=(), repr=False)
-    """Usable GOPs of each video, as `scan` finds them."""
-    packed: PackedCache | None = field(default=None, repr=False)
-    """The packed cache that clips come from, as `scan` finds it."""
-    memory: ClipMemory = field(default_factory=lambda: ClipMemory(0), repr=False)
+    A clip is a `ClipBatch` of one, in integers as they come out of the decoder: iframes (1, G, 3, H, W) uint8, motion
+    (1, N, 2, H, W) int16 in quarter pixels, residual (1, N, 3, H, W) int16, frames (1, M, 3, H, W) uint8, labels (1,).
+    Indexing always takes the GOPs in the middles of G equal parts of the video; `training_batches` draws others, and
+    `view_batches` takes those of a test view.
+
+    Example:
+        >>> from torch.utils.data import DataLoader
+        >>> from cdkd.data.opening import open_dataset
+        >>> few = {f"{part}_clips_per_class": 1 for part in ("train", "validation", "test", "pretrain")}
+        >>> shapes = open_dataset("shapes", shapes=few)
+        >>> clips = ClipDataset(shapes.manifest, "train", ClipLayout(num_gops=1, frames_per_gop=6))
+        >>> len(clips), clips[-1].labels
+        (12, tensor([9]))
+        >>> clips[0].motion.shape  # N = 6 P-frames, 2 components, 48 x 48 pixels
+        torch.Size([1, 6, 2, 48, 48])
+        >>> loader = DataLoader(clips, batch_size=5, shuffle=True, collate_fn=clips.collate)
+        >>> [len(batch.labels) for batch in loader]
+        [5, 5, 2]
+    """
+
+    videos: tuple[LabelledVideo, ...]
+    """The readable videos of the part."""
+    gops: tuple[tuple[int, ...], ...]
+    """Of each of them the GOPs that are long enough."""
+    packed: PackedCache | None
+    """The packed cache that clips come from."""
+    memory: ClipMemory
+    """Clips that the loaders need not read again."""
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        part: Part,
+        layout: ClipLayout,
+        accumulated: bool = True,
+        num_workers: int = 0,
+        cache: CachePolicy = "auto",
+        max_unreadable: float = 0.0,
+    ) -> None:
+        """Finds out which videos can be read, and logs each that cannot as a warning; opens only those not known yet.
+
+        Args:
+            manifest: the data set.
+            part: of it.
+            layout: the shape of a clip.
+            accumulated: motion and residual are relative to the I-frame, else to the frame before.
+            num_workers: processes that read ahead for the loaders, and that open videos.
+            cache: as `data.cache`.
+            max_unreadable: the fraction of the videos that may be left out.
+
+        Raises:
+            DatasetError: the part is empty.
+            UnreadableError: more than that cannot be read, or nothing is left.
+            PackedError: a packed cache is demanded and none serves.
+        """
+        self.root = manifest.root
+        self.part = part
+        self.layout = layout
+        self.accumulated = accumulated
+        self.num_workers = num_workers
+        self.cache = cache
+        listed = manifest.part(part)
+        if not listed:
+            parts = ", ".join(manifest.num_videos_per_part)
+            raise DatasetError(f"{manifest.root}: {manifest.name} has no {part} part; it has {parts}")
+        self.packed = self._open_packed(listed)
+        self.videos, self.gops = self._scan(listed, max_unreadable)
+        self.memory = self._memory() if self.packed is None else ClipMemory(0)
+        self._reader = ClipReader(layout, accumulated)
+
+    collate = staticmethod(join_clips)
+    """For `DataLoader(collate_fn=...)`: clips of equal picture size as one batch."""
 
     def __len__(self) -> int:
         return len(self.videos)
 
-    def scan(self, part: str, max_unreadable: float) -> "ClipDataset":
-        """The same source without its unreadable videos, each of them logged as a warning; chooses the cache.
+    def __getitem__(self, index: int) -> ClipBatch:
+        """A clip of one video; negative indices count from the end.
 
         Raises:
-            UnreadableError: their share exceeds `max_unreadable`, or nothing is left.
-            PackedError: a packed cache is demanded and none serves.
+            IndexError: there are fewer videos.
+            VideoError, PackedError: it can no longer be read.
         """
-        packed = self._open_packed(part)
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"clip {index}: the {self.part} part has {len(self)} readable videos")
+        return self._reader.read(self._view_request(index % len(self), view=0, num_views=1))
+
+    def _scan(
+        self, listed: Sequence[LabelledVideo], max_unreadable: float
+    ) -> tuple[tuple[LabelledVideo, ...], tuple[tuple[int, ...], ...]]:
         readable, gops, problems = [], [], []
-        paths = [video.path for video in self.videos]
-        for video, found in zip(self.videos, index_gops(self.root, paths, self.num_workers), strict=True):
+        paths = [video.path for video in listed]
+        for video, found in zip(listed, index_gops(self.root, paths, self.num_workers), strict=True):
             try:
-                gops.append(self._usable_gops(video.path, found, packed))
+                gops.append(self._usable_gops(video.path, found))
                 readable.append(video)
             except VideoError as error:
                 problems.append(str(error))
-        if len(problems) > max_unreadable * len(self.videos) or not readable:
-            listed = "".join(f"\n  {problem}" for problem in problems[:10])
+        if len(problems) > max_unreadable * len(listed) or not readable:
+            shown = "".join(f"\n  {problem}" for problem in problems[:10])
             more = f"\n  and {len(problems) - 10} more" if len(problems) > 10 else ""
             raise UnreadableError(
-                f"{self.root}: {len(problems)} of {len(self.videos)} videos of the {part} part cannot be used, "
+                f"{self.root}: {len(problems)} of {len(listed)} videos of the {self.part} part cannot be used, "
                 f"and data.max_unreadable accepts a share of {max_unreadable:g}; repair or remove them, "
-                f"or raise data.max_unreadable{listed}{more}"
+                f"or raise data.max_unreadable{shown}{more}"
             )
         for problem in problems:
-            logger.warning("left out of the %s part: %s", part, problem)
-        memory = self._memory(gops) if packed is None else ClipMemory(0)
-        return replace(self, videos=readable, gops=gops, packed=packed, memory=memory)
+            logger.warning("left out of the %s part: %s", self.part, problem)
+        return tuple(readable), tuple(gops)
 
-    def _usable_gops(self, path: str, found: GopLengths | VideoError, packed: PackedCache | None) -> tuple[int, ...]:
+    def _usable_gops(self, path: str, found: GopLengths | VideoError) -> tuple[int, ...]:
         if isinstance(found, VideoError):
             raise found
         if found.frame_residual_unsupported_reason and not self.accumulated:
             raise VideoError(self.root / path, found.frame_residual_unsupported_reason)
-        if packed is not None and path in packed.broken:
-            raise VideoError(self.root / path, packed.broken[path])
+        if self.packed is not None and path in self.packed.broken:
+            raise VideoError(self.root / path, self.packed.broken[path])
         usable = usable_gops(found.lengths, self.layout.frames_per_gop)
         if not usable:
             raise VideoError(self.root / path, f"no GOP of at least {self.layout.frames_per_gop + 1} frames")
         return usable
 
-    def _open_packed(self, part: str) -> PackedCache | None:
+    def _open_packed(self, listed: Sequence[LabelledVideo]) -> PackedCache | None:
         if self.cache not in ("auto", "packed"):
             return None
-        packed, reason = find_cache(self.root, self.videos, self.layout, self.accumulated)
+        packed, reason = find_cache(self.root, listed, self.layout, self.accumulated)
         if packed is None and self.cache == "packed":
             remedy = packing_remedy(self.root, self.layout, self.accumulated)
             raise PackedError(
-                f"data.cache=packed, but no packed cache serves the {part} part: {reason or 'there is none'}; "
+                f"data.cache=packed, but no packed cache serves the {self.part} part: {reason or 'there is none'}; "
                 f"make it: {remedy}"
             )
         if packed is None and reason:
-            logger.warning("the %s part is decoded from its videos; packed cache: %s", part, reason)
+            logger.warning("the %s part is decoded from its videos; packed cache: %s", self.part, reason)
         return packed
 
-    def _memory(self, gops: Sequence[tuple[int, ...]]) -> ClipMemory:
+    def _memory(self) -> ClipMemory:
         if self.cache == "off":
             return ClipMemory(0)
         if self.cache == "memory":
             return ClipMemory(LIMIT_BYTES)
         # One GOP is drawn from each of G equal parts of a video.
         num = self.layout.num_gops
-        return ClipMemory(LIMIT_BYTES, sum(max(1, len(usable) // num) ** num for usable in gops))
+        return ClipMemory(LIMIT_BYTES, sum(max(1, len(usable) // num) ** num for usable in self.gops))
 
     def training_batches(
         self, seed: int, epoch: int, batch_size: int, rank: int = 0, world_size: int = 1
     ) -> ClipLoader:
         """One epoch in random order, the incomplete last batch left out unless it is the only one.
 
-        With `world` processes each takes every world-th clip of a batch of batch_size * world.
+        The order, and which GOPs are drawn, follow from seed and epoch alone. Of `world_size` processes each takes
+        every world_size-th clip of a batch of batch_size * world_size.
         """
-        request = np.random.default_rng(derive_seed(seed, "order", epoch)).permutation(len(self))
+        order = np.random.default_rng(derive_seed(seed, "order", epoch)).permutation(len(self))
         whole = batch_size * world_size
-        size = max(len(request) // whole, 1) * whole
+        size = max(len(order) // whole, 1) * whole
 
-        def clip(video: int) -> ClipRequest:
+        def request(video: int) -> ClipRequest:
             generator = np.random.default_rng(derive_seed(seed, "gops", epoch, video))
             return self._request(video, training_gops(self.gops[video], self.layout.num_gops, generator))
 
-        return self._batches(request[:size].tolist()[rank::world_size], clip, batch_size)
+        return self._loader(order[:size].tolist()[rank::world_size], request, batch_size)
 
     def view_batches(
         self, view: int, num_views: int, batch_size: int, rank: int = 0, world_size: int = 1
     ) -> ClipLoader:
-        """All videos in order, each with the GOPs of test clip `view` of `num_views`; every world-th one of them."""
+        """All videos in order, each with the GOPs of test clip `view` of `num_views`; every world_size-th one."""
 
-        def clip(video: int) -> ClipRequest:
-            return self._request(video, view_gops(self.gops[video], self.layout.num_gops, view, num_views))
+        def request(video: int) -> ClipRequest:
+            return self._view_request(video, view, num_views)
 
-        return self._batches(range(rank, len(self), world_size), clip, batch_size)
+        return self._loader(range(rank, len(self), world_size), request, batch_size)
+
+    def _view_request(self, video: int, view: int, num_views: int) -> ClipRequest:
+        return self._request(video, view_gops(self.gops[video], self.layout.num_gops, view, num_views))
 
     def _request(self, video: int, gops: tuple[int, ...]) -> ClipRequest:
         row = self.videos[video]
         packed = () if self.packed is None else self.packed.find(row.path, gops)
         return ClipRequest(self.root / row.path, gops, row.label, video, packed)
 
-    def _batches(self, videos: Sequence[int], clip: Callable[[int], ClipRequest], batch_size: int) -> ClipLoader:
-        reader = ClipReader(self.layout, self.accumulated)
-        return ClipLoader(reader, videos, clip, batch_size, self.memory, self.num_workers)
+    def _loader(self, videos: Sequence[int], request: Callable[[int], ClipRequest], batch_size: int) -> ClipLoader:
+        return ClipLoader(self._reader, videos, request, batch_size, self.memory, self.num_workers)

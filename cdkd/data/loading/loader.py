@@ -1,7 +1,7 @@
 """A run through some clips, batch by batch, read ahead by worker processes where there are any.
 
-What a worker gets is a batch's orders: paths, GOPs and places in the packed cache. It knows neither the list of videos
-nor the clips in memory, so neither is copied into every worker, and it draws no random numbers.
+What a worker gets is a batch's requests: paths, GOPs and places in the packed cache. It knows neither the list of
+videos nor the clips in memory, so neither is copied into every worker, and it draws no random numbers.
 """
 
 from collections import deque
@@ -38,7 +38,7 @@ class ClipRequest:
 
 
 class ClipReader(Dataset["ClipBatch | CdkdError"]):
-    """Reads the clips of one batch; its "indices" are tuples of orders."""
+    """Reads the clips of one batch; its "indices" are tuples of requests."""
 
     def __init__(self, layout: ClipLayout, accumulated: bool) -> None:
         self._layout = layout
@@ -46,20 +46,25 @@ class ClipReader(Dataset["ClipBatch | CdkdError"]):
 
     def __getitem__(self, requests: tuple[ClipRequest, ...]) -> ClipBatch | CdkdError:
         try:
-            return join_clips([self._read(request) for request in requests])
+            return join_clips([self.read(request) for request in requests])
         except CdkdError as error:
             # Raised in a worker it would come out as a RuntimeError with a traceback for its text.
             return error
 
-    def _read(self, request: ClipRequest) -> ClipBatch:
+    def read(self, request: ClipRequest) -> ClipBatch:
+        """One clip as a batch of one.
+
+        Raises:
+            VideoError, PackedError: its file cannot be read.
+        """
         if request.packed:
             return clip_of([gop.read(self._layout) for gop in request.packed], request.label, request.video)
         return read_clip(request.path, request.gops, self._layout, self._accumulated, request.label, request.video)
 
 
 @dataclass(frozen=True)
-class _Planned:
-    """A batch on its way: all of its orders, and those that are not in memory."""
+class _BatchRequest:
+    """A batch on its way: all of its clips, and those that are not in memory."""
 
     requests: tuple[ClipRequest, ...]
     missing: tuple[ClipRequest, ...]
@@ -82,11 +87,11 @@ class ClipLoader:
         return (len(self.videos) + self.batch_size - 1) // self.batch_size
 
     def __iter__(self) -> Iterator[ClipBatch]:
-        planned: deque[_Planned] = deque()
+        due: deque[_BatchRequest] = deque()
         loader: DataLoader[ClipBatch | CdkdError] = DataLoader(
             self.reader,
             batch_size=None,
-            sampler=_Missing(self, planned),
+            sampler=_Missing(self, due),
             num_workers=0 if self._is_in_memory() else self.num_workers,
             pin_memory=torch.cuda.is_available(),
             # Its own, or every run would move the global one.
@@ -95,24 +100,24 @@ class ClipLoader:
         for read in loader:
             if isinstance(read, CdkdError):
                 raise read
-            while not planned[0].missing:
-                yield self._join(planned.popleft(), None)
-            yield self._join(planned.popleft(), read)
-        while planned:
-            yield self._join(planned.popleft(), None)
+            while not due[0].missing:
+                yield self._join(due.popleft(), None)
+            yield self._join(due.popleft(), read)
+        while due:
+            yield self._join(due.popleft(), None)
 
-    def requests_ahead(self) -> Iterator[_Planned]:
+    def requests_ahead(self) -> Iterator[_BatchRequest]:
         """Every batch in turn, with what of it is to be read as memory stands now."""
         for start in range(0, len(self.videos), self.batch_size):
             requests = tuple(self.request(video) for video in self.videos[start : start + self.batch_size])
-            yield _Planned(requests, tuple(request for request in requests if request.key not in self.memory))
+            yield _BatchRequest(requests, tuple(request for request in requests if request.key not in self.memory))
 
     def _is_in_memory(self) -> bool:
         """No worker is needed; asks only where memory holds enough to make that possible."""
         is_possible = len(self.memory) >= len(self.videos)
         return is_possible and all(self.request(video).key in self.memory for video in self.videos)
 
-    def _join(self, batch: _Planned, read: ClipBatch | None) -> ClipBatch:
+    def _join(self, batch: _BatchRequest, read: ClipBatch | None) -> ClipBatch:
         if read is not None:
             for index, request in enumerate(batch.missing):
                 self.memory.keep(request.key, read, index)
@@ -129,12 +134,12 @@ class ClipLoader:
 class _Missing:
     """Hands the loader what is to be read, and notes every batch in the order in which they are due."""
 
-    def __init__(self, batches: ClipLoader, planned: deque[_Planned]) -> None:
+    def __init__(self, batches: ClipLoader, due: deque[_BatchRequest]) -> None:
         self._batches = batches
-        self._planned = planned
+        self._due = due
 
     def __iter__(self) -> Iterator[tuple[ClipRequest, ...]]:
         for batch in self._batches.requests_ahead():
-            self._planned.append(batch)
+            self._due.append(batch)
             if batch.missing:
                 yield batch.missing

@@ -9,11 +9,7 @@ from torch import Tensor, nn
 from cdkd.models.errors import ModelError
 from cdkd.models.outputs import TeacherOutput
 from cdkd.models.teacher.teacher import Teacher
-
-
-def spread_segments(num_frames: int, num_segments: int) -> list[int]:
-    """Indices of the frames nearest the middles of `num_segments` equal parts of `num_frames`."""
-    return [(2 * i + 1) * num_frames // (2 * num_segments) for i in range(num_segments)]
+from cdkd.segments import segment_middles
 
 
 class TeacherEnsemble(nn.Module):
@@ -47,8 +43,8 @@ class TeacherEnsemble(nn.Module):
         """Normalised frames (B, T, W, 3, H, W) to logits (B, K) and the first member's maps (B, T, C, H', W')."""
         outputs: list[TeacherOutput] = []
         for member in self.members:
-            chosen = spread_segments(frames.shape[1], cast(Teacher, member).num_segments)
-            outputs.append(member(frames[:, chosen]))
+            chosen = segment_middles(frames.shape[1], cast(Teacher, member).num_segments)
+            outputs.append(member(frames[:, list(chosen)]))
         logits = torch.stack([output.logits for output in outputs])
         if self.average == "softmax":
             mean = torch.logsumexp(logits.log_softmax(dim=2), dim=0) - torch.tensor(float(len(outputs))).log()

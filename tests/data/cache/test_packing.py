@@ -36,9 +36,8 @@ def manifest(tmp_path: Path) -> Manifest:
 
 def assert_same_clips(manifest: Manifest, layout: ClipLayout, accumulated: bool = True, num_workers: int = 0) -> None:
     """All test views from video equal those from the cache, which is known to be read."""
-    videos = [video for video in manifest.videos if video.part == "train"]
     plain, packed = (
-        ClipDataset(manifest.root, videos, layout, accumulated, workers, cache).scan("train", 0.0)  # type: ignore[arg-type]
+        ClipDataset(manifest, "train", layout, accumulated, workers, cache)  # type: ignore[arg-type]
         for workers, cache in ((0, "off"), (num_workers, "packed"))
     )
     assert packed.packed is not None
@@ -147,10 +146,9 @@ def test_a_stale_cache_is_refused_or_left_aside(manifest: Manifest, caplog: pyte
     digest = write_video(manifest.root / path, 24, seed=77)
     videos = (replace(video, digest=digest) if video.path == path else video for video in manifest.videos)
     changed = replace(manifest, videos=tuple(videos))
-    train = changed.part("train")
     with pytest.raises(PackedError, match=r"stale: 1 of 3 videos have changed.*videos/clip 1.*make it:"):
-        ClipDataset(changed.root, train, LAYOUT, cache="packed").scan("train", 0.0)
-    assert ClipDataset(changed.root, train, LAYOUT, cache="auto").scan("train", 0.0).packed is None
+        ClipDataset(changed, "train", LAYOUT, cache="packed")
+    assert ClipDataset(changed, "train", LAYOUT, cache="auto").packed is None
     assert "is stale" in caplog.text
     report = pack(PackJob((changed,), LAYOUT, gops_per_shard=3))
     assert (report.num_kept_shards, report.num_shards) == (4, 5)
@@ -165,14 +163,14 @@ def test_a_stale_cache_is_refused_or_left_aside(manifest: Manifest, caplog: pyte
 def test_another_layout_is_refused(manifest: Manifest, other: ClipLayout) -> None:
     pack(PackJob((manifest,), LAYOUT))
     with pytest.raises(PackedError, match=f"another layout.*--frames-per-gop {other.frames_per_gop}"):
-        ClipDataset(manifest.root, manifest.part("train"), other, cache="packed").scan("train", 0.0)
+        ClipDataset(manifest, "train", other, cache="packed")
 
 
 def test_a_part_that_was_not_packed_is_named(manifest: Manifest) -> None:
     pack(PackJob((manifest,), LAYOUT, parts=("test",)))
     with pytest.raises(PackedError, match=r"train part: .*does not hold 3 of 3 videos"):
-        ClipDataset(manifest.root, manifest.part("train"), LAYOUT, cache="packed").scan("train", 0.0)
-    source = ClipDataset(manifest.root, manifest.part("test"), LAYOUT, cache="auto").scan("test", 0.0)
+        ClipDataset(manifest, "train", LAYOUT, cache="packed")
+    source = ClipDataset(manifest, "test", LAYOUT, cache="auto")
     assert source.packed is not None
 
 
@@ -188,7 +186,7 @@ def test_a_video_that_any_split_uses_is_packed(manifest: Manifest) -> None:
 
 
 def test_without_a_cache_auto_says_nothing(manifest: Manifest, caplog: pytest.LogCaptureFixture) -> None:
-    source = ClipDataset(manifest.root, manifest.part("train"), LAYOUT, cache="auto").scan("train", 0.0)
+    source = ClipDataset(manifest, "train", LAYOUT, cache="auto")
     assert source.packed is None and not caplog.text
 
 
@@ -197,17 +195,16 @@ def test_broken_videos_are_listed_and_count_as_unreadable(manifest: Manifest) ->
     (manifest.root / broken.path).write_bytes(b"no video")
     report = pack(PackJob((manifest,), LAYOUT))
     assert list(report.cache.broken) == [broken.path] and report.cache.num_gops == 12
-    source = ClipDataset(manifest.root, manifest.part("train"), LAYOUT, cache="packed")
     with pytest.raises(UnreadableError, match=r"1 of 3 videos[\s\S]*clip 0\.mp4"):
-        source.scan("train", 0.0)
-    assert len(source.scan("train", 0.4)) == 2
+        ClipDataset(manifest, "train", LAYOUT, cache="packed")
+    assert len(ClipDataset(manifest, "train", LAYOUT, cache="packed", max_unreadable=0.4)) == 2
 
 
 def test_damage_is_named(manifest: Manifest) -> None:
     cache = pack(PackJob((manifest,), LAYOUT)).cache
     shard = next(cache.folder.glob("*.bin"))
     shard.write_bytes(shard.read_bytes()[:5000])
-    source = ClipDataset(manifest.root, manifest.part("train"), LAYOUT, cache="packed").scan("train", 0.0)
+    source = ClipDataset(manifest, "train", LAYOUT, cache="packed")
     with pytest.raises(PackedError, match=r"shard-00000.*cannot be read.*damaged or made again"):
         list(source.view_batches(0, 1, 3))
     header = cache.folder / "packed.json"

@@ -1,16 +1,21 @@
 """Clips from video, from memory and with workers: the same batches in the same order, and nothing that grows."""
 
+import doctest
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 import torch
 from support.prepared import prepared_folder
+from torch.utils.data import DataLoader
 
+from cdkd.data import opening
 from cdkd.data.clips.clip import ClipBatch
 from cdkd.data.clips.sampling import ClipLayout
+from cdkd.data.loading import dataset
 from cdkd.data.loading.dataset import CachePolicy, ClipDataset, UnreadableError
-from cdkd.data.manifest import Manifest
+from cdkd.data.manifest import DatasetError, Manifest
 from cdkd.video.frames import VideoError
 
 LAYOUT = ClipLayout(num_gops=2, frames_per_gop=3, student_window=1, teacher_window=5)
@@ -30,8 +35,7 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
 
 def source(manifest: Manifest, num_workers: int = 0, cache: CachePolicy = "off", **changes: Any) -> ClipDataset:
     options = {"layout": LAYOUT, **changes}
-    made = ClipDataset(manifest.root, manifest.part("train"), num_workers=num_workers, cache=cache, **options)
-    return made.scan("train", 0.0)
+    return ClipDataset(manifest, "train", num_workers=num_workers, cache=cache, **options)
 
 
 def epoch(clips: ClipDataset, number: int) -> list[ClipBatch]:
@@ -126,6 +130,39 @@ def test_short_videos_are_unreadable(tmp_path: Path) -> None:
     manifest = prepared_folder(tmp_path / "set", 2, 1, num_frames=3)
     with pytest.raises(UnreadableError, match="no GOP of at least 4 frames"):
         source(manifest)
+
+
+def test_a_clip_by_its_index_is_that_of_the_only_test_view(manifest: Manifest) -> None:
+    clips = source(manifest, layout=ClipLayout(2, 3, student_window=1, teacher_window=0))
+    expected = [batch for batch in clips.view_batches(0, 1, 1)]
+    assert len(clips) == 5 and [clip.videos.tolist() for clip in clips] == [[0], [1], [2], [3], [4]]
+    for index in (1, -4):
+        for name, tensor in vars(clips[index]).items():
+            assert torch.equal(tensor, getattr(expected[1], name)), name
+    assert clips[-1].labels.tolist() == [0]
+    assert clips[2].iframes.shape == (1, 2, 3, 32, 48) and clips[2].frames.shape == (1, 0, 3, 32, 48)
+    for index in (5, -6):
+        with pytest.raises(IndexError, match=f"clip {index}: the train part has 5 readable videos"):
+            clips[index]
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_torchs_own_loader_takes_it(manifest: Manifest, num_workers: int) -> None:
+    clips = source(manifest, layout=ClipLayout(1, 3))
+    loader = DataLoader(clips, batch_size=3, collate_fn=clips.collate, num_workers=num_workers)
+    for ours, theirs in zip(loader, clips.view_batches(0, 1, 3), strict=True):
+        for name, tensor in vars(ours).items():
+            assert torch.equal(tensor, getattr(theirs, name)), name
+
+
+def test_a_part_that_the_data_set_lacks(manifest: Manifest) -> None:
+    with pytest.raises(DatasetError, match="folder has no pretrain part; it has train, test"):
+        ClipDataset(manifest, "pretrain", LAYOUT)
+
+
+@pytest.mark.parametrize("module", [dataset, opening])
+def test_examples_say_what_comes_out(module: ModuleType) -> None:
+    assert doctest.testmod(module) == (0, {dataset: 9, opening: 5}[module])
 
 
 def resident_mib() -> float:

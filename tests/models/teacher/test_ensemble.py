@@ -7,7 +7,7 @@ from torch import nn
 from cdkd.models.backbones.tsm import TSM
 from cdkd.models.errors import ModelError
 from cdkd.models.outputs import TeacherOutput
-from cdkd.models.teacher.ensemble import TeacherEnsemble, spread_segments
+from cdkd.models.teacher.ensemble import TeacherEnsemble
 
 
 class _Fixed(nn.Module):
@@ -41,11 +41,6 @@ def test_mean_of_softmax_as_logits():
     members = [_Fixed(first.tolist(), 2), _Fixed(second.tolist(), 2)]
     logits = TeacherEnsemble(members, "softmax")(torch.zeros(1, 2, 1, 3, 2, 2)).logits
     torch.testing.assert_close(logits.softmax(dim=1), torch.tensor([[0.4, 0.6]]))
-
-
-def test_eight_of_sixteen_frames():
-    assert spread_segments(16, 8) == [1, 3, 5, 7, 9, 11, 13, 15]
-    assert spread_segments(5, 5) == [0, 1, 2, 3, 4]
 
 
 def test_real_teachers_of_different_length():
