@@ -104,23 +104,23 @@ def _ordered(names: set[str]) -> tuple[str, ...]:
 
 
 def _read_tree(folder: Path) -> Annotation:
-    paths = [PurePosixPath(path) for path in list_videos(folder)]
-    tops = {path.parts[0] for path in paths if len(path.parts) > 1}
+    paths = [path.split("/") for path in list_videos(folder)]
+    tops = {path[0] for path in paths if len(path) > 1}
     # train/, val/ and test/ at the top are parts, not classes.
     depth = 1 if tops and all(_PART_NAMES.get(top.casefold()) for top in tops) else 0
-    inside = [path for path in paths if len(path.parts) > depth + 1]
-    classes = tuple(sorted({path.parts[depth] for path in inside}))
+    inside = [path for path in paths if len(path) > depth + 1]
+    classes = tuple(sorted({path[depth] for path in inside}))
     labels = {name: label for label, name in enumerate(classes)}
     return Annotation(classes, tuple(_from_path(path, depth, labels) for path in inside))
 
 
-def _from_path(path: PurePosixPath, depth: int, labels: dict[str, int]) -> LabelledVideo:
-    name = path.parts[depth]
-    deeper: Sequence[str] = path.parts[depth + 1 : -1]
+def _from_path(path: Sequence[str], depth: int, labels: dict[str, int]) -> LabelledVideo:
+    name = path[depth]
+    deeper = path[depth + 1 : -1]
     # A folder inside the class's folder keeps together what was filmed together.
     group = "/".join((name, *deeper)) if deeper else ""
-    part = _PART_NAMES[path.parts[0].casefold()] if depth else "train"
-    return LabelledVideo(path.as_posix(), labels[name], group, part)
+    part = _PART_NAMES[path[0].casefold()] if depth else "train"
+    return LabelledVideo("/".join(path), labels[name], group, part)
 
 
 SPEC = DatasetSpec(

@@ -103,7 +103,7 @@ def content_of(spec: DatasetSpec, source: Path) -> str:
 def _digests(source: Path, paths: Iterable[str]) -> dict[str, str]:
     """Path to digest; "" for a file that is not there."""
     root, folder = folder_root(source), cache_folder(source)
-    stats = {path: _stat(root / path) for path in paths}
+    stats = {path: _stat(f"{root}/{path}") for path in paths}
     known = _read_known(folder)
     fresh = [path for path, stat in stats.items() if stat and tuple(known.get(path, ())[:2]) != stat]
     try:
@@ -117,7 +117,7 @@ def _digests(source: Path, paths: Iterable[str]) -> dict[str, str]:
     return {path: now[path][2] if path in now else "" for path in stats}
 
 
-def _stat(path: Path) -> tuple[int, int] | None:
+def _stat(path: str) -> tuple[int, int] | None:
     try:
         status = os.stat(path)
     except OSError:
