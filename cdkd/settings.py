@@ -1,7 +1,7 @@
 """Every setting of a run, as typed records; imports no torch, so that plans and tables answer at once."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -15,7 +15,19 @@ Texts = Annotated[tuple[str, ...], BeforeValidator(lambda v: tuple(v) if isinsta
 NAMED_WEIGHTS = frozenset({"random", "pretrain", "imagenet", "kinetics400"})
 """Starts of a network that are no file."""
 
-TeacherArch = Literal["tsm", "tdn", "mvit_v2_s", "swin3d_t", "s3d", "r2plus1d_18"]
+TEACHERS: dict[str, str] = {
+    "tsm": "cdkd.models.teacher.consensus:TSM",
+    "tdn": "cdkd.models.teacher.consensus:TDN",
+    "mvit_v2_s": "cdkd.models.teacher.video_models:VideoTeacher",
+    "swin3d_t": "cdkd.models.teacher.video_models:VideoTeacher",
+    "s3d": "cdkd.models.teacher.video_models:VideoTeacher",
+    "r2plus1d_18": "cdkd.models.teacher.video_models:VideoTeacher",
+}
+"""Architecture -> module and class of the network, imported when one is built; a new teacher is one line here."""
+if TYPE_CHECKING:
+    TeacherArch = str
+else:
+    TeacherArch = Literal[tuple(TEACHERS)]
 DatasetName = Literal["shapes", "ucf101", "hmdb51", "kinetics400", "ssv2", "folder"]
 """The data sets; each is described by the file of its name in cdkd/data/annotations/."""
 BackboneName = Literal["slim", "resnet18", "resnet34", "resnet50", "resnet101", "resnet152"]

@@ -9,8 +9,8 @@ from support.tiny import BASELINE, tiny
 
 from cdkd.distill.losses.table import LOSSES
 from cdkd.experiment import RUNNER
+from cdkd.experiment.build import StudentRun, assemble
 from cdkd.experiment.identity import cell_identity
-from cdkd.experiment.student import StudentRun, assemble
 from cdkd.settings import RunConfig
 
 Logged = dict[int, dict[str, float]]

@@ -4,7 +4,7 @@ import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import nn
@@ -17,16 +17,16 @@ from cdkd.models.complexity import (
     teacher_complexity,
     teacher_shapes,
 )
+from cdkd.models.devices import choose_device
 from cdkd.models.errors import ModelError
-from cdkd.models.student.student import build_student
-from cdkd.models.teacher.teacher import build_teacher
+from cdkd.models.student.student import CoviarStudent, Student, build_student
+from cdkd.models.teacher.teacher import Teacher, build_teacher
 from cdkd.settings import StudentSettings, TeacherSettings
 
 NUM_CLASSES = 400
 """Kinetics-400; the classifier's share of the cost is below 0.01 %."""
 _TEACHER_CHANNELS = 2048
-Precision = Literal["fp32", "bf16", "fp16"]
-_AUTOCAST: dict[str, torch.dtype | None] = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
+PRECISIONS: dict[str, torch.dtype | None] = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class StudentProfile:
             size=size,
         )
 
-    def build(self) -> nn.Module:
+    def build(self) -> Student | CoviarStudent:
         """The network, with random weights."""
         return build_student(
             self.settings,
@@ -60,9 +60,8 @@ class StudentProfile:
             teacher_channels=_TEACHER_CHANNELS,
         )
 
-    def shapes(self, network: nn.Module, batch: int, size: int) -> tuple[tuple[int, ...], ...]:
-        """Of the inputs of `batch` clips."""
-        window = int(network.window)  # type: ignore[arg-type]
+    def shapes(self, window: int, batch: int, size: int) -> tuple[tuple[int, ...], ...]:
+        """Of the inputs of `batch` clips, for a network that reads `window` frames per time step."""
         return student_shapes(batch, self.num_gops, self.frames_per_gop, window, size)
 
 
@@ -79,13 +78,13 @@ class TeacherProfile:
         """Counted for pictures of `size` pixels."""
         return teacher_complexity(self.settings, num_classes=NUM_CLASSES, num_segments=self.num_segments, size=size)
 
-    def build(self) -> nn.Module:
+    def build(self) -> Teacher:
         """The network, with random weights."""
         return build_teacher(self.settings, num_classes=NUM_CLASSES, num_segments=self.num_segments)
 
-    def shapes(self, network: nn.Module, batch: int, size: int) -> tuple[tuple[int, ...], ...]:
-        """Of the inputs of `batch` clips."""
-        return teacher_shapes(batch, self.num_segments, int(network.window), size)  # type: ignore[arg-type]
+    def shapes(self, window: int, batch: int, size: int) -> tuple[tuple[int, ...], ...]:
+        """Of the inputs of `batch` clips, for a network that reads `window` frames per time step."""
+        return teacher_shapes(batch, self.num_segments, window, size)
 
 
 def _paper(**changes: Any) -> StudentSettings:
@@ -162,7 +161,8 @@ class MeasureSettings:
     """How to measure."""
 
     device: str = "cpu"
-    precision: Precision = "fp32"
+    precision: str = "fp32"
+    """One of `PRECISIONS`."""
     batch_size: int = 1
     repeats: int = 5
     """Timed passes after one that warms up."""
@@ -200,16 +200,13 @@ def profile(
 
 
 def _measure(entry: StudentProfile | TeacherProfile, size: int, settings: MeasureSettings) -> Measurement:
-    try:
-        device = torch.device(settings.device)
-        network = entry.build().eval().to(device)
-    except (RuntimeError, AssertionError) as error:
-        raise ModelError(f"--device {settings.device}: not usable here: {error}") from error
+    device = choose_device(settings.device, "--device")
+    network = entry.build().eval().to(device)
     is_peak_known = reset_peak(device)
-    single = _seconds_per_pass(network, entry.shapes(network, 1, size), device, settings)
+    single = _seconds_per_pass(network, entry.shapes(network.window, 1, size), device, settings)
     batched = single
     if settings.batch_size > 1:
-        batched = _seconds_per_pass(network, entry.shapes(network, settings.batch_size, size), device, settings)
+        batched = _seconds_per_pass(network, entry.shapes(network.window, settings.batch_size, size), device, settings)
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu, {torch.get_num_threads()} threads"
     return Measurement(
         device=name,
@@ -226,7 +223,7 @@ def _seconds_per_pass(
 ) -> float:
     """Median over the repeats."""
     inputs = [torch.randn(shape, device=device) for shape in shapes]
-    dtype = _AUTOCAST[settings.precision]
+    dtype = PRECISIONS[settings.precision]
     seconds = []
     with torch.inference_mode(), torch.autocast(device.type, dtype or torch.bfloat16, enabled=dtype is not None):
         for _ in range(settings.repeats + 1):

@@ -16,12 +16,12 @@ from cdkd.data.clips.transforms import NetworkInputs
 from cdkd.distill.losses.table import ALL_OFF
 from cdkd.distill.objective import build_auxiliary
 from cdkd.errors import CdkdError
-from cdkd.experiment.acceleration import accelerate, accelerate_frozen
-from cdkd.experiment.inputs import choose_device
 from cdkd.experiment.loss_modules import StudentObjective, TeacherObjective
-from cdkd.experiment.teacher_geometry import build_own_teacher, num_time_steps, teacher_channels
+from cdkd.experiment.runtime import accelerate, accelerate_frozen
+from cdkd.experiment.sizes import build_own_teacher, num_time_steps, teacher_channels
 from cdkd.models.complexity import student_complexity, student_shapes, teacher_complexity, teacher_shapes
-from cdkd.models.student.student import build_student
+from cdkd.models.devices import choose_device
+from cdkd.models.student.student import CoviarStudent, Student, build_student
 from cdkd.models.teacher.teacher import FrozenTeacher
 from cdkd.settings import RunConfig
 from cdkd.train.engine import FitConfig, autocast
@@ -190,14 +190,14 @@ class _Bench:
         network = build_own_teacher(config, _NUM_CLASSES)
         accelerate(network, config.runtime, config.teacher.train, ALONE, self.device)
         objective = TeacherObjective(network, 0.0)
-        frames = self._inputs(window=1, seen=int(network.window)).frames  # type: ignore[arg-type]
+        frames = self._inputs(window=1, seen=network.window).frames
         run = self._training(network, lambda: objective(frames, self.labels).total)
         return _Step("training", "teacher", run, _BACKWARD * self._teacher_macs())
 
     def _with(self, changes: dict[str, Any]) -> RunConfig:
         return build_record(RunConfig, merge_dotted(self.values, changes))
 
-    def _student(self, config: RunConfig) -> nn.Module:
+    def _student(self, config: RunConfig) -> Student | CoviarStudent:
         student = build_student(
             config.student,
             num_classes=_NUM_CLASSES,
@@ -205,25 +205,26 @@ class _Bench:
             frames_per_gop=config.data.frames_per_gop,
             teacher_channels=teacher_channels(config),
         )
-        return accelerate(student, config.runtime, config.train, ALONE, self.device)
+        accelerate(student, config.runtime, config.train, ALONE, self.device)
+        return student
 
-    def _frozen(self) -> FrozenTeacher:
-        teacher = FrozenTeacher(build_own_teacher(self.config, _NUM_CLASSES))
+    def _frozen(self, map_stride: int | None = None) -> FrozenTeacher:
+        teacher = FrozenTeacher(build_own_teacher(self.config, _NUM_CLASSES), map_stride)
         accelerate_frozen(teacher, self.config.runtime, self.device)
         return teacher
 
     def _student_inference(self, name: str, config: RunConfig) -> _Step:
         student = self._student(config).eval()
-        inputs = self._inputs(int(student.window), seen=0)  # type: ignore[arg-type]
+        inputs = self._inputs(student.window, seen=0)
         run = self._inference(lambda: student(inputs.iframes, inputs.motion, inputs.residual))
         return _Step("inference", name, run, self._student_macs(config))
 
     def _student_training(self, name: str, config: RunConfig) -> _Step:
         student = self._student(config)
-        teacher = self._frozen() if config.uses_teacher else None
+        teacher = self._frozen(student.map_stride) if config.uses_teacher else None
         auxiliary = build_auxiliary(config.distill, teacher_channels(config)).to(self.device)
         objective = StudentObjective(student, auxiliary, config, ALONE)
-        inputs = self._inputs(int(student.window), 0 if teacher is None else teacher.window)  # type: ignore[arg-type]
+        inputs = self._inputs(student.window, 0 if teacher is None else teacher.window)
 
         def loss() -> Tensor:
             known = None if teacher is None else teacher(inputs.frames)

@@ -45,13 +45,11 @@ def command(
     import torch
 
     from cdkd.errors import CdkdError
-    from cdkd.experiment.inputs import choose_device
-    from cdkd.inference.model_reference import checkpoint_file
     from cdkd.inference.predict import Predictor
+    from cdkd.models.devices import choose_device
 
     torch.set_num_threads(threads)
-    with checkpoint_file(model, tracking_uri) as checkpoint:
-        predictor = Predictor(checkpoint, choose_device(device))
+    predictor = Predictor.from_run(model, choose_device(device, "--device"), tracking_uri)
     records: list[dict[str, Any]] = []
     for video in videos:
         try:

@@ -57,9 +57,7 @@ def command(
 
     if threads:
         torch.set_num_threads(threads)
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    settings = MeasureSettings(device, precision, batch_size, repeats) if measure else None  # type: ignore[arg-type]
+    settings = MeasureSettings(device, precision, batch_size, repeats) if measure else None
     records = profile(names, size=size, views=views, measure=settings)
     if as_json:
         click.echo(json.dumps([record.as_dict() for record in records], indent=2))

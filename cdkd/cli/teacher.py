@@ -7,6 +7,7 @@ import click
 
 from cdkd.cli.command_group import CommandGroup
 from cdkd.cli.options import Choice, json_option, output_option
+from cdkd.models.weights.key_maps import KEY_MAPS
 
 
 @click.group(name="teacher", cls=CommandGroup)
@@ -22,7 +23,7 @@ def command() -> None:
 
 @command.command(name="import")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--arch", required=True, type=Choice(["tsm", "tdn"]), help="Whose network the file holds.")
+@click.option("--arch", required=True, type=Choice(list(KEY_MAPS)), help="Whose network the file holds.")
 @click.option(
     "--num-segments",
     type=click.IntRange(1),

@@ -7,6 +7,7 @@ import click
 
 from cdkd.cli.command_group import CommandGroup
 from cdkd.cli.options import Choice, output_option, set_option, tracking_uri_option
+from cdkd.experiment.recipes import RECIPES
 
 if TYPE_CHECKING:
     from cdkd.tracking.mlflow_tracker import MlflowTracker
@@ -28,12 +29,12 @@ def command() -> None:
 
 
 @command.command(name="teacher")
-@click.option("--arch", required=True, type=Choice(["tsm", "tdn"]), help="Its network.")
+@click.option("--arch", required=True, type=Choice(list(RECIPES)), help="Its network.")
 @click.option(
     "--recipe",
     default="shapes",
     show_default=True,
-    type=Choice(["kinetics400", "ssv2", "ucf101", "hmdb51", "shapes"]),
+    type=Choice(list(dict.fromkeys(name for named in RECIPES.values() for name in named))),
     help="The authors' training on this data set.",
 )
 @set_option
@@ -43,7 +44,7 @@ def command() -> None:
 def teacher(
     arch: str, recipe: str, settings: tuple[str, ...], output: Path, study: str, tracking_uri: str | None
 ) -> None:
-    """Train a teacher by a published recipe.
+    """Train a teacher, TSM and TDN by the recipes of their authors.
 
     The learning rate follows the batch size (teacher.train.batch_size times accumulate_steps) unless it is given. The
     recipes of UCF-101 and HMDB-51 fine-tune a Kinetics-400 checkpoint, whose classifier is dropped. A teacher that was
@@ -56,13 +57,12 @@ def teacher(
           --set data.root=prepared/ucf101 --set teacher.train.batch_size=32 -o tdn-ucf.safetensors
       torchrun --nproc-per-node 8 -m cdkd train teacher --arch tsm --recipe kinetics400 -o tsm.safetensors
     """
-    from cdkd.experiment.distributed import launched_processes
     from cdkd.experiment.recipes import recipe_config
+    from cdkd.experiment.runtime import launched_processes
     from cdkd.experiment.standalone import train_teacher
-    from cdkd.models.errors import ModelError
+    from cdkd.models.weights.checkpoints import require_output
 
-    if output.suffix != ".safetensors":
-        raise ModelError(f"--output {output}: checkpoints end in .safetensors")
+    require_output(output)
     config = recipe_config(arch, recipe, _read(settings))
     with launched_processes(config.runtime.device) as processes:
         train_teacher(config, output, _tracker(study, tracking_uri), study, _tell, processes)
@@ -90,11 +90,16 @@ def student(settings: tuple[str, ...], output: Path | None, study: str, tracking
           --set teacher.backbone=resnet50 --set data.input_size=224
     """
     from cdkd.config import build_record, merge_dotted
-    from cdkd.experiment.distributed import launched_processes
     from cdkd.experiment.identity import cell_identity
-    from cdkd.experiment.standalone import CHECKPOINT, copy_checkpoint, train_student
+    from cdkd.experiment.inputs import RunError
+    from cdkd.experiment.runtime import launched_processes
+    from cdkd.experiment.standalone import copy_checkpoint, train_student
+    from cdkd.models.weights.checkpoints import require_output
     from cdkd.settings import RunConfig
+    from cdkd.tracking.tracker import CHECKPOINT
 
+    if output is not None:
+        require_output(output)
     config = build_record(RunConfig, merge_dotted({}, _read(settings)))
     folder = _FOLDER / cell_identity(config)
     with launched_processes(config.runtime.device) as processes:
@@ -102,7 +107,7 @@ def student(settings: tuple[str, ...], output: Path | None, study: str, tracking
         if not processes.is_main:
             return
         if outcome.status == "diverged":
-            raise click.ClickException("the training diverged; lower train.learning_rate")
+            raise RunError(f"the training diverged; lower train.learning_rate ({config.train.learning_rate:g})")
         for name, value in outcome.metrics.items():
             click.echo(f"{name}: {value:.2f} %")
         if output is not None:

@@ -6,11 +6,9 @@ Importing this package imports no torch; calling `RUNNER` does.
 from pathlib import Path
 
 from cdkd.callbacks import Log, Progress
-from cdkd.experiment.outcome import Outcome
-from cdkd.experiment.paths import has_teacher, teacher_folder
+from cdkd.experiment.paths import has_teacher
 from cdkd.settings import RunConfig
-
-__all__ = ["RUNNER", "ExperimentRunner", "Outcome", "teacher_folder"]
+from cdkd.tracking.tracker import Outcome
 
 
 class ExperimentRunner:
@@ -42,7 +40,7 @@ class ExperimentRunner:
         Raises:
             CdkdError: the checkpoint is missing or foreign.
         """
-        from cdkd.experiment.teacher_record import teacher_outcome
+        from cdkd.experiment.description import teacher_outcome
 
         return teacher_outcome(checkpoint)
 

@@ -1,15 +1,24 @@
-"""What a checkpoint says about itself: architecture, classes, and how videos become its input."""
+"""What a run's checkpoint says about itself, written for whoever loads it, and what students repeat of a teacher's."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 from cdkd.data.manifest import Manifest
 from cdkd.data.opening import OpenDataset
 from cdkd.experiment.identity import cell_identity, teacher_identity
 from cdkd.experiment.inputs import resolve_evaluation
-from cdkd.experiment.teacher_geometry import num_time_steps, teacher_channels
+from cdkd.experiment.sizes import num_time_steps, teacher_channels
+from cdkd.inference.preprocessing import Preprocessing, VideoEncoding
+from cdkd.models.weights.checkpoints import load_description
 from cdkd.models.weights.loading import student_architecture, teacher_architecture
 from cdkd.settings import RunConfig
+from cdkd.tracking.tracker import CHECKPOINT, Outcome
+
+_METRICS = ("validation_top1", "test_top1", "test_top5")
+# A test of other videos or through other views is no figure to stand beside the run's own.
+_SAME_TEST = ("dataset", "dataset_version", "split", "views", "num_test_videos")
+_SAME_CLIP = ("gops_per_clip", "frames_per_gop")
 
 
 def student_description(config: RunConfig, dataset: OpenDataset, metadata: dict[str, str]) -> dict[str, Any]:
@@ -50,21 +59,20 @@ def teacher_description(config: RunConfig, dataset: OpenDataset, metadata: dict[
 
 
 def _preprocessing(config: RunConfig, manifest: Manifest) -> dict[str, Any]:
-    """The fields of `cdkd.inference.predict.Preprocessing`."""
     data, evaluation = config.data, resolve_evaluation(config)
-    return {
-        "gops_per_clip": data.gops_per_clip,
-        "frames_per_gop": data.frames_per_gop,
-        "motion": data.motion,
-        "input_size": data.input_size,
-        "resize": evaluation.resize,
-        "clips": evaluation.clips,
-        "crops": evaluation.crops,
-        "transcode": _transcode(manifest.settings),
-    }
+    return Preprocessing(
+        gops_per_clip=data.gops_per_clip,
+        frames_per_gop=data.frames_per_gop,
+        motion=data.motion,
+        input_size=data.input_size,
+        resize=evaluation.resize,
+        clips=evaluation.clips,
+        crops=evaluation.crops,
+        transcode=_encoding(manifest.settings),
+    ).model_dump(mode="json")
 
 
-def _transcode(settings: dict[str, str]) -> dict[str, int] | None:
+def _encoding(settings: dict[str, str]) -> VideoEncoding | None:
     """How the data set's videos were made; None where the manifest does not say it."""
     side = settings.get("shapes.frame_size")
     wanted = {
@@ -74,4 +82,40 @@ def _transcode(settings: dict[str, str]) -> dict[str, int] | None:
         "quantiser": settings.get("quantiser"),
     }
     found = {name: int(text) for name, text in wanted.items() if text is not None}
-    return found if len(found) == len(wanted) else None
+    return VideoEncoding(**found) if len(found) == len(wanted) else None
+
+
+def teacher_outcome(checkpoint: Path) -> Outcome:
+    """What a teacher's training left behind: accuracies in percent, and the texts among its description as metadata.
+
+    Raises:
+        ModelError: the checkpoint is missing or foreign.
+    """
+    known = load_description(checkpoint)
+    metrics = {name: float(known[name]) for name in _METRICS if name in known}
+    metadata = {
+        name: value for name, value in known.items() if isinstance(value, str) and name not in ("format", "role")
+    }
+    return Outcome("finished", metrics, {CHECKPOINT: checkpoint}, metadata)
+
+
+def teacher_metadata(config: RunConfig, metadata: dict[str, str], checkpoint: Path) -> dict[str, str]:
+    """Accuracies and cost of a run's teacher, where it was tested as the run will be; else nothing.
+
+    Nothing either of an imported checkpoint, which was never tested here, or of an ensemble, whose members' figures
+    are not its own.
+
+    Args:
+        config: of the run.
+        metadata: of the run's data set, split and views.
+        checkpoint: the teacher's.
+    """
+    known = load_description(checkpoint)
+    if "test_top1" not in known or config.teacher.members:
+        return {}
+    clip = config.data.model_dump(include=set(_SAME_CLIP))
+    is_same_clip = all(known["preprocessing"].get(name) == value for name, value in clip.items())
+    if not is_same_clip or any(known.get(name) != metadata.get(name) for name in _SAME_TEST):
+        return {}
+    told = ("test_top1", "test_top5", "gmacs_per_view", "parameters")
+    return {f"teacher_{name}": str(known[name]) for name in told}

@@ -24,11 +24,6 @@ class RunError(CdkdError):
     """A run cannot be carried out as configured."""
 
 
-def choose_device(name: str) -> torch.device:
-    """The device of a name; auto is the first GPU, else the CPU."""
-    return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
-
-
 def resolve_evaluation(config: RunConfig) -> EvaluationSettings:
     """The test-time protocol with every 0 replaced by what the data set calls for; the only place that does so.
 

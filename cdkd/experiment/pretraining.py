@@ -9,7 +9,6 @@ from cdkd.experiment.paths import MODEL_NAME, streams_folder, streams_of
 from cdkd.file_lock import FileLock
 from cdkd.models.weights.checkpoints import save_model
 from cdkd.settings import RunConfig
-from cdkd.train.engine import FitConfig, fit
 from cdkd.train.processes import ALONE, Processes
 
 
@@ -43,15 +42,14 @@ def _train(config: RunConfig, folder: Path, processes: Processes) -> None:
             f"student.weights=pretrain: {config.data.name} has no pre-training part; "
             "use imagenet, random or a checkpoint file"
         )
-    settings = config.train
     last: dict[str, float] = {}
-    fit_config = FitConfig(settings, config.seed, run.inputs.device, folder / "training", processes=processes)
-    if (
-        fit(run.task("pretrain"), fit_config, lambda metrics, epoch: last.update(metrics), lambda fraction: None)
-        == "diverged"
-    ):
+
+    def log(metrics: dict[str, float], epoch: int) -> None:
+        last.update(metrics)
+
+    if run.fit("pretrain", folder / "training", log, lambda fraction: None) == "diverged":
         raise PretrainingError(
-            f"the streams' pre-training diverged; lower train.learning_rate ({settings.learning_rate:g})"
+            f"the streams' pre-training diverged; lower train.learning_rate ({run.settings.learning_rate:g})"
         )
     if processes.is_main:
         save_model(folder / MODEL_NAME, run.student, _description(run, last))

@@ -6,7 +6,7 @@ from typing import Any
 
 from cdkd.config import build_record, merge_dotted
 from cdkd.errors import CdkdError
-from cdkd.settings import RunConfig, TeacherSettings
+from cdkd.settings import TEACHERS, RunConfig, TeacherSettings
 
 _DEFAULT = TeacherSettings()
 
@@ -33,7 +33,7 @@ class Recipe:
 
 # Both: SGD with momentum 0.9, gradient norm clipped at 20, no warm-up, crops down to 0.66 of the shorter side. T frames
 # come from T equal parts of a video: G = T groups of pictures with one P-frame each.
-_PUBLISHED: dict[str, Any] = {
+_COMMON: dict[str, Any] = {
     "teacher.backbone": "resnet50",
     "teacher.train.optimizer": "sgd",
     "teacher.train.momentum": 0.9,
@@ -48,13 +48,13 @@ _PUBLISHED: dict[str, Any] = {
 # The classifier learns faster in TSM. TDN's code has such multipliers too but never applies them, and its weight decay
 # reaches biases and batch norms.
 _TSM: dict[str, Any] = {
-    **_PUBLISHED,
+    **_COMMON,
     "teacher.shift_div": 8,
     "teacher.train.classifier_weight_multiplier": 5.0,
     "teacher.train.classifier_bias_multiplier": 10.0,
     "data.gops_per_clip": 8,
 }
-_TDN: dict[str, Any] = {**_PUBLISHED, "teacher.train.decay_all": True, "data.gops_per_clip": 8}
+_TDN: dict[str, Any] = {**_COMMON, "teacher.train.decay_all": True, "data.gops_per_clip": 8}
 
 
 def _schedule(steps: list[int], epochs: int, weight_decay: float, dropout: float) -> dict[str, Any]:
@@ -74,7 +74,7 @@ _TSM_FINE_TUNING = {
 _TDN_FINE_TUNING = {**_TDN, **_schedule([10, 20], 25, 5e-4, 0.8), "data.gops_per_clip": 16}
 _EMBEDDED = Recipe(_DEFAULT.train.learning_rate, _DEFAULT.train.batch_size, source="the defaults")
 
-RECIPES: dict[str, dict[str, Recipe]] = {
+_PUBLISHED: dict[str, dict[str, Recipe]] = {
     "tsm": {
         "kinetics400": Recipe(
             0.02, 128, {**_TSM, **_schedule([20, 40], 50, 1e-4, 0.5)}, "imagenet", "the authors' scripts"
@@ -82,7 +82,6 @@ RECIPES: dict[str, dict[str, Recipe]] = {
         "ssv2": Recipe(0.01, 64, {**_TSM, **_schedule([20, 40], 50, 5e-4, 0.5)}, "imagenet", "the authors' README"),
         "ucf101": Recipe(0.001, 64, _TSM_FINE_TUNING, "checkpoint", "the authors' README"),
         "hmdb51": Recipe(0.001, 64, _TSM_FINE_TUNING, "checkpoint", "an author's answer: as UCF-101"),
-        "shapes": _EMBEDDED,
     },
     "tdn": {
         "kinetics400": Recipe(
@@ -91,9 +90,10 @@ RECIPES: dict[str, dict[str, Recipe]] = {
         "ssv2": Recipe(0.01, 64, {**_TDN, **_schedule([30, 45, 55], 60, 5e-4, 0.5)}, "imagenet", "the authors' README"),
         "ucf101": Recipe(0.002, 128, _TDN_FINE_TUNING, "checkpoint", "an author's answer"),
         "hmdb51": Recipe(0.002, 128, _TDN_FINE_TUNING, "checkpoint", "an author's answer"),
-        "shapes": _EMBEDDED,
     },
 }
+RECIPES = {arch: {**_PUBLISHED.get(arch, {}), "shapes": _EMBEDDED} for arch in TEACHERS}
+"""Architecture -> data set -> its recipe."""
 
 
 def recipe_config(arch: str, name: str, overrides: Mapping[str, Any]) -> RunConfig:

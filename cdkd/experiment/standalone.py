@@ -1,28 +1,26 @@
 """One teacher or one student outside of any sweep: trained, tracked, its checkpoint put where it is wanted."""
 
+import json
 import shutil
-from collections.abc import Iterator, Sequence
+import traceback
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
 
+from cdkd.atomic_write import atomic_write
 from cdkd.callbacks import Log
-from cdkd.experiment.attempts import Attempts
+from cdkd.experiment.description import teacher_outcome
 from cdkd.experiment.identity import cell_identity, logged_settings, teacher_identity
 from cdkd.experiment.inputs import RunError
-from cdkd.experiment.outcome import Outcome
 from cdkd.experiment.paths import teacher_folder
 from cdkd.experiment.student import run_student
 from cdkd.experiment.teacher import ensure_teacher
-from cdkd.experiment.teacher_record import teacher_outcome
+from cdkd.file_lock import FileLock
 from cdkd.settings import RunConfig
-from cdkd.tracking.logbook import Logbook, Metrics
-from cdkd.tracking.tracker import RunStart, Tracker
+from cdkd.tracking.tracked_run import TrackedRun, teacher_start
+from cdkd.tracking.tracker import Outcome, RunStart, Tracker
 from cdkd.train.processes import Processes
-
-CHECKPOINT = "checkpoint"
-"""Where a tracked run keeps its checkpoint."""
 
 
 def train_teacher(
@@ -31,7 +29,7 @@ def train_teacher(
     """The teacher's checkpoint at `output`; trained, or found where it was trained before.
 
     Args:
-        experiment: `teacher` and `data` decide it.
+        config: `teacher` and `data` decide it.
         output: gets a copy of the checkpoint, its description beside it.
         tracker: gets the run, from the first process.
         study: the run's experiment in the tracker.
@@ -43,25 +41,16 @@ def train_teacher(
     """
     if config.teacher.checkpoint is not None:
         raise RunError("teacher.checkpoint is set: there is no teacher to train; leave it out")
-    settings = logged_settings(config)
-    start = RunStart(
-        role="teacher",
-        study=study,
-        stage="teachers",
-        label=f"teacher {config.teacher.arch} ({config.teacher.backbone})",
-        cell=teacher_identity(config),
-        seed=config.teacher.seed,
-        attempt=1,
-        stage_digest="",
-        settings={key: value for key, value in settings.items() if key.startswith(("teacher.", "data.", "runtime."))},
-    )
     if not processes.is_main:
         ensure_teacher(config, _silent, lambda fraction: None, processes)
         return output
-    with _tracked(tracker, start, teacher_folder(config), tell) as run:
-        path = ensure_teacher(config, run.log, lambda fraction: None, processes)
+    start = teacher_start(config, logged_settings(config), study, teacher_identity(config))
+    with _tracked(tracker, start, config, teacher_folder(config)) as run:
+        path = ensure_teacher(config, _both(run.log, tell), lambda fraction: None, processes)
         copy_checkpoint(path, output)
-        run.finish(teacher_outcome(path))
+        outcome = teacher_outcome(path)
+        run.keep(outcome)
+        run.close(outcome)
     return output
 
 
@@ -91,16 +80,25 @@ def train_student(
     attempts = Attempts(folder)
     with attempts.alone():
         start = replace(start, attempt=attempts.begin(tracker))
-        with _tracked(tracker, start, folder, tell) as run:
-            attempts.note(run.run_id)
-            outcome = run_student(config, folder, run.log, lambda fraction: None, processes)
-            run.finish(outcome)
+        with _tracked(tracker, start, config, folder) as run:
+            attempts.note(run.id)
+            outcome = run_student(config, folder, _both(run.log, tell), lambda fraction: None, processes)
+            run.keep(outcome)
+            run.close(outcome)
         attempts.end()
     return outcome
 
 
 def _silent(metrics: dict[str, float], epoch: int) -> None:
     """What processes other than the first log."""
+
+
+def _both(first: Log, second: Log) -> Log:
+    def log(metrics: dict[str, float], epoch: int) -> None:
+        first(metrics, epoch)
+        second(metrics, epoch)
+
+    return log
 
 
 def copy_checkpoint(source: Path, target: Path) -> None:
@@ -110,45 +108,64 @@ def copy_checkpoint(source: Path, target: Path) -> None:
         shutil.copyfile(source.with_suffix(suffix), target.with_suffix(suffix))
 
 
-class _Run:
-    """An open run, which the first process alone feeds."""
-
-    def __init__(self, tracker: Tracker, run_id: str, book: Path, tell: Log) -> None:
-        self._tracker, self.run_id, self._tell = tracker, run_id, tell
-        self._book = book
-
-    @cached_property
-    def _logbook(self) -> Logbook:
-        """Opened when it is needed: until then, another process may write it."""
-        return Logbook(self._book, self._send)
-
-    def _send(self, history: Sequence[tuple[int, Metrics]]) -> None:
-        self._tracker.log(self.run_id, history)
-
-    def log(self, metrics: dict[str, float], epoch: int) -> None:
-        """One epoch's metrics."""
-        self._logbook.log(metrics, epoch)
-        self._tell(metrics, epoch)
-
-    def finish(self, outcome: Outcome) -> None:
-        """Keeps what came of it."""
-        self._logbook.close(outcome.metrics)
-        for name, file in outcome.artifacts.items():
-            self._tracker.attach(self.run_id, file, name)
-        self._tracker.close(self.run_id, outcome.status, outcome.metadata)
-
-
 @contextmanager
-def _tracked(tracker: Tracker, start: RunStart, folder: Path, tell: Log) -> Iterator[_Run]:
-    """A run in the tracker; `folder` keeps its metrics for attempts after it."""
+def _tracked(tracker: Tracker, start: RunStart, config: RunConfig, folder: Path) -> Iterator[TrackedRun]:
+    """A run in the tracker; `folder` keeps its metrics for attempts after it, and the traceback of one that failed."""
     tracker.prepare([start.stage])
-    run_id = tracker.open(start)
+    run = TrackedRun(tracker, start, folder / "metrics.jsonl")
     try:
-        yield _Run(tracker, run_id, folder / "metrics.jsonl", tell)
+        run.attach_configuration(config)
+        yield run
     except Exception as error:
-        tracker.close(run_id, "failed", error=f"{type(error).__name__}: {error}")
+        report = folder / "traceback.txt"
+        report.parent.mkdir(parents=True, exist_ok=True)
+        atomic_write(report, traceback.format_exc())
+        run.fail(error, report)
         raise
     except BaseException:
-        tracker.kill_if_open(run_id)
+        run.kill()
         raise
     tracker.close_stage(start.stage, "finished")
+
+
+class Attempts:
+    """The runs of the attempts at the training in one folder that have not ended well."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._file = folder / "attempts.json"
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """No other process trains in the folder meanwhile; a process that dies does not stand in the way.
+
+        Raises:
+            RunError: another one does.
+        """
+        lock = FileLock(self._folder / "attempt.lock")
+        if not lock.acquire():
+            raise RunError(
+                f"{self._folder}: another process is at this very training; wait for it, or change a setting"
+            )
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def begin(self, tracker: Tracker) -> int:
+        """Ends the runs that dead processes left open, as killed; returns the new attempt's number, from 1."""
+        for run_id in self._runs():
+            tracker.kill_if_open(run_id)
+        return len(self._runs()) + 1
+
+    def note(self, run_id: str) -> None:
+        """The new attempt's run."""
+        atomic_write(self._file, json.dumps([*self._runs(), run_id]))
+
+    def end(self) -> None:
+        """The training has ended: what comes next is a first attempt again."""
+        self._file.unlink(missing_ok=True)
+
+    def _runs(self) -> list[str]:
+        runs: list[str] = json.loads(self._file.read_text()) if self._file.exists() else []
+        return runs

@@ -6,19 +6,16 @@ import pandas as pd
 
 from cdkd.callbacks import Log, Progress
 from cdkd.experiment.build import StudentRun, assemble
-from cdkd.experiment.costs import cost_metadata, student_cost
 from cdkd.experiment.description import student_description
 from cdkd.experiment.identity import teacher_identity
-from cdkd.experiment.outcome import Outcome
 from cdkd.experiment.paths import MODEL_NAME
 from cdkd.experiment.pretraining import ensure_streams
+from cdkd.experiment.sizes import cost_metadata, student_cost
 from cdkd.models.weights.checkpoints import save_model
 from cdkd.settings import RunConfig
-from cdkd.train.engine import FitConfig, fit
-from cdkd.train.metrics import Scores
+from cdkd.tracking.tracker import CHECKPOINT, SCORES, Outcome
+from cdkd.train.evaluate import Scores
 from cdkd.train.processes import ALONE, Processes
-
-__all__ = ["StudentRun", "assemble", "run_student"]
 
 
 def run_student(config: RunConfig, folder: Path, log: Log, progress: Progress, processes: Processes = ALONE) -> Outcome:
@@ -28,27 +25,23 @@ def run_student(config: RunConfig, folder: Path, log: Log, progress: Progress, p
     """
     weights = str(ensure_streams(config, processes)) if config.student.weights == "pretrain" else None
     run = assemble(config, lambda metrics, epoch: None, processes, weights)
-    settings = config.train
-    task = run.task("train")
-    fit_config = FitConfig(
-        settings,
-        config.seed,
-        run.inputs.device,
-        folder / "training",
-        config.evaluation.every_epochs,
-        config.runtime.checkpoint_every_epochs,
-        keep_best=config.evaluation.select == "best_validation",
-        processes=processes,
-    )
     metadata = _metadata(run)
-    if fit(task, fit_config, log, progress) == "diverged":
+    status = run.fit(
+        "train",
+        folder / "training",
+        log,
+        progress,
+        validate_every_epochs=config.evaluation.every_epochs,
+        keep_best=config.evaluation.select == "best_validation",
+    )
+    if status == "diverged":
         return Outcome("diverged", metadata=metadata)
-    tested = run.scores(run.source("test"))
-    metrics = {**task.validate(), **tested.accuracies("test")}
-    artifacts = {"checkpoint": folder / MODEL_NAME, "scores": folder / "scores.parquet"}
+    tested = run.test()
+    metrics = {**run.validate(), **tested.accuracies("test")}
+    artifacts = {CHECKPOINT: folder / MODEL_NAME, SCORES: folder / "scores.parquet"}
     if processes.is_main:
-        _scores_frame(tested, run.dataset.manifest.classes).to_parquet(artifacts["scores"])
-        save_model(artifacts["checkpoint"], run.student, student_description(config, run.dataset, metadata))
+        _scores_frame(tested, run.dataset.manifest.classes).to_parquet(artifacts[SCORES])
+        save_model(artifacts[CHECKPOINT], run.student, student_description(config, run.dataset, metadata))
     processes.barrier()
     return Outcome("finished", metrics, artifacts, metadata)
 

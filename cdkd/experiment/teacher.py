@@ -1,60 +1,33 @@
 """The raw-domain network of a run: found by identity, or trained once and kept."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from cdkd.callbacks import Log, Progress
 from cdkd.data.clips.clip import ClipBatch
 from cdkd.data.clips.sampling import ClipLayout
+from cdkd.data.clips.transforms import NetworkInputs
 from cdkd.data.manifest import Part
 from cdkd.data.opening import open_dataset
 from cdkd.distill.objective import Loss
-from cdkd.errors import CdkdError
-from cdkd.experiment.acceleration import accelerate
-from cdkd.experiment.costs import cost_metadata, teacher_cost
 from cdkd.experiment.description import teacher_description
-from cdkd.experiment.inputs import ClipInputs, choose_device
+from cdkd.experiment.inputs import ClipInputs
 from cdkd.experiment.loss_modules import TeacherObjective
+from cdkd.experiment.network_run import NetworkRun
 from cdkd.experiment.paths import MODEL_NAME, teacher_folder
-from cdkd.experiment.teacher_geometry import build_own_teacher, num_time_steps, teacher_channels
+from cdkd.experiment.runtime import accelerate
+from cdkd.experiment.sizes import build_own_teacher, cost_metadata, teacher_cost
+from cdkd.experiment.teacher_fit import TeacherError
 from cdkd.file_lock import FileLock
-from cdkd.models.teacher.ensemble import TeacherEnsemble
-from cdkd.models.teacher.teacher import FrozenTeacher, Teacher
+from cdkd.models.devices import choose_device
+from cdkd.models.teacher.teacher import Teacher
 from cdkd.models.weights.checkpoints import save_model
-from cdkd.models.weights.loading import load_model
-from cdkd.models.weights.pretrained import load_pretrained
-from cdkd.settings import RunConfig
-from cdkd.train.engine import FitConfig, TrainingTask, fit
-from cdkd.train.evaluate import evaluate
-from cdkd.train.initial import initialise
+from cdkd.models.weights.pretrained import initialise, load_pretrained
+from cdkd.settings import OptimizerSettings, RunConfig
 from cdkd.train.processes import ALONE, Processes
-
-
-class TeacherError(CdkdError):
-    """The teacher cannot be trained or used as configured."""
-
-
-def load_teacher(config: RunConfig, device: torch.device, path: Path) -> FrozenTeacher:
-    """The frozen teacher of a checkpoint, together with `teacher.members` where there are any.
-
-    It may know other classes than the student's: only logits distillation compares them.
-
-    Raises:
-        ModelError: a file is missing, damaged or holds no teacher.
-        TeacherError: its maps are not as wide as those of the teacher in the settings.
-    """
-    paths = [path, *map(Path, config.teacher.members)]
-    networks = [load_model(each, num_segments=num_time_steps(config) if each == path else None)[0] for each in paths]
-    wide, expected = cast(Teacher, networks[0]).num_features, teacher_channels(config)
-    if wide != expected:
-        raise TeacherError(
-            f"{path}: its maps have {wide} channels, those of teacher.arch={config.teacher.arch} with "
-            f"teacher.backbone={config.teacher.backbone} {expected}; set both to what the checkpoint holds"
-        )
-    return FrozenTeacher(TeacherEnsemble(networks) if len(networks) > 1 else networks[0]).to(device)
 
 
 def ensure_teacher(config: RunConfig, log: Log, progress: Progress, processes: Processes = ALONE) -> Path:
@@ -75,6 +48,51 @@ def ensure_teacher(config: RunConfig, log: Log, progress: Progress, processes: P
     return folder / MODEL_NAME
 
 
+@dataclass(frozen=True)
+class TeacherRun(NetworkRun):
+    """The objects of a teacher's training."""
+
+    teacher: Teacher
+
+    @property
+    def network(self) -> Teacher:
+        """See `NetworkRun`."""
+        return self.teacher
+
+    @property
+    def settings(self) -> OptimizerSettings:
+        """See `NetworkRun`."""
+        return self.config.teacher.train
+
+    def layout(self, part: Part) -> ClipLayout:
+        """Raw frames alone."""
+        data = self.config.data
+        return ClipLayout(data.gops_per_clip, data.frames_per_gop, student_window=0, teacher_window=self.teacher.window)
+
+    def loss(self, batch: ClipBatch, step: int) -> Loss:
+        """Cross-entropy of one training batch."""
+        inputs, labels = self.inputs.training(batch, step)
+        loss: Loss = self.objective(inputs.frames, labels)
+        return loss
+
+    def logits(self, inputs: NetworkInputs) -> Tensor:
+        """See `NetworkRun`."""
+        return self.teacher(inputs.frames).logits
+
+
+def _build(config: RunConfig, processes: Processes) -> TeacherRun:
+    torch.set_num_threads(config.runtime.num_threads)
+    settings, device = config.teacher, choose_device(config.runtime.device)
+    dataset = open_dataset(config.data)
+    teacher = build_own_teacher(config, dataset.num_classes)
+    initialise(teacher, settings.seed)
+    load_pretrained(teacher, settings.weights)
+    accelerate(teacher, config.runtime, settings.train, processes, device)
+    objective = processes.wrap(TeacherObjective(teacher, settings.train.label_smoothing), device)
+    own_seed = config.model_copy(update={"seed": settings.seed})
+    return TeacherRun(ClipInputs(own_seed, dataset, device, processes), objective, nn.Module(), teacher)
+
+
 def _part(config: RunConfig, parts: dict[str, int]) -> Part:
     wanted = config.teacher.part
     if wanted == "auto":
@@ -87,55 +105,17 @@ def _part(config: RunConfig, parts: dict[str, int]) -> Part:
 
 
 def _train(config: RunConfig, folder: Path, log: Log, progress: Progress, processes: Processes) -> None:
-    settings = config.teacher
-    dataset = open_dataset(config.data)
-    device = choose_device(config.runtime.device)
-    torch.set_num_threads(config.runtime.num_threads)
-    network = build_own_teacher(config, dataset.num_classes)
-    initialise(network, settings.seed)
-    load_pretrained(network, settings.weights)
-    accelerate(network, config.runtime, settings.train, processes, device)
-    objective = processes.wrap(TeacherObjective(network, settings.train.label_smoothing), device)
-    inputs = ClipInputs(config.model_copy(update={"seed": settings.seed}), dataset, device, processes)
-    data, window = config.data, cast(Teacher, network).window
-    layout = ClipLayout(data.gops_per_clip, data.frames_per_gop, student_window=0, teacher_window=window)
-    part = _part(config, dataset.manifest.num_videos_per_part)
-    source, held_out = inputs.source(part, layout), inputs.source("validation", layout)
-
-    def loss(batch: ClipBatch, step: int) -> Loss:
-        pictures, labels = inputs.training(batch, step)
-        total: Loss = objective(pictures.frames, labels)
-        return total
-
-    def predict(batch: ClipBatch, crop: int) -> Tensor:
-        logits: Tensor = network(inputs.view(batch, crop).frames).logits
-        return logits
-
-    def validate() -> dict[str, float]:
-        scores = evaluate(network, predict, held_out, inputs.evaluation, processes)
-        return scores.accuracies("validation")
-
-    def test() -> dict[str, float]:
-        scores = evaluate(network, predict, inputs.source("test", layout), inputs.evaluation, processes)
-        return scores.accuracies("test")
-
-    task = TrainingTask(
-        network,
-        lambda epoch: inputs.training_batches(source, settings.seed, epoch, settings.train.batch_size),
-        loss,
-        validate,
-        no_sync=processes.no_sync(objective),
-    )
-    fit_config = FitConfig(
-        settings.train, settings.seed, device, folder, config.evaluation.every_epochs, processes=processes
-    )
-    if fit(task, fit_config, log, progress) == "diverged":
+    run = _build(config, processes)
+    part = _part(config, run.dataset.manifest.num_videos_per_part)
+    every = config.evaluation.every_epochs
+    if run.fit(part, folder, log, progress, validate_every_epochs=every) == "diverged":
         raise TeacherError(
-            f"the teacher's training diverged; lower teacher.train.learning_rate ({settings.train.learning_rate:g})"
+            f"the teacher's training diverged; lower teacher.train.learning_rate ({run.settings.learning_rate:g})"
         )
     # Validated anew: a training that was interrupted after its last epoch has logged nothing when it goes on.
-    metrics = {**validate(), **test()}
+    metrics = {**run.validate(), **run.test().accuracies("test")}
     if processes.is_main:
-        metadata = {**inputs.metadata, **cost_metadata(teacher_cost(config, dataset.num_classes)), "trained_on": part}
-        description = teacher_description(config, dataset, metadata)
-        save_model(folder / MODEL_NAME, network, {**description, **metrics})
+        cost = cost_metadata(teacher_cost(config, run.dataset.num_classes))
+        metadata = {**run.inputs.metadata, **cost, "trained_on": part}
+        description = teacher_description(config, run.dataset, metadata)
+        save_model(folder / MODEL_NAME, run.teacher, {**description, **metrics})

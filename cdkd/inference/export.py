@@ -5,20 +5,24 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from cdkd.errors import CdkdError
-from cdkd.inference.predict import read_preprocessing
+from cdkd.inference.preprocessing import read_preprocessing
 from cdkd.models.complexity import student_shapes, teacher_shapes
+from cdkd.models.student.student import StreamStudent
+from cdkd.models.teacher.teacher import Teacher
+from cdkd.models.weights.checkpoints import require_folder
 from cdkd.models.weights.loading import load_model
 
 TOLERANCE = 1e-4
 """Largest difference of logits that passes, relative to the largest logit."""
 _EXAMPLE_BATCH, _CHECK_BATCH = 2, 3
 _ONNX_PACKAGES = ("onnx", "onnxscript", "onnxruntime")
+ONNX_REMEDY = "pip install 'cdkd[export]'"
 
 
 class ExportError(CdkdError):
@@ -35,24 +39,33 @@ class Exported:
     """Largest difference of logits over the largest logit, on random inputs of another batch size."""
 
 
-class _Logits(nn.Module):
-    """The network's logits (B, K) alone."""
+class _StudentLogits(nn.Module):
+    """A student's logits (B, K) alone."""
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, student: StreamStudent) -> None:
         super().__init__()
-        self.network = network
+        self.student = student
 
-
-class _StudentLogits(_Logits):
     def forward(self, iframes: Tensor, motion: Tensor, residual: Tensor) -> Tensor:
-        logits: Tensor = self.network(iframes, motion, residual).logits
-        return logits
+        """Normalised iframes (B, G, 3, H, W), motion (B, T, F, 2, H, W), residual (B, T, F, 3, H, W)."""
+        return self.student(iframes, motion, residual).logits
 
 
-class _TeacherLogits(_Logits):
+class _TeacherLogits(nn.Module):
+    """A teacher's logits (B, K) alone."""
+
+    def __init__(self, teacher: Teacher) -> None:
+        super().__init__()
+        self.teacher = teacher
+
     def forward(self, frames: Tensor) -> Tensor:
-        logits: Tensor = self.network(frames).logits
-        return logits
+        """Normalised frames (B, T, F, 3, H, W)."""
+        return self.teacher(frames).logits
+
+
+def default_formats() -> tuple[str, ...]:
+    """What is written where nobody asks for a format: `program`, and `onnx` where its packages are installed."""
+    return ("program",) if _missing_for_onnx() else ("program", "onnx")
 
 
 def export_model(checkpoint: Path, folder: Path, formats: Sequence[str]) -> list[Exported]:
@@ -60,15 +73,18 @@ def export_model(checkpoint: Path, folder: Path, formats: Sequence[str]) -> list
 
     Raises:
         ExportError: an unknown format, a missing package, or logits that differ by more than `TOLERANCE`.
-        ModelError: the checkpoint is missing, damaged or foreign.
+        ModelError: the checkpoint is missing, damaged or foreign, or the folder cannot be written.
     """
     unknown = [name for name in formats if name not in _FORMATS]
     if unknown:
         raise ExportError(f"--format {unknown[0]}: unknown; known: {', '.join(_FORMATS)}")
+    missing = _missing_for_onnx() if "onnx" in formats else []
+    if missing:
+        raise ExportError(f"--format onnx needs {' and '.join(missing)}: {ONNX_REMEDY}")
     network, description = load_model(checkpoint)
     shapes = _shapes(checkpoint, description, network)
-    wrapped = (_StudentLogits if "iframes" in shapes else _TeacherLogits)(network).eval()
-    folder.mkdir(parents=True, exist_ok=True)
+    wrapped = (_TeacherLogits(network) if isinstance(network, Teacher) else _StudentLogits(network)).eval()
+    require_folder(folder)
     example = {name: torch.randn(_EXAMPLE_BATCH, *shape) for name, shape in shapes.items()}
     batch = torch.export.Dim("batch")
     with torch.no_grad():
@@ -87,16 +103,18 @@ def export_model(checkpoint: Path, folder: Path, formats: Sequence[str]) -> list
     return found
 
 
-def _shapes(checkpoint: Path, description: dict[str, Any], network: nn.Module) -> dict[str, tuple[int, ...]]:
+def _shapes(
+    checkpoint: Path, description: dict[str, Any], network: StreamStudent | Teacher
+) -> dict[str, tuple[int, ...]]:
     """Input name to its shape without the batch axis."""
     settings = read_preprocessing(checkpoint, description)
-    size, window = settings.input_size, cast(int, network.window)
-    if description["architecture"]["kind"] == "student":
-        shapes = student_shapes(1, settings.gops_per_clip, settings.frames_per_gop, window, size)
-        names: tuple[str, ...] = ("iframes", "motion", "residual")
+    gops, frames, size = settings.gops_per_clip, settings.frames_per_gop, settings.input_size
+    if isinstance(network, Teacher):
+        names: tuple[str, ...] = ("frames",)
+        shapes = teacher_shapes(1, gops * frames, network.window, size)
     else:
-        names = ("frames",)
-        shapes = teacher_shapes(1, settings.gops_per_clip * settings.frames_per_gop, window, size)
+        names = ("iframes", "motion", "residual")
+        shapes = student_shapes(1, gops, frames, network.window, size)
     return {name: shape[1:] for name, shape in zip(names, shapes, strict=True)}
 
 
@@ -118,10 +136,11 @@ def _program(program: torch.export.ExportedProgram, folder: Path, check: dict[st
     return file, logits
 
 
+def _missing_for_onnx() -> list[str]:
+    return [package for package in _ONNX_PACKAGES if find_spec(package) is None]
+
+
 def _onnx(program: torch.export.ExportedProgram, folder: Path, check: dict[str, Tensor]) -> tuple[Path, Tensor]:
-    missing = [package for package in _ONNX_PACKAGES if find_spec(package) is None]
-    if missing:
-        raise ExportError(f"--format onnx needs {' and '.join(missing)}: pip install 'cdkd[export]'")
     import onnxruntime
 
     file = folder / "model.onnx"

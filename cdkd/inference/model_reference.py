@@ -16,8 +16,12 @@ class ModelReferenceError(CdkdError):
 
 
 @contextmanager
-def checkpoint_file(reference: str, tracking_uri: str | None = None) -> Iterator[Path]:
+def checkpoint_file(reference: str | Path, tracking_uri: str | None = None) -> Iterator[Path]:
     """The checkpoint behind a path, a run id or `models:/name/version`; a fetched copy lives as long as the context.
+
+    Args:
+        reference: any of the three.
+        tracking_uri: the store of runs and models; None: `MLFLOW_TRACKING_URI`, else `sqlite:///mlflow.db`.
 
     Raises:
         ModelReferenceError: it is none of the three.
@@ -26,12 +30,13 @@ def checkpoint_file(reference: str, tracking_uri: str | None = None) -> Iterator
     if Path(reference).is_file():
         yield Path(reference)
         return
-    if not (reference.startswith("models:/") or _RUN_ID.fullmatch(reference)):
+    name = str(reference)
+    if not (name.startswith("models:/") or _RUN_ID.fullmatch(name)):
         raise ModelReferenceError(
-            f"--model {reference}: no such file; give a checkpoint (.safetensors), "
+            f"{name}: no such file; give a checkpoint (.safetensors), "
             "the id of a tracked run (32 hexadecimal digits), or models:/name/version"
         )
     from cdkd.tracking.artifacts import fetch_checkpoint
 
     with TemporaryDirectory(prefix="cdkd-model-") as folder:
-        yield fetch_checkpoint(reference, Path(folder), tracking_uri)
+        yield fetch_checkpoint(name, Path(folder), tracking_uri)

@@ -7,44 +7,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, cast
+from typing import Any, Self
 
 import torch
 from torch import Tensor
 
-from cdkd.config import Record, build_record
 from cdkd.data.clips.clip import ClipBatch, join_clips, read_clip
 from cdkd.data.clips.sampling import ClipLayout, usable_gops, view_gops
 from cdkd.data.clips.transforms import prepare_inputs, view_boxes
-from cdkd.errors import CdkdError
+from cdkd.inference.model_reference import checkpoint_file
+from cdkd.inference.preprocessing import VideoEncoding, read_preprocessing
+from cdkd.models.devices import choose_device
+from cdkd.models.teacher.teacher import Teacher
 from cdkd.models.weights.loading import load_model
 from cdkd.video.frames import StreamInfo, VideoError
 from cdkd.video.reader import describe
 from cdkd.video.transcode import transcode
-
-
-class TranscodeSettings_(Record):
-    """How the videos of the training were made."""
-
-    width: int = 320
-    height: int = 256
-    gop_length: int = 12
-    quantiser: int = 3
-
-
-class Preprocessing(Record):
-    """How a video becomes a network's input."""
-
-    gops_per_clip: int
-    frames_per_gop: int
-    motion: str = "accumulated"
-    input_size: int
-    resize: int
-    """Frames are resized to this many pixels square before the crop."""
-    clips: int = 1
-    crops: int = 1
-    transcode: TranscodeSettings_ | None = None
-    """None: nobody noted it; the settings of `data prepare` are taken, and every GOP length is accepted."""
 
 
 @dataclass(frozen=True)
@@ -74,40 +52,65 @@ class Prediction:
         return {"video": str(self.video), "top": top, "seconds": seconds, "transcoded_because": because, "error": None}
 
 
-class PredictionError(CdkdError):
-    """A checkpoint does not say how to feed its network."""
-
-
 class Predictor:
-    """A network with the preprocessing its checkpoint describes.
+    """A trained network with the preprocessing that its checkpoint describes.
+
+        >>> predictor = Predictor("student.safetensors", device="cpu")
+        >>> prediction = predictor.predict("clip.mp4", top=3)
+        >>> len(prediction.classes), prediction.scores[0] >= prediction.scores[1]
+        (3, True)
+
+    Args:
+        checkpoint: file of a student or of a teacher.
+        device: auto (the first GPU, else the CPU), cpu, cuda, cuda:1 ...
 
     Raises:
-        ModelError, PredictionError: the checkpoint is missing, damaged, foreign or says too little.
+        ModelError, PreprocessingError: the checkpoint is missing, damaged, foreign or says too little.
+        DeviceError: this machine has no such device.
     """
 
-    def __init__(self, checkpoint: Path, device: torch.device) -> None:
+    def __init__(self, checkpoint: Path | str, device: torch.device | str = "auto") -> None:
+        self.device = choose_device(device, "device") if isinstance(device, str) else device
         network, description = load_model(checkpoint)
-        architecture = description["architecture"]
-        self.device = device
-        self.network = network.to(device)
-        self.is_student = architecture["kind"] == "student"
-        self.preprocessing = read_preprocessing(checkpoint, description)
-        names = description.get("classes") or [f"class {k}" for k in range(architecture["num_classes"])]
+        self.network = network.to(self.device)
+        self.preprocessing = read_preprocessing(Path(checkpoint), description)
+        names = description.get("classes") or [f"class {k}" for k in range(description["architecture"]["num_classes"])]
         self.classes: tuple[str, ...] = tuple(names)
-        window = cast(int, network.window)
         self.layout = ClipLayout(
             self.preprocessing.gops_per_clip,
             self.preprocessing.frames_per_gop,
-            student_window=window if self.is_student else 0,
-            teacher_window=0 if self.is_student else window,
+            student_window=0 if isinstance(network, Teacher) else network.window,
+            teacher_window=network.window if isinstance(network, Teacher) else 0,
         )
 
-    def predict(self, video: Path, top: int = 5) -> Prediction:
-        """The `top` classes of a video.
+    @classmethod
+    def from_run(
+        cls, reference: Path | str, device: torch.device | str = "auto", tracking_uri: str | None = None
+    ) -> Self:
+        """The network of a tracked run (its id), of a registered model (`models:/name/version`) or of a file.
+
+        Args:
+            reference: any of the three.
+            device: as of the class.
+            tracking_uri: the store of runs and models; None: `MLFLOW_TRACKING_URI`, else `sqlite:///mlflow.db`.
+
+        Raises:
+            ModelReferenceError: it is none of the three.
+            TrackingError: the tracking store has no such run, model or checkpoint.
+        """
+        with checkpoint_file(reference, tracking_uri) as checkpoint:
+            return cls(checkpoint, device)
+
+    def predict(self, video: Path | str, top: int = 5) -> Prediction:
+        """The `top` classes of a video, as any file that FFmpeg reads.
+
+        What the network cannot read as it is, such as groups of pictures of another length than those of its training,
+        is transcoded first, in a temporary folder.
 
         Raises:
             VideoError: the file cannot be decoded, or is too short for one clip.
         """
+        video = Path(video)
         with TemporaryDirectory(prefix="cdkd-video-") as folder:
             started = time.perf_counter()
             because = self._unsupported_reason(describe(video))
@@ -137,19 +140,19 @@ class Predictor:
             return info.frame_residual_unsupported_reason
         if not usable_gops(info.gop_lengths, self.layout.frames_per_gop):
             return f"no group of pictures has the {self.layout.frames_per_gop + 1} frames that the network reads"
-        metadata = self.preprocessing.transcode
-        if metadata is not None and self.is_student:
+        encoding = self.preprocessing.transcode
+        if encoding is not None and not isinstance(self.network, Teacher):
             # The last one of a video ends with it.
             usual = Counter(info.gop_lengths[:-1] or info.gop_lengths).most_common(1)[0][0]
-            is_short_video = info.num_gops == 1 and usual < metadata.gop_length
-            if usual != metadata.gop_length and not is_short_video:
-                return f"its groups of pictures have {usual} frames; the network learnt from {metadata.gop_length}"
+            is_short_video = info.num_gops == 1 and usual < encoding.gop_length
+            if usual != encoding.gop_length and not is_short_video:
+                return f"its groups of pictures have {usual} frames; the network learnt from {encoding.gop_length}"
         return ""
 
     def _transcode(self, video: Path, folder: Path) -> Path:
-        metadata = self.preprocessing.transcode or TranscodeSettings_()
+        encoding = self.preprocessing.transcode or VideoEncoding()
         target = folder / "transcoded.mp4"
-        transcode(video, target, **metadata.model_dump())
+        transcode(video, target, **encoding.model_dump())
         return target
 
     def _read(self, video: Path, readable: Path) -> ClipBatch:
@@ -181,9 +184,11 @@ class Predictor:
             for crop in range(settings.crops):
                 boxes = view_boxes(len(batch.labels), size, settings.resize, settings.input_size, crop, settings.crops)
                 pictures = prepare_inputs(moved, boxes, settings.input_size)
-                student_inputs = (pictures.iframes, pictures.motion, pictures.residual)
-                output = self.network(*(student_inputs if self.is_student else (pictures.frames,)))
-                views.append(output.logits.float().mean(dim=0))
+                if isinstance(self.network, Teacher):
+                    logits = self.network(pictures.frames).logits
+                else:
+                    logits = self.network(pictures.iframes, pictures.motion, pictures.residual).logits
+                views.append(logits.float().mean(dim=0))
         return torch.stack(views).mean(dim=0).cpu()
 
 
@@ -193,27 +198,3 @@ def _finished(device: torch.device) -> Iterator[None]:
     yield
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-
-
-def read_preprocessing(checkpoint: Path, description: dict[str, Any]) -> Preprocessing:
-    """What a checkpoint says about its network's input.
-
-    Raises:
-        PredictionError: it says too little.
-    """
-    found = dict(description.get("preprocessing") or {})
-    architecture = description["architecture"]
-    if "input_size" in found:
-        return build_record(Preprocessing, found)
-    if architecture["kind"] == "teacher" and "crop_pixels" in found:
-        # Published teachers take one frame from each of T equal parts of a video.
-        return Preprocessing(
-            gops_per_clip=architecture["num_segments"],
-            frames_per_gop=1,
-            input_size=found["crop_pixels"],
-            resize=found["short_side_pixels"],
-        )
-    raise PredictionError(
-        f"{checkpoint}: does not say how videos become its network's input; it was written by another version of cdkd, "
-        "train it again"
-    )

@@ -1,6 +1,5 @@
 """Multiply-adds and parameters of a network, counted on the meta device: nothing is computed or allocated."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -27,13 +26,16 @@ class Complexity:
         return self.multiply_adds_per_view / 1e9
 
 
-def count(build: Callable[[], nn.Module], shapes: tuple[tuple[int, ...], ...]) -> Complexity:
-    """The cost of one forward pass of `build()` over inputs of the given shapes, batch axis included."""
-    with torch.device("meta"):
-        network = build().eval()
-        inputs = [torch.empty(shape) for shape in shapes]
+def count(network: nn.Module, shapes: tuple[tuple[int, ...], ...]) -> Complexity:
+    """The cost of one forward pass over inputs of the given shapes, batch axis included.
+
+    Args:
+        network: built on the meta device; left in eval mode.
+        shapes: one per input.
+    """
+    inputs = [torch.empty(shape, device="meta") for shape in shapes]
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        network(*inputs)
+        network.eval()(*inputs)
     # The counter counts an addition and a multiplication per multiply-add.
     return Complexity(counter.get_total_flops() // 2, sum(p.numel() for p in network.parameters()))
 
@@ -41,7 +43,15 @@ def count(build: Callable[[], nn.Module], shapes: tuple[tuple[int, ...], ...]) -
 def student_shapes(
     batch: int, num_gops: int, frames_per_gop: int, window: int, size: int
 ) -> tuple[tuple[int, ...], ...]:
-    """Shapes of I-frames, motion and residual of `batch` clips with pictures of `size` pixels."""
+    """Shapes of I-frames (B, G, 3, H, W), motion (B, T, F, 2, H, W) and residual (B, T, F, 3, H, W).
+
+    Args:
+        batch: B.
+        num_gops: G.
+        frames_per_gop: P; T = G * P.
+        window: F.
+        size: H and W, in pixels.
+    """
     num_frames = num_gops * frames_per_gop
     return (
         (batch, num_gops, IFRAME.num_channels, size, size),
@@ -51,7 +61,7 @@ def student_shapes(
 
 
 def teacher_shapes(batch: int, num_segments: int, window: int, size: int) -> tuple[tuple[int, ...], ...]:
-    """Shape of the raw frames of `batch` clips with pictures of `size` pixels."""
+    """Shape of the raw frames (B, T, F, 3, H, W); arguments as those of `student_shapes`."""
     return ((batch, num_segments, window, FRAME.num_channels, size, size),)
 
 
@@ -70,24 +80,19 @@ def student_complexity(
         ModelError: settings that contradict each other.
     """
 
-    def build() -> nn.Module:
-        return build_student(
+    with torch.device("meta"):
+        student = build_student(
             settings,
             num_classes=num_classes,
             num_gops=num_gops,
             frames_per_gop=frames_per_gop,
             teacher_channels=teacher_channels,
         )
-
-    window = 5 if settings.arch == "tdn" and settings.model == "three_stream" else 1
-    return count(build, student_shapes(1, num_gops, frames_per_gop, window, size))
+    return count(student, student_shapes(1, num_gops, frames_per_gop, student.window, size))
 
 
 def teacher_complexity(settings: TeacherSettings, *, num_classes: int, num_segments: int, size: int) -> Complexity:
     """The cost of a teacher for one clip of `num_segments` time steps."""
-    window = 5 if settings.arch == "tdn" else 1
-
-    def build() -> nn.Module:
-        return build_teacher(settings, num_classes=num_classes, num_segments=num_segments)
-
-    return count(build, teacher_shapes(1, num_segments, window, size))
+    with torch.device("meta"):
+        teacher = build_teacher(settings, num_classes=num_classes, num_segments=num_segments)
+    return count(teacher, teacher_shapes(1, num_segments, teacher.window, size))

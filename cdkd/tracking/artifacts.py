@@ -3,14 +3,14 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cdkd.tracking import store
+from cdkd.tracking import store, tags
 from cdkd.tracking.store import TrackingError, first_line, open_client
+from cdkd.tracking.tracker import CHECKPOINT
 
 if TYPE_CHECKING:
+    from mlflow.entities import Run
     from mlflow.tracking import MlflowClient
 
-FOLDER = "checkpoint"
-"""Where a run keeps its checkpoint among its artifacts."""
 SUFFIX = ".safetensors"
 MODELS_SCHEME = "models:/"
 
@@ -72,7 +72,20 @@ def _registered_run(client: "MlflowClient", reference: str) -> str:
 
 
 def _checkpoint_of(client: "MlflowClient", run_id: str, uri: str) -> str:
-    files = [found.path for found in client.list_artifacts(run_id, FOLDER) if found.path.endswith(SUFFIX)]
+    files = [found.path for found in client.list_artifacts(run_id, CHECKPOINT) if found.path.endswith(SUFFIX)]
     if len(files) != 1:
-        raise TrackingError(f"run {run_id} of {uri} keeps {len(files)} checkpoints; one was expected")
+        raise TrackingError(f"run {run_id} of {uri} keeps {len(files)} checkpoints: {_why(client.get_run(run_id))}")
     return str(files[0])
+
+
+def _why(run: "Run") -> str:
+    """What a run without a checkpoint is, and what to give instead."""
+    found = run.data.tags
+    if found.get(tags.ROLE) == "stage":
+        cells = f"the id of the run of one of its cells; `mlflow ui` shows them below it in study {found[tags.STUDY]}"
+        return f"it is the parent run of stage {found[tags.STAGE]}, which trains nothing; give {cells}"
+    for prefix in (tags.METADATA, tags.FORMER_METADATA):
+        if found.get(tags.ROLE) == "teacher" and prefix + "checkpoint" in found:
+            return f"it is a teacher's of an earlier version; give its file: {found[prefix + 'checkpoint']}"
+    status = found.get(tags.STATUS, "running")
+    return f"it is {found.get(tags.LABEL, 'no run of cdkd')} ({status}); only runs that finished keep one"

@@ -1,4 +1,4 @@
-"""What a sweep asks of a tracking store: open a run, feed it, close it, find what is there."""
+"""What passes between a training and a tracking store: how a run starts, what comes of it, what the store does."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,6 +29,24 @@ class RunStart:
     """Every setting by its dotted key."""
     labels: Mapping[str, str] = field(default_factory=dict)
     """The label on each axis of the stage."""
+
+
+CHECKPOINT, SCORES = "checkpoint", "scores"
+"""Kinds of files that runs leave behind, and the folders that a store keeps them in."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """All that is known of a run after its last epoch."""
+
+    status: RunStatus
+    """finished or diverged."""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    """Accuracies in percent, by part: test_top1, test_top5, validation_top1, ..."""
+    artifacts: Mapping[str, Path] = field(default_factory=dict)
+    """Files by kind: SCORES (per video, parquet), CHECKPOINT (safetensors)."""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    """Provenance: data set, its version and counts, split, views, teacher, initial weights."""
 
 
 class Tracker(Protocol):

@@ -16,8 +16,8 @@ from cdkd.data.loading.loader import ClipLoader
 from cdkd.run_status import RunStatus
 from cdkd.seeding import derive_seed
 from cdkd.settings import OptimizerSettings
+from cdkd.train.batch_norm import freeze_parameters, freeze_statistics
 from cdkd.train.optimizer import build_optimizer, learning_rate_factor
-from cdkd.train.partial_batch_norm import freeze_parameters, freeze_statistics
 from cdkd.train.processes import ALONE, Processes
 from cdkd.train.training_state import TrainingState, load_checkpoint, save_checkpoint
 

@@ -1,19 +1,43 @@
-"""Scores of a part of a data set: logits averaged over test clips and crops."""
+"""Scores of a part of a data set, logits averaged over test clips and crops, and the accuracies they give."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cdkd.data.clips.clip import ClipBatch
 from cdkd.data.loading.dataset import ClipDataset
 from cdkd.settings import EvaluationSettings
-from cdkd.train.metrics import Scores
 from cdkd.train.processes import ALONE, Processes
 
 Predict = Callable[[ClipBatch, int], Tensor]
 """(batch, crop) -> logits (B, K)."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Per-video results: names (N,), labels (N,) int64, scores (N, K) float32, logits averaged over views."""
+
+    videos: tuple[str, ...]
+    labels: NDArray[np.int64]
+    scores: NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        if not len(self.videos) == len(self.labels) == len(self.scores):
+            raise ValueError(f"{len(self.videos)} videos, {len(self.labels)} labels, {len(self.scores)} scores")
+
+    def accuracy(self, k: int) -> float:
+        """Share of videos, in percent, whose label is among the k highest scores; a tie counts against the label."""
+        own = np.take_along_axis(self.scores, self.labels[:, None], axis=1)
+        rank = (self.scores >= own).sum(axis=1)  # 1 where the label's score is the strict maximum
+        return float((rank <= k).mean() * 100)
+
+    def accuracies(self, part: str) -> dict[str, float]:
+        """Top-1 and top-5 by the names that they are logged under: `test_top1` and so on."""
+        return {f"{part}_top{k}": self.accuracy(k) for k in (1, 5)}
 
 
 def evaluate(

@@ -11,8 +11,8 @@ from torch import nn
 from cdkd.data.clips.sampling import ClipLayout
 from cdkd.data.opening import open_dataset
 from cdkd.experiment import RUNNER
+from cdkd.experiment.description import teacher_metadata
 from cdkd.experiment.inputs import ClipInputs
-from cdkd.experiment.teacher_record import teacher_metadata
 from cdkd.models.weights.loading import load_model
 from cdkd.settings import RunConfig
 

@@ -9,8 +9,8 @@ from support.tiny import tiny
 
 from cdkd.data.clips.sampling import ClipLayout
 from cdkd.data.opening import open_dataset
-from cdkd.experiment.distributed import LaunchError, launched_processes
 from cdkd.experiment.inputs import ClipInputs, RunError
+from cdkd.experiment.runtime import LaunchError, launched_processes
 from cdkd.train.processes import ALONE, Processes
 
 # Every loss of Eq. 7, whose temporal part is scaled by a mean over the batch, and the two that compare clip with clip;

@@ -6,7 +6,7 @@ import pytest
 
 from cdkd.config import ConfigError
 from cdkd.experiment.recipes import RECIPES, RecipeError, recipe_config
-from cdkd.settings import RunConfig
+from cdkd.settings import TEACHERS, RunConfig
 
 # arch, data set: rate, batch, steps, epochs, weight decay, dropout, T, partial batch norm
 PUBLISHED = {
@@ -41,7 +41,7 @@ def test_recipes_are_the_published_ones(arch: str, name: str) -> None:
 
 def test_every_data_set_of_every_architecture_is_covered_here() -> None:
     recipes = {(arch, name) for arch, named in RECIPES.items() for name in named}
-    assert recipes == PUBLISHED.keys() | {("tsm", "shapes"), ("tdn", "shapes")}
+    assert recipes == PUBLISHED.keys() | {(arch, "shapes") for arch in TEACHERS}
 
 
 def test_the_learning_rate_follows_the_batch_size_unless_given() -> None:

@@ -9,8 +9,9 @@ from support.tiny import BASELINE, tiny
 
 from cdkd.data.loading.dataset import UnreadableError
 from cdkd.data.shapes.writing import prepare_shapes
-from cdkd.experiment import RUNNER, teacher_folder
-from cdkd.experiment.teacher import TeacherError
+from cdkd.experiment import RUNNER
+from cdkd.experiment.paths import teacher_folder
+from cdkd.experiment.teacher_fit import TeacherError
 from cdkd.models.weights.checkpoints import load_description
 
 

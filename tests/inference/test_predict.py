@@ -15,13 +15,14 @@ from cdkd.cli.predict import command
 from cdkd.data.clips.sampling import ClipLayout
 from cdkd.data.opening import open_dataset
 from cdkd.errors import CdkdError
-from cdkd.experiment import RUNNER, Outcome
+from cdkd.experiment import RUNNER
 from cdkd.experiment.inputs import ClipInputs
-from cdkd.experiment.teacher import load_teacher
 from cdkd.inference.model_reference import ModelReferenceError, checkpoint_file
-from cdkd.inference.predict import PredictionError, Predictor
+from cdkd.inference.predict import Predictor
+from cdkd.inference.preprocessing import PreprocessingError
 from cdkd.models.weights.checkpoints import load_description, load_tensors, save_model
-from cdkd.models.weights.loading import load_model
+from cdkd.models.weights.loading import load_model, load_teacher
+from cdkd.tracking.tracker import Outcome
 
 EXPERIMENT = tiny(train__epochs=1, evaluation__clips=2, evaluation__crops=3, evaluation__resize=36, data__input_size=32)
 CPU = torch.device("cpu")
@@ -58,7 +59,7 @@ def test_predictions_are_the_softmax_of_the_tested_scores(outcome: Outcome) -> N
 def test_teachers_predict_as_they_are_tested(outcome: Outcome) -> None:
     path = RUNNER.ensure_teacher(EXPERIMENT, lambda metrics, epoch: None)
     dataset = open_dataset(EXPERIMENT.data)
-    teacher = load_teacher(EXPERIMENT, CPU, path)
+    teacher = load_teacher(path)
     inputs = ClipInputs(EXPERIMENT, dataset, CPU)
     source = inputs.source("test", ClipLayout(1, 6, student_window=0, teacher_window=1))
     batch = next(iter(source.view_batches(0, 1, 5)))
@@ -127,7 +128,7 @@ def test_checkpoints_load_with_one_call_and_faulty_ones_are_named(outcome: Outco
     del description["preprocessing"], description["format"]
     save_model(tmp_path / "old.safetensors", network, description)
     assert "preprocessing" not in load_description(tmp_path / "old.safetensors")
-    with pytest.raises(PredictionError, match=r"old.safetensors: does not say how videos"):
+    with pytest.raises(PreprocessingError, match=r"old.safetensors: does not say how videos"):
         Predictor(tmp_path / "old.safetensors", CPU)
 
 

@@ -10,7 +10,7 @@ import torch
 from support.tiny import tiny
 
 from cdkd.experiment.build import assemble
-from cdkd.experiment.distributed import launched_processes
+from cdkd.experiment.runtime import launched_processes
 from cdkd.train.processes import Processes
 
 

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from cdkd.experiment.identity import cell_identity, teacher_identity
-from cdkd.experiment.outcome import Outcome
+from cdkd.tracking.tracker import Outcome
 
 EPOCHS = 4
 EPOCH_SECONDS = 0.05

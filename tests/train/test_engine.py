@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from cdkd.models.weights.pretrained import initialise
 from cdkd.settings import OptimizerSettings
 from cdkd.train.engine import FitConfig, TrainingTask, fit
-from cdkd.train.initial import initialise
-from cdkd.train.metrics import Scores
+from cdkd.train.evaluate import Scores
 from cdkd.train.optimizer import build_optimizer, learning_rate_factor
 from cdkd.train.training_state import CheckpointError, TrainingState, load_checkpoint, save_checkpoint
 

@@ -6,8 +6,8 @@ from torch import nn
 
 from cdkd.models.teacher.teacher import build_teacher
 from cdkd.settings import OptimizerSettings, TeacherSettings
+from cdkd.train.batch_norm import freeze_parameters, freeze_statistics, frozen_norms
 from cdkd.train.optimizer import build_optimizer
-from cdkd.train.partial_batch_norm import freeze_parameters, freeze_statistics, frozen_norms
 
 TSM_SETTINGS = OptimizerSettings(
     optimizer="sgd",

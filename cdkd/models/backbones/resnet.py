@@ -47,7 +47,7 @@ class Block(nn.Module):
             )
 
     def residual(self, x: Tensor) -> Tensor:
-        """The residual branch, (N, C, H, W) to (N, C', H', W')."""
+        """The residual branch, (N, C, H, W) to (N, C', H', W'), C' = planes * expansion."""
         raise NotImplementedError
 
     def forward(self, x: Tensor) -> Tensor:
@@ -68,6 +68,7 @@ class BasicBlock(Block):
         self.bn2 = nn.BatchNorm2d(planes)
 
     def residual(self, x: Tensor) -> Tensor:
+        """See `Block`."""
         x = F.relu(self.bn1(self.conv1(self.before(x))), inplace=True)
         out: Tensor = self.bn2(self.conv2(self.between(x)))
         return out
@@ -88,6 +89,7 @@ class Bottleneck(Block):
         self.bn3 = nn.BatchNorm2d(planes * self.expansion)
 
     def residual(self, x: Tensor) -> Tensor:
+        """See `Block`."""
         x = F.relu(self.bn1(self.conv1(self.before(x))), inplace=True)
         x = F.relu(self.bn2(self.conv2(self.between(x))), inplace=True)
         out: Tensor = self.bn3(self.conv3(x))
@@ -149,7 +151,7 @@ class ResNet(nn.Module):
         self.spec = spec
         self.in_channels = in_channels
         self.num_features = spec.num_features
-        self.recompute = False
+        self.checkpoint_activations = False
         self.input_norm: nn.Module = nn.BatchNorm2d(in_channels) if input_norm else nn.Identity()
         self.conv1 = BackboneConv2d(in_channels, spec.width, 7, 2)
         self.bn1 = nn.BatchNorm2d(spec.width)
@@ -173,8 +175,11 @@ class ResNet(nn.Module):
         return out
 
     def run_stage(self, stage: nn.Sequential, x: Tensor) -> Tensor:
-        """One of `stages`; with `recompute` set, its activations are not kept for the backward pass."""
-        if self.recompute and self.training:
+        """One of `stages`, (N, C, H, W) to (N, C', H', W').
+
+        With `checkpoint_activations` its activations are not kept for the backward pass.
+        """
+        if self.checkpoint_activations and self.training:
             return checkpointed(stage, x)
         out: Tensor = stage(x)
         return out
@@ -208,3 +213,10 @@ def build_backbone(backbone: str | BackboneSpec, in_channels: int = 3, *, input_
         ModelError: an unknown name.
     """
     return ResNet(backbone_spec(backbone), in_channels, input_norm)
+
+
+def checkpoint_activations(network: nn.Module, is_wanted: bool = True) -> None:
+    """Every ResNet inside computes its stages' activations again in the backward pass: slower, and smaller."""
+    for module in network.modules():
+        if isinstance(module, ResNet):
+            module.checkpoint_activations = is_wanted

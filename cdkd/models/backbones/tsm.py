@@ -3,7 +3,6 @@
 import torch
 from torch import Tensor, nn
 
-from cdkd.models.backbones.consensus import ConsensusNetwork
 from cdkd.models.backbones.resnet import BackboneSpec, Block, ResNet, build_backbone
 from cdkd.models.errors import ModelError
 
@@ -60,14 +59,14 @@ def insert_temporal_shift(backbone: ResNet, num_segments: int, shift_div: int) -
 
 
 def check_frames(frames: Tensor, num_segments: int, window: int, num_channels: int) -> None:
-    """Refuses frames that are not (B, T, W, C, H, W) as the network was built for.
+    """Refuses frames that are not (B, T, F, C, H, W) as the network was built for.
 
     Raises:
         ModelError: says both shapes.
     """
     if frames.dim() != 6 or tuple(frames.shape[1:4]) != (num_segments, window, num_channels):
         raise ModelError(
-            f"frames: expected (B, T, W, C, H, W) with T, W, C = {num_segments}, {window}, {num_channels}, "
+            f"frames: expected (B, T, F, C, H, W) with T, F, C = {num_segments}, {window}, {num_channels}, "
             f"got {tuple(frames.shape)}"
         )
 
@@ -105,21 +104,3 @@ class TSMEncoder(nn.Module):
     def forward(self, frames: Tensor) -> Tensor:
         """Normalised frames (B, T, 1, C, H, W) to the last maps (B, T, num_features, H', W')."""
         return self.stage_maps(frames)[-1]
-
-
-class TSM(ConsensusNetwork):
-    """TSM as published: shifted ResNet, one classifier for every frame, mean of the logits over T."""
-
-    window = 1
-
-    def __init__(
-        self,
-        backbone: str | BackboneSpec,
-        num_classes: int,
-        num_segments: int,
-        shift_div: int = 8,
-        dropout: float = 0.5,
-        in_channels: int = 3,
-    ) -> None:
-        encoder = TSMEncoder(backbone, num_segments, shift_div, in_channels)
-        super().__init__(encoder, encoder.num_features, num_classes, num_segments, dropout)

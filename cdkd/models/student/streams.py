@@ -86,13 +86,8 @@ class ThreeStreams(nn.Module):
         }
         self.map_stride = self.iframe.backbone.spec.map_stride
 
-    def recompute_activations(self, enabled: bool = True) -> None:
-        """Trades time for memory: the stages' activations are computed again in the backward pass."""
-        for encoder in (self.iframe, self.motion, self.residual):
-            encoder.backbone.recompute = enabled
-
     def forward(self, iframes: Tensor, motion: Tensor, residual: Tensor) -> StreamMaps:
-        """Normalised iframes (B, G, 3, H, W), motion (B, T, W, 2, H, W), residual (B, T, W, 3, H, W) to maps.
+        """Normalised iframes (B, G, 3, H, W), motion (B, T, F, 2, H, W), residual (B, T, F, 3, H, W) to maps.
 
         Raises:
             ModelError: an input has another shape; says both.

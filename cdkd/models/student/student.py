@@ -1,5 +1,7 @@
 """The compressed-domain network: three streams, pseudo-decoder, attention gate, FC fusion."""
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 
@@ -30,9 +32,13 @@ class StreamStudent(nn.Module):
 
     streams: ThreeStreams
 
+    if TYPE_CHECKING:
+
+        def __call__(self, iframes: Tensor, motion: Tensor, residual: Tensor) -> StudentOutput: ...
+
     @property
     def window(self) -> int:
-        """W: frames per P-frame position that motion and residual must bring (TDN 5, others 1)."""
+        """F: frames per P-frame position that motion and residual must bring (TDN 5, others 1)."""
         return self.streams.window
 
     @property
@@ -78,7 +84,7 @@ class Student(StreamStudent):
         self.head = FusionHead({name: sources[name] for name in _SOURCES[settings.head]}, num_classes, settings.dropout)
 
     def forward(self, iframes: Tensor, motion: Tensor, residual: Tensor) -> StudentOutput:
-        """Normalised iframes (B, G, 3, H, W), motion (B, T, W, 2, H, W), residual (B, T, W, 3, H, W).
+        """Normalised iframes (B, G, 3, H, W), motion (B, T, F, 2, H, W), residual (B, T, F, 3, H, W).
 
         Raises:
             ModelError: an input has another shape; says both.
@@ -94,6 +100,7 @@ class Student(StreamStudent):
         return StudentOutput(self.head(features), decoded, gate)
 
     def _pool_decoded(self, decoded: Tensor, gate: Tensor) -> Tensor:
+        """h_hat (B, T, C, H, W) and alpha (B, T) to (B, C)."""
         pooled = _pool(decoded)
         if self.gate is not None and self.gate.form == "softmax":
             pooled = pooled * gate.unsqueeze(2)

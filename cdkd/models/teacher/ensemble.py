@@ -1,7 +1,6 @@
-"""Several teachers as one: averaged scores, the first one's maps."""
+"""Several teachers as one: averaged logits, the first one's maps."""
 
 from collections.abc import Sequence
-from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -12,42 +11,42 @@ from cdkd.models.teacher.teacher import Teacher
 from cdkd.segments import segment_middles
 
 
-class TeacherEnsemble(nn.Module):
+class TeacherEnsemble(Teacher):
     """The paper's TDN rows average the scores of an 8- and a 16-frame network over the same clip.
 
     The first member sees all T time steps, since its maps are the spatial knowledge; the others see as many of them
-    as they have segments, evenly spread. Logits are the mean of the members' logits, or the logarithm of the mean of
-    their softmax.
+    as they have segments, evenly spread.
 
     Raises:
         ModelError: no members, members with different windows, or one with more segments than the first.
     """
 
-    def __init__(self, members: Sequence[nn.Module], average: Literal["logits", "softmax"] = "logits") -> None:
+    def __init__(self, members: Sequence[Teacher]) -> None:
         super().__init__()
         if not members:
             raise ModelError("a teacher ensemble needs at least one member")
-        first = cast(Teacher, members[0])
+        first = members[0]
         for member in members[1:]:
-            if cast(Teacher, member).window != first.window:
-                raise ModelError("the members of a teacher ensemble must read windows of the same length")
-            if cast(Teacher, member).num_segments > first.num_segments:
-                raise ModelError("the first member of a teacher ensemble must have the most segments")
+            if member.window != first.window:
+                raise ModelError(
+                    "the members of a teacher ensemble must read windows of the same length, "
+                    f"not of {first.window} and of {member.window} frames"
+                )
+            if member.num_segments > first.num_segments:
+                raise ModelError(
+                    "the first member of a teacher ensemble must have the most segments, "
+                    f"not {first.num_segments} where another has {member.num_segments}"
+                )
         self.members = nn.ModuleList(members)
-        self.average = average
+        # The same networks once more, since a ModuleList forgets what its modules are.
+        self._members = tuple(members)
         self.window = first.window
         self.num_features = first.num_features
         self.num_segments = first.num_segments
 
     def forward(self, frames: Tensor) -> TeacherOutput:
-        """Normalised frames (B, T, W, 3, H, W) to logits (B, K) and the first member's maps (B, T, C, H', W')."""
-        outputs: list[TeacherOutput] = []
-        for member in self.members:
-            chosen = segment_middles(frames.shape[1], cast(Teacher, member).num_segments)
-            outputs.append(member(frames[:, list(chosen)]))
+        """Normalised frames (B, T, F, 3, H, W) to logits (B, K) and the first member's maps (B, T, C, H', W')."""
+        chosen = [list(segment_middles(frames.shape[1], member.num_segments)) for member in self._members]
+        outputs = [member(frames[:, steps]) for member, steps in zip(self._members, chosen, strict=True)]
         logits = torch.stack([output.logits for output in outputs])
-        if self.average == "softmax":
-            mean = torch.logsumexp(logits.log_softmax(dim=2), dim=0) - torch.tensor(float(len(outputs))).log()
-        else:
-            mean = logits.mean(dim=0)
-        return TeacherOutput(mean, outputs[0].maps)
+        return TeacherOutput(logits.mean(dim=0), outputs[0].maps)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import torch
@@ -15,6 +16,31 @@ from cdkd.models.errors import ModelError
 
 FORMAT = "cdkd-1"
 SUFFIX = ".safetensors"
+
+
+def require_output(path: Path, option: str = "--output") -> None:
+    """Refuses a place for a checkpoint before the work that fills it.
+
+    Raises:
+        ModelError: another suffix, or a folder that cannot be made or written.
+    """
+    if path.suffix != SUFFIX:
+        raise ModelError(f"{option} {path}: checkpoints end in {SUFFIX}")
+    require_folder(path.parent, option)
+
+
+def require_folder(folder: Path, option: str = "--output") -> None:
+    """Makes a folder, and refuses one that cannot be written.
+
+    Raises:
+        ModelError: it cannot be made or written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with NamedTemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ModelError(f"{option} {folder}: cannot be written: {error.strerror}; name another place") from error
 
 
 def save_model(path: Path, module: nn.Module, description: Mapping[str, Any]) -> None:

@@ -1,67 +1,21 @@
 """State dicts of the TSM and TDN authors and of MMAction2's TSM, renamed to ours without losing count of a key."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from cdkd.models.backbones.resnet import BACKBONES, BasicBlock
-from cdkd.models.backbones.tdn import TDN
-from cdkd.models.backbones.tsm import TSM
 from cdkd.models.errors import ModelError
+from cdkd.models.teacher.teacher import Teacher, build_teacher
 from cdkd.models.weights.checkpoints import fill
-from cdkd.models.weights.state_dict_io import strip_prefix
+from cdkd.models.weights.key_maps import DROPPED, KEY_MAPS, KeyMap, Rules
+from cdkd.settings import TeacherSettings
 
-Rules = tuple[tuple[str, str], ...]
-
-# (pattern that must match the whole key, our name). The first rule that matches decides.
-_BATCH_NORM = r"(weight|bias|running_mean|running_var|num_batches_tracked)"
-_TSM_RULES: Rules = (
-    (r"(layer\d+\.\d+\.conv1)\.net\.weight", r"encoder.backbone.\1.weight"),
-    (rf"((?:layer\d+\.\d+\.)?bn\d|layer\d+\.\d+\.downsample\.1)\.{_BATCH_NORM}", r"encoder.backbone.\1.\2"),
-    (r"((?:layer\d+\.\d+\.)?conv\d|layer\d+\.\d+\.downsample\.0)\.weight", r"encoder.backbone.\1.weight"),
-    (r"(?:new_fc|fc)\.(weight|bias)", r"head.fc.\1"),
-)
-_TDN_BRANCH = {"conv1": "squeeze", "conv2": "smooth", "conv3": "expand", "bn1": "squeeze_bn", "bn3": "expand_bn"} | {
-    "conv3_smallscale2": "coarse",
-    "bn3_smallscale2": "coarse_bn",
-    "conv3_smallscale4": "fine",
-    "bn3_smallscale4": "fine_bn",
-}
-_TDN_RULES: Rules = (
-    *(
-        (rf"(layer\d+)(?:_bak)?\.(\d+)\.mse\.{theirs}\.(\w+)", rf"encoder.backbone.\1.\2.between.difference.{ours}.\3")
-        for theirs, ours in _TDN_BRANCH.items()
-    ),
-    (r"(layer\d+)(?:_bak)?\.(\d+)\.shift\.conv\.weight", r"encoder.backbone.\1.\2.between.shift.weight"),
-    (
-        rf"(layer\d+)(?:_bak)?\.(\d+)\.(bn\d|downsample\.1)\.{_BATCH_NORM}",
-        r"encoder.backbone.\1.\2.\3.\4",
-    ),
-    (r"(layer\d+)(?:_bak)?\.(\d+)\.(conv\d|downsample\.0)\.(weight|bias)", r"encoder.backbone.\1.\2.\3.\4"),
-    (r"resnext_layer1\.(\d+\.(?:conv\d|bn\d|downsample\.[01])\.\w+)", r"encoder.short_term.layer1.\1"),
-    (r"conv1_5\.0\.weight", r"encoder.short_term.conv.weight"),
-    (rf"conv1_5\.1\.{_BATCH_NORM}", r"encoder.short_term.bn.\1"),
-    (r"conv1\.(weight|bias)", r"encoder.backbone.conv1.\1"),
-    (rf"bn1\.{_BATCH_NORM}", r"encoder.backbone.bn1.\1"),
-    (r"(?:new_fc|fc)\.(weight|bias)", r"head.fc.\1"),
-)
-_MMACTION_RULES: Rules = (
-    (r"backbone\.conv1\.conv\.weight", r"encoder.backbone.conv1.weight"),
-    (rf"backbone\.conv1\.bn\.{_BATCH_NORM}", r"encoder.backbone.bn1.\1"),
-    (r"backbone\.(layer\d+\.\d+\.conv\d)\.conv\.(?:net\.)?weight", r"encoder.backbone.\1.weight"),
-    (rf"backbone\.(layer\d+\.\d+)\.conv(\d)\.bn\.{_BATCH_NORM}", r"encoder.backbone.\1.bn\2.\3"),
-    (r"backbone\.(layer\d+\.\d+)\.downsample\.conv\.weight", r"encoder.backbone.\1.downsample.0.weight"),
-    (rf"backbone\.(layer\d+\.\d+)\.downsample\.bn\.{_BATCH_NORM}", r"encoder.backbone.\1.downsample.1.\2"),
-    (r"cls_head\.fc_cls\.(weight|bias)", r"head.fc.\1"),
-)
-# What has no place in our networks, and why.
-_DROPPED: dict[str, str] = {
-    r"conv1_temp\..*": "registered by the authors but never used",
-    r"data_preprocessor\.(mean|std)": "normalisation constants, the same ImageNet ones as ours",
-}
+_SHIFT_DIV = 8
+"""Of every released TSM."""
 _CONV_BIAS = re.compile(r"(.*\.)(conv(\d)|downsample\.0)\.bias")
 
 
@@ -95,22 +49,24 @@ def convert(state: Mapping[str, Tensor], arch: str, source: str) -> Conversion:
     """Renames an official state dict and folds convolution biases into the batch norms that follow them.
 
     Args:
-        state: as `foreign_files.read_state_dict` returns it.
-        arch: tsm or tdn.
+        state: as `state_dict_io.read_state_dict` returns it.
+        arch: one of `KEY_MAPS`.
         source: the file's name, for errors.
 
     Raises:
         ModelError: a key that no rule knows, or one that belongs there and is absent.
     """
-    naming, rules = _rules_of(state, arch)
-    bare = strip_prefix(state, "base_model.") if naming == "MMAction2" else _strip_base_model(state)
+    key_map = _key_map(state, arch)
+    naming = key_map.naming
+    # TSM's and TDN's authors keep the ResNet in `base_model`, the new classifier beside it.
+    bare = {key.removeprefix("base_model."): tensor for key, tensor in state.items()}
     if any(key.startswith("new_fc.") for key in bare) and any(key.startswith("fc.") for key in bare):
         raise ModelError(f"{source}: holds two classifiers, fc and new_fc; it is no {naming} checkpoint")
     renamed: dict[str, Tensor] = {}
     mapped, dropped, unknown = [], [], []
     for key, tensor in bare.items():
-        ours = _rename(key, rules)
-        reason = next((why for pattern, why in _DROPPED.items() if re.fullmatch(pattern, key)), None)
+        ours = _rename(key, key_map.rules)
+        reason = next((why for pattern, why in DROPPED.items() if re.fullmatch(pattern, key)), None)
         if ours is not None:
             renamed[ours] = tensor
             mapped.append((key, ours))
@@ -140,17 +96,9 @@ def convert(state: Mapping[str, Tensor], arch: str, source: str) -> Conversion:
     return Conversion(renamed, report)
 
 
-def _strip_base_model(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The authors keep the ResNet in `base_model`, the new classifier beside it."""
-    return {key.removeprefix("base_model."): tensor for key, tensor in state.items()}
-
-
-def _rules_of(state: Mapping[str, Tensor], arch: str) -> tuple[str, Rules]:
-    if arch == "tdn":
-        return "TDN", _TDN_RULES
-    if any(key.startswith(("cls_head.", "backbone.")) for key in state):
-        return "MMAction2", _MMACTION_RULES
-    return "TSM", _TSM_RULES
+def _key_map(state: Mapping[str, Tensor], arch: str) -> KeyMap:
+    *marked, unmarked = KEY_MAPS[arch]
+    return next((each for each in marked if any(key.startswith(each.marks) for key in state)), unmarked)
 
 
 def _rename(key: str, rules: Rules) -> str | None:
@@ -201,21 +149,25 @@ def _fold_biases(renamed: dict[str, Tensor], source: str) -> list[tuple[str, str
     return folded
 
 
-_BUILDERS: dict[str, Callable[[str, int, int], nn.Module]] = {"tsm": TSM, "tdn": TDN}
+def official_settings(arch: str, backbone: str, num_segments: int) -> TeacherSettings:
+    """The settings of a published network of `num_segments` segments."""
+    return TeacherSettings.model_validate(
+        {"arch": arch, "backbone": backbone, "shift_div": _SHIFT_DIV, "num_segments": num_segments}
+    )
 
 
 def _add_counters(renamed: dict[str, Tensor], backbone: str, num_classes: int, arch: str) -> tuple[str, ...]:
     """Old files lack the batch counters; zero is what a fresh layer has and inference never reads them."""
     with torch.device("meta"):
-        wanted = _BUILDERS[arch](backbone, num_classes, 8).state_dict()
-    missing = tuple(key for key in wanted if key.endswith("num_batches_tracked") and key not in renamed)
+        network = build_teacher(official_settings(arch, backbone, 8), num_classes=num_classes, num_segments=8)
+    missing = tuple(key for key in network.state_dict() if key.endswith("num_batches_tracked") and key not in renamed)
     renamed.update({key: torch.zeros((), dtype=torch.long) for key in missing})
     return missing
 
 
 def import_official(
     state: Mapping[str, Tensor], arch: str, num_segments: int, source: str
-) -> tuple[TSM | TDN, ImportReport]:
+) -> tuple[Teacher, ImportReport]:
     """The published network with the weights of `state`, for `num_segments` segments.
 
     Raises:
@@ -223,7 +175,7 @@ def import_official(
     """
     conversion = convert(state, arch, source)
     report = conversion.report
-    network = _BUILDERS[arch](report.backbone, report.num_classes, num_segments)
-    assert isinstance(network, TSM | TDN)
+    settings = official_settings(arch, report.backbone, num_segments)
+    network = build_teacher(settings, num_classes=report.num_classes, num_segments=num_segments)
     fill(network, conversion.state, source)
     return network.eval(), report

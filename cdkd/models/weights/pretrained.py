@@ -1,7 +1,6 @@
-"""Where a network starts from: torchvision's ImageNet or Kinetics weights, or a file."""
+"""Where a network starts from: random streams of its own, then torchvision's weights or a file's where they fit."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.error import URLError
 
@@ -10,10 +9,11 @@ from torch import Tensor, nn
 
 from cdkd.models.backbones.resnet import BACKBONES, ResNet
 from cdkd.models.backbones.tdn import TDNEncoder
-from cdkd.models.backbones.video_models import VideoTeacher
 from cdkd.models.errors import ModelError
+from cdkd.models.teacher.video_models import VideoTeacher
 from cdkd.models.weights.checkpoints import SUFFIX, load_tensors
 from cdkd.models.weights.state_dict_io import read_state_dict
+from cdkd.seeding import derive_seed
 
 _IMAGENET: dict[str, str] = {
     "resnet18": "ResNet18_Weights.IMAGENET1K_V1",
@@ -28,12 +28,18 @@ _BACKBONE = "encoder.backbone."
 _HEADS = ("head.", "fc.", "dropout.")
 
 
-@dataclass(frozen=True)
-class StartReport:
-    """Which parameters and buffers got a value, and which keep their random start."""
+def initialise(network: nn.Module, seed: int) -> None:
+    """Draws every weight anew from the stream (seed, "weights", name of the submodule).
 
-    loaded: tuple[str, ...]
-    random: tuple[str, ...]
+    Two networks that share some submodules by name start with equal weights there, whatever else they hold. Children
+    come before their parents, so that a parent's own rule has the last word.
+    """
+    with torch.random.fork_rng(devices=[]):
+        for name, module in reversed(list(network.named_modules())):
+            reset = getattr(module, "reset_parameters", None)
+            if callable(reset):
+                torch.manual_seed(derive_seed(seed, "weights", name))
+                reset()
 
 
 def fit_stem(kernel: Tensor, in_channels: int) -> Tensor:
@@ -43,8 +49,8 @@ def fit_stem(kernel: Tensor, in_channels: int) -> Tensor:
     return kernel.mean(dim=1, keepdim=True).repeat(1, in_channels, 1, 1)
 
 
-def load_pretrained(network: nn.Module, weights: str) -> StartReport:
-    """Fills a freshly initialised network.
+def load_pretrained(network: nn.Module, weights: str) -> None:
+    """Fills what `weights` knows of a freshly initialised network; the rest, its classifier above all, stays random.
 
     Args:
         network: a student or a teacher of this package.
@@ -57,23 +63,15 @@ def load_pretrained(network: nn.Module, weights: str) -> StartReport:
         ModelError: weights that cannot be downloaded or read, or do not fit.
     """
     if weights == "random":
-        names: set[str] = set()
-    elif weights == "imagenet":
-        names = _fill_resnets(network, {name: weights for name in _resnet_names(network)})
+        return
+    if weights == "imagenet":
+        _fill_resnets(network, _imagenet_state)
     elif weights == "kinetics400":
-        names = _fill_video(network, None)
+        _fill_video(network, None)
     elif isinstance(network, VideoTeacher) and not weights.endswith(SUFFIX):
-        names = _fill_video(network, Path(weights))
+        _fill_video(network, Path(weights))
     else:
-        names = _fill_from_file(network, Path(weights))
-    return StartReport(tuple(sorted(names)), tuple(name for name in network.state_dict() if name not in names))
-
-
-def _resnet_names(network: nn.Module) -> list[str]:
-    names = [name for name, module in network.named_modules() if isinstance(module, ResNet)]
-    if not names:
-        raise ModelError("weights: imagenet needs a network with a ResNet; use kinetics400, random or a file")
-    return names
+        _fill_from_file(network, Path(weights))
 
 
 def _download(name: str) -> dict[str, Tensor]:
@@ -91,18 +89,18 @@ def _download(name: str) -> dict[str, Tensor]:
     return state
 
 
-def _fill_resnets(network: nn.Module, sources: Mapping[str, str | dict[str, Tensor]]) -> set[str]:
-    names: set[str] = set()
-    for name, source in sources.items():
+def _fill_resnets(network: nn.Module, state_of: Callable[[ResNet], Mapping[str, Tensor]]) -> None:
+    names = [name for name, module in network.named_modules() if isinstance(module, ResNet)]
+    if not names:
+        raise ModelError("weights: imagenet needs a network with a ResNet; use kinetics400, random or a file")
+    for name in names:
         resnet = network.get_submodule(name)
         assert isinstance(resnet, ResNet)
-        state = _imagenet_state(resnet) if isinstance(source, str) else source
-        names |= {f"{name}.{key}" for key in _fill_resnet(resnet, state)}
+        state = state_of(resnet)
+        _fill_resnet(resnet, state)
         parent = network.get_submodule(name.rpartition(".")[0])
         if isinstance(parent, TDNEncoder):
-            prefix = f"{name.rpartition('.')[0]}.short_term."
-            names |= {prefix + key for key in _fill_short_term(parent, state)}
-    return names
+            _fill_short_term(parent, state)
 
 
 def _imagenet_state(resnet: ResNet) -> dict[str, Tensor]:
@@ -113,18 +111,18 @@ def _imagenet_state(resnet: ResNet) -> dict[str, Tensor]:
     raise ModelError(f"weights: torchvision has no ImageNet weights for this backbone; it has them for {known}")
 
 
-def _fill_resnet(resnet: ResNet, state: Mapping[str, Tensor]) -> set[str]:
+def _fill_resnet(resnet: ResNet, state: Mapping[str, Tensor]) -> None:
     own = resnet.state_dict()
     wanted = [key for key in own if not any(mark in key or key.startswith(mark) for mark in _ADDED)]
     fitted = {**state, "conv1.weight": fit_stem(_take(state, "conv1.weight"), resnet.in_channels)}
-    return _copy(own, {key: _take(fitted, key) for key in wanted})
+    _copy(own, {key: _take(fitted, key) for key in wanted})
 
 
-def _fill_short_term(encoder: TDNEncoder, state: Mapping[str, Tensor]) -> set[str]:
+def _fill_short_term(encoder: TDNEncoder, state: Mapping[str, Tensor]) -> None:
     own = encoder.short_term.state_dict()
     values = {key: _take(state, key) for key in own if key.startswith("layer1.")}
     values["conv.weight"] = fit_stem(_take(state, "conv1.weight"), own["conv.weight"].shape[1])
-    return _copy(own, values)
+    _copy(own, values)
 
 
 def _take(state: Mapping[str, Tensor], key: str) -> Tensor:
@@ -135,7 +133,7 @@ def _take(state: Mapping[str, Tensor], key: str) -> Tensor:
     raise ModelError(f"weights: {key} is missing; is the file of another architecture?")
 
 
-def _copy(own: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> set[str]:
+def _copy(own: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> None:
     for key, value in values.items():
         if own[key].shape != value.shape:
             raise ModelError(
@@ -145,26 +143,24 @@ def _copy(own: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> set[str]:
     with torch.no_grad():
         for key, value in values.items():
             own[key].copy_(value)
-    return set(values)
 
 
-def _fill_video(network: nn.Module, path: Path | None) -> set[str]:
+def _fill_video(network: nn.Module, path: Path | None) -> None:
     if not isinstance(network, VideoTeacher):
         raise ModelError("weights: kinetics400 is for torchvision's video networks; use imagenet, random or a file")
     state = _download(network.model.kinetics_weights) if path is None else read_state_dict(path)
     head = f"{network.model.head}."
     own = network.trunk.state_dict()
-    names = {f"trunk.{key}" for key in _copy(own, {key: _take(state, key) for key in own})}
+    _copy(own, {key: _take(state, key) for key in own})
     # S3D's classifier is a 1x1x1 convolution; the same numbers in the shape of a linear layer.
     classifier = {key.removeprefix(head): value for key, value in state.items() if key.startswith(head)}
     classifier = {key: value.flatten(1) if value.dim() > 2 else value for key, value in classifier.items()}
     fits = {key: tensor.shape for key, tensor in network.fc.state_dict().items()}
     if {key: value.shape for key, value in classifier.items()} == fits:
-        names |= {f"fc.{key}" for key in _copy(network.fc.state_dict(), classifier)}
-    return names
+        _copy(network.fc.state_dict(), classifier)
 
 
-def _fill_from_file(network: nn.Module, path: Path) -> set[str]:
+def _fill_from_file(network: nn.Module, path: Path) -> None:
     state = load_tensors(path) if path.suffix == SUFFIX else read_state_dict(path)
     parts = [name for name, _ in network.named_children() if not f"{name}.".startswith(_HEADS)]
     present = [name for name in parts if any(key.startswith(f"{name}.") for key in state)]
@@ -172,7 +168,8 @@ def _fill_from_file(network: nn.Module, path: Path) -> set[str]:
         own = network.state_dict()
         wanted = [key for key in own if key.partition(".")[0] in present]
         try:
-            return _copy(own, {key: _take(state, key) for key in wanted})
+            _copy(own, {key: _take(state, key) for key in wanted})
+            return
         except ModelError as error:
             # A teacher's encoder may still fit by its ResNet alone, such as TSM's in TDN.
             if not any(key.startswith(_BACKBONE) for key in state):
@@ -180,6 +177,6 @@ def _fill_from_file(network: nn.Module, path: Path) -> set[str]:
     if any(key.startswith(_BACKBONE) for key in state):
         state = {key.removeprefix(_BACKBONE): value for key, value in state.items() if key.startswith(_BACKBONE)}
     try:
-        return _fill_resnets(network, {name: state for name in _resnet_names(network)})
+        _fill_resnets(network, lambda resnet: state)
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error

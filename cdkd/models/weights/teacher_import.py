@@ -6,14 +6,10 @@ from pathlib import Path
 
 from cdkd.modality import FRAME
 from cdkd.models.errors import ModelError
-from cdkd.models.weights.checkpoints import save_model
+from cdkd.models.weights.checkpoints import require_output, save_model
 from cdkd.models.weights.loading import teacher_architecture
-from cdkd.models.weights.official import ImportReport, import_official
+from cdkd.models.weights.official import ImportReport, import_official, official_settings
 from cdkd.models.weights.state_dict_io import read_state_dict
-from cdkd.settings import TeacherSettings
-
-_SHIFT_DIV = 8
-"""Of every released TSM."""
 
 
 def segments_of(path: Path, num_segments: int | None) -> int:
@@ -34,13 +30,14 @@ def import_teacher(path: Path, arch: str, num_segments: int | None, output: Path
     """Reads `path`, writes `output`; returns what became of every key, and T.
 
     Raises:
-        ModelError: the file is not what `arch` says, T is unknown, or the output cannot be written.
+        ModelError: there is no such file, it is not what `arch` says, T is unknown, or the output cannot be written.
     """
+    if not path.is_file():
+        raise ModelError(f"{path}: no such file")
+    require_output(output)
     segments = segments_of(path, num_segments)
     network, report = import_official(read_state_dict(path), arch, segments, str(path))
-    settings = TeacherSettings.model_validate(
-        {"arch": arch, "backbone": report.backbone, "shift_div": _SHIFT_DIV, "num_segments": segments}
-    )
+    settings = official_settings(arch, report.backbone, segments)
     save_model(
         output,
         network,

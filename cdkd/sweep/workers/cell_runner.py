@@ -6,8 +6,8 @@ from typing import Protocol, cast
 
 from cdkd.callbacks import Log, Progress
 from cdkd.errors import CdkdError
-from cdkd.experiment.outcome import Outcome
 from cdkd.settings import RunConfig
+from cdkd.tracking.tracker import Outcome
 
 DEFAULT_RUNNER = "cdkd.experiment:RUNNER"
 """Module and name of the object that trains cells."""

@@ -15,7 +15,6 @@ from cdkd.sweep.queue.study_folder import study_folder, write_cell
 from cdkd.sweep.queue.trial_queue import QueuedTask, Trial, TrialQueue, is_blocked
 from cdkd.sweep.study.cell import Cell
 from cdkd.sweep.study.records import Study
-from cdkd.sweep.workers.attempt import TEACHERS_STAGE, teacher_label
 from cdkd.sweep.workers.cell_runner import load_runner
 from cdkd.sweep.workers.inline import InlineWorker
 from cdkd.sweep.workers.interruption import shield
@@ -23,6 +22,7 @@ from cdkd.sweep.workers.pool import Workers
 from cdkd.sweep.workers.result import Failure, SweepOptions, SweepResult
 from cdkd.sweep.workers.stage_record import close_stage
 from cdkd.tracking.mlflow_tracker import MlflowTracker
+from cdkd.tracking.tracked_run import TEACHERS_STAGE, teacher_label
 from cdkd.tracking.tracker import Tracker
 
 _SECONDS_BETWEEN_LOOKS = 0.5

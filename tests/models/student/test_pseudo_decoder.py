@@ -5,9 +5,8 @@ import torch
 import torch.nn.functional as F
 
 from cdkd.models.errors import ModelError
-from cdkd.models.student.conv_lstm import BiConvLSTM, ConvLSTM
 from cdkd.models.student.cross_attention import CrossAttention, sine_positions
-from cdkd.models.student.pseudo_decoder import PseudoDecoder
+from cdkd.models.student.pseudo_decoder import BiConvLSTM, ConvLSTM, PseudoDecoder
 from cdkd.models.student.streams import StreamMaps
 
 

@@ -144,7 +144,7 @@ def test_coviar_with_a_decoder_names_the_remedy():
 def test_inputs_of_another_shape_are_refused():
     student = _student()
     iframes, _, residual = _clips(student)
-    with pytest.raises(ModelError, match=r"T, W, C = 3, 1, 2, got \(2, 3, 1, 3, 32, 48\)"):
+    with pytest.raises(ModelError, match=r"T, F, C = 3, 1, 2, got \(2, 3, 1, 3, 32, 48\)"):
         student(iframes, residual, residual)
 
 

@@ -2,15 +2,15 @@
 
 import pytest
 import torch
-from torch import nn
 
-from cdkd.models.backbones.tsm import TSM
 from cdkd.models.errors import ModelError
 from cdkd.models.outputs import TeacherOutput
+from cdkd.models.teacher.consensus import TSM
 from cdkd.models.teacher.ensemble import TeacherEnsemble
+from cdkd.models.teacher.teacher import Teacher
 
 
-class _Fixed(nn.Module):
+class _Fixed(Teacher):
     """A teacher that answers with given logits and hands its frames back as maps."""
 
     num_features = 3
@@ -36,13 +36,6 @@ def test_mean_of_logits_and_maps_of_the_first():
     assert members[1].seen == [1, 3, 5]
 
 
-def test_mean_of_softmax_as_logits():
-    first, second = torch.log(torch.tensor([0.2, 0.8])), torch.log(torch.tensor([0.6, 0.4])) + 3
-    members = [_Fixed(first.tolist(), 2), _Fixed(second.tolist(), 2)]
-    logits = TeacherEnsemble(members, "softmax")(torch.zeros(1, 2, 1, 3, 2, 2)).logits
-    torch.testing.assert_close(logits.softmax(dim=1), torch.tensor([[0.4, 0.6]]))
-
-
 def test_real_teachers_of_different_length():
     ensemble = TeacherEnsemble([TSM("slim", 4, 6), TSM("slim", 4, 3)]).eval()
     output = ensemble(torch.randn(2, 6, 1, 3, 32, 48))
@@ -54,8 +47,8 @@ def test_real_teachers_of_different_length():
     ("members", "message"),
     [
         ([], "at least one"),
-        ([_Fixed([0.0], 2), _Fixed([0.0], 2, window=5)], "windows of the same length"),
-        ([_Fixed([0.0], 2), _Fixed([0.0], 3)], "the most segments"),
+        ([_Fixed([0.0], 2), _Fixed([0.0], 2, window=5)], "windows of the same length, not of 1 and of 5 frames"),
+        ([_Fixed([0.0], 2), _Fixed([0.0], 3)], "the most segments, not 2 where another has 3"),
     ],
 )
 def test_members_that_do_not_go_together_are_refused(members, message):

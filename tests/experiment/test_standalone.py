@@ -6,9 +6,8 @@ from typing import Any
 import pytest
 from support.tiny import BASELINE, tiny
 
-from cdkd.experiment.attempts import Attempts
 from cdkd.experiment.inputs import RunError
-from cdkd.experiment.standalone import train_student
+from cdkd.experiment.standalone import Attempts, train_student
 from cdkd.tracking.mlflow_tracker import MlflowTracker
 from cdkd.tracking.store import open_client, tracking_uri
 from cdkd.train.processes import ALONE

@@ -6,7 +6,7 @@ import pytest
 import torch
 from support.data_parallel import one_step
 
-from cdkd.experiment.acceleration import accelerate
+from cdkd.experiment.runtime import accelerate
 from cdkd.models.backbones.resnet import build_backbone
 from cdkd.settings import OptimizerSettings, RuntimeSettings
 from cdkd.train.processes import ALONE

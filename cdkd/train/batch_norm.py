@@ -1,4 +1,4 @@
-"""Batch norm over the clips of all processes, on every kind of device."""
+"""How batch norms train: over the clips of all processes, or frozen as they started (partial batch norm)."""
 
 from typing import Any
 
@@ -6,6 +6,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+
+from cdkd.models.backbones.resnet import ResNet
 
 
 class _SumOverProcesses(torch.autograd.Function):
@@ -69,3 +71,23 @@ def synchronise_batch_norms(network: nn.Module, device: torch.device) -> None:
     for module in network.modules():
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d):
             module.__class__ = CpuSyncBatchNorm  # type: ignore[assignment]
+
+
+def frozen_norms(network: nn.Module) -> list[nn.Module]:
+    """What partial batch norm freezes: all but those of the stems (of every ResNet the first, and its input's)."""
+    norms: list[nn.Module] = [module for module in network.modules() if isinstance(module, _BatchNorm)]
+    stems = [norm for m in network.modules() if isinstance(m, ResNet) for norm in (m.input_norm, m.bn1)]
+    kept = stems or norms[:1]
+    return [norm for norm in norms if not any(norm is stem for stem in kept)]
+
+
+def freeze_parameters(network: nn.Module) -> None:
+    """Scales and shifts of the frozen norms ask for no gradient, so no optimizer and no weight decay touches them."""
+    for norm in frozen_norms(network):
+        norm.requires_grad_(False)
+
+
+def freeze_statistics(network: nn.Module) -> None:
+    """Puts the frozen norms into eval mode; to be called whenever the network went into training mode."""
+    for norm in frozen_norms(network):
+        norm.eval()

@@ -1,4 +1,4 @@
-"""The processes that `torchrun` started for one run, as their environment tells them."""
+"""`runtime` and torchrun become devices, processes and memory formats; none of it changes a result."""
 
 import os
 from collections.abc import Iterator
@@ -7,8 +7,12 @@ from datetime import timedelta
 
 import torch
 import torch.distributed as dist
+from torch import nn
 
 from cdkd.errors import CdkdError
+from cdkd.models.backbones.resnet import checkpoint_activations
+from cdkd.settings import OptimizerSettings, RuntimeSettings
+from cdkd.train.batch_norm import synchronise_batch_norms
 from cdkd.train.processes import ALONE, Processes
 
 # One process may transcode a data set, or wait for another run to train the teacher, while the others wait for it.
@@ -46,3 +50,30 @@ def launched_processes(device: str) -> Iterator[Processes]:
         yield Processes(int(os.environ["RANK"]), world_size)
     finally:
         dist.destroy_process_group()
+
+
+def accelerate(
+    network: nn.Module,
+    runtime: RuntimeSettings,
+    train: OptimizerSettings,
+    processes: Processes,
+    device: torch.device,
+) -> None:
+    """Moves a freshly initialised network to its device and changes it in place; names of its weights stay."""
+    network.to(device)
+    if processes.world_size > 1 and train.sync_batch_norm:
+        synchronise_batch_norms(network, device)
+    if runtime.channels_last:
+        network.to(memory_format=torch.channels_last)
+    checkpoint_activations(network, runtime.checkpoint_activations)
+    if runtime.compile:
+        network.compile()
+
+
+def accelerate_frozen(network: nn.Module, runtime: RuntimeSettings, device: torch.device) -> None:
+    """The same for a network that only looks on."""
+    network.to(device)
+    if runtime.channels_last:
+        network.to(memory_format=torch.channels_last)
+    if runtime.compile:
+        network.compile()

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import torch
 import torch.nn.functional as F
@@ -12,9 +12,11 @@ from cdkd.modality import FRAME
 from cdkd.models.backbones.tsm import check_frames
 from cdkd.models.errors import ModelError
 from cdkd.models.outputs import TeacherOutput
+from cdkd.models.teacher.teacher import Teacher
+from cdkd.settings import TeacherSettings
 
-# A trunk turns a clip (B, 3, N, H, W) into maps (B, C, T', H', W') and the vector (B, C) its classifier reads.
 Trunk = Callable[[Any, Tensor], tuple[Tensor, Tensor]]
+"""Turns a clip (B, 3, N, H, W) into maps (B, C, T', H', W') and the vector (B, C) that the classifier reads."""
 
 
 def _pool(maps: Tensor) -> Tensor:
@@ -54,8 +56,6 @@ class VideoModel:
     num_features: int
     num_input_frames: int
     """N: frames the network is fed with, whatever T is."""
-    map_stride: int
-    """Input pixels per position of its last map."""
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     """Normalisation of its Kinetics weights."""
@@ -71,19 +71,19 @@ _R3D_MEAN, _R3D_STD = (0.43216, 0.394666, 0.37645), (0.22803, 0.22145, 0.216989)
 
 VIDEO_MODELS: dict[str, VideoModel] = {
     "mvit_v2_s": VideoModel(
-        _mvit_trunk, 768, 16, 32, (0.45,) * 3, (0.225,) * 3, "head.1",
+        _mvit_trunk, 768, 16, (0.45,) * 3, (0.225,) * 3, "head.1",
         "MViT_V2_S_Weights.KINETICS400_V1", fixed_size=224,
     ),
     "swin3d_t": VideoModel(
-        _swin_trunk, 768, 32, 32, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), "head",
+        _swin_trunk, 768, 32, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), "head",
         "Swin3D_T_Weights.KINETICS400_V1",
     ),
     "s3d": VideoModel(
-        _s3d_trunk, 1024, 16, 32, _R3D_MEAN, _R3D_STD, "classifier.1",
+        _s3d_trunk, 1024, 16, _R3D_MEAN, _R3D_STD, "classifier.1",
         "S3D_Weights.KINETICS400_V1",
     ),
     "r2plus1d_18": VideoModel(
-        _resnet_trunk, 512, 16, 16, _R3D_MEAN, _R3D_STD, "fc",
+        _resnet_trunk, 512, 16, _R3D_MEAN, _R3D_STD, "fc",
         "R2Plus1D_18_Weights.KINETICS400_V1",
     ),
 }  # fmt: skip
@@ -111,7 +111,7 @@ def align_time(maps: Tensor, num_time_steps: int) -> Tensor:
     return aligned.reshape(batch, channels, height, width, num_time_steps).permute(0, 4, 1, 2, 3)
 
 
-class VideoTeacher(nn.Module):
+class VideoTeacher(Teacher):
     """A torchvision video network behind the teachers' interface.
 
         T time steps -> N input frames (repeat) -> network -> T' steps -> T time steps (linear interpolation)
@@ -133,7 +133,6 @@ class VideoTeacher(nn.Module):
         self.model = VIDEO_MODELS[arch]
         self.num_segments = num_segments
         self.num_features = self.model.num_features
-        self.map_stride = self.model.map_stride
         self.arch = arch
         self.trunk = _build_trunk(arch)
         self.dropout = nn.Dropout(dropout)
@@ -144,6 +143,11 @@ class VideoTeacher(nn.Module):
         ]
         self.register_buffer("scale", torch.tensor(scale).view(3, 1, 1), persistent=False)
         self.register_buffer("offset", torch.tensor(offset).view(3, 1, 1), persistent=False)
+
+    @classmethod
+    def from_settings(cls, settings: TeacherSettings, num_classes: int, num_segments: int) -> Self:
+        """See `Teacher`."""
+        return cls(settings.arch, num_classes, num_segments, settings.dropout)
 
     def reset_parameters(self) -> None:
         """Draws the trunk anew, its class token and position tables too; `fc` initialises itself."""

@@ -1,0 +1,127 @@
+"""A network, its loss and the clips that it reads: how students, their streams and teachers are trained and tested."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from cdkd.callbacks import Log, Progress
+from cdkd.data.clips.clip import ClipBatch
+from cdkd.data.clips.sampling import ClipLayout
+from cdkd.data.clips.transforms import NetworkInputs
+from cdkd.data.loading.dataset import ClipDataset
+from cdkd.data.manifest import Part
+from cdkd.data.opening import OpenDataset
+from cdkd.distill.objective import Loss
+from cdkd.experiment.inputs import ClipInputs
+from cdkd.run_status import RunStatus
+from cdkd.settings import OptimizerSettings, RunConfig
+from cdkd.train.engine import FitConfig, TrainingTask, fit
+from cdkd.train.evaluate import Scores, evaluate
+from cdkd.train.processes import Processes
+
+
+@dataclass(frozen=True)
+class NetworkRun(ABC):
+    """What a student and a teacher fill in: their network, what it reads, its loss."""
+
+    inputs: ClipInputs
+    """Cuts clips; its configuration's seed is the training's."""
+    objective: nn.Module
+    """Network and loss as one module, wrapped where several processes train."""
+    auxiliary: nn.Module
+    """What losses train along with the network; no part of it."""
+
+    @property
+    @abstractmethod
+    def network(self) -> nn.Module:
+        """What is trained."""
+
+    @property
+    @abstractmethod
+    def settings(self) -> OptimizerSettings:
+        """How."""
+
+    @abstractmethod
+    def layout(self, part: Part) -> ClipLayout:
+        """What is read of a clip of a part."""
+
+    @abstractmethod
+    def loss(self, batch: ClipBatch, step: int) -> Loss:
+        """The loss of a training batch."""
+
+    @abstractmethod
+    def logits(self, inputs: NetworkInputs) -> Tensor:
+        """Logits (B, K) of prepared inputs."""
+
+    @property
+    def config(self) -> RunConfig:
+        """The whole configuration."""
+        return self.inputs.config
+
+    @property
+    def dataset(self) -> OpenDataset:
+        """What the clips are cut from."""
+        return self.inputs.dataset
+
+    @property
+    def processes(self) -> Processes:
+        """Who trains."""
+        return self.inputs.processes
+
+    def source(self, part: Part) -> ClipDataset:
+        """Clips of a part."""
+        return self.inputs.source(part, self.layout(part))
+
+    @cached_property
+    def _validation(self) -> ClipDataset:
+        return self.source("validation")
+
+    def fit(
+        self,
+        part: Part,
+        folder: Path,
+        log: Log,
+        progress: Progress,
+        *,
+        validate_every_epochs: int = 0,
+        keep_best: bool = False,
+    ) -> RunStatus:
+        """Trains on a part; goes on from the checkpoint in `folder` where there is one. See `cdkd.train.engine.fit`."""
+        # Both are scanned before the first step: what is unreadable must not stop a training at its end.
+        source, _ = self.source(part), self._validation
+        task = TrainingTask(
+            self.network,
+            lambda epoch: self.inputs.training_batches(source, self.config.seed, epoch, self.settings.batch_size),
+            self.loss,
+            self.validate,
+            auxiliary=self.auxiliary,
+            no_sync=self.processes.no_sync(self.objective),
+        )
+        fit_config = FitConfig(
+            self.settings,
+            self.config.seed,
+            self.inputs.device,
+            folder,
+            validate_every_epochs,
+            self.config.runtime.checkpoint_every_epochs,
+            keep_best,
+            self.processes,
+        )
+        return fit(task, fit_config, log, progress)
+
+    def validate(self) -> dict[str, float]:
+        """Accuracies on the validation part, in percent."""
+        return self._scores(self._validation).accuracies("validation")
+
+    def test(self) -> Scores:
+        """Every video of the test part through every view."""
+        return self._scores(self.source("test"))
+
+    def _scores(self, source: ClipDataset) -> Scores:
+        def predict(batch: ClipBatch, crop: int) -> Tensor:
+            return self.logits(self.inputs.view(batch, crop))
+
+        return evaluate(self.network, predict, source, self.inputs.evaluation, self.processes)

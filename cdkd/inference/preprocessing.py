@@ -1,0 +1,66 @@
+"""How videos become a trained network's input, as its checkpoint says it."""
+
+from pathlib import Path
+from typing import Any
+
+from cdkd.config import Record, build_record
+from cdkd.errors import CdkdError
+
+
+class PreprocessingError(CdkdError):
+    """A checkpoint does not say how to feed its network."""
+
+
+class VideoEncoding(Record):
+    """How the videos of the training were encoded; the defaults are those of `cdkd data prepare`."""
+
+    width: int = 320
+    """Pixels."""
+    height: int = 256
+    """Pixels."""
+    gop_length: int = 12
+    """Frames per group of pictures."""
+    quantiser: int = 3
+
+
+class Preprocessing(Record):
+    """How a video becomes a network's input."""
+
+    gops_per_clip: int
+    """G."""
+    frames_per_gop: int
+    """P."""
+    motion: str = "accumulated"
+    """`data.motion`."""
+    input_size: int
+    """H and W, in pixels."""
+    resize: int
+    """Frames are resized to this many pixels square before the crop."""
+    clips: int = 1
+    crops: int = 1
+    transcode: VideoEncoding | None = None
+    """None: nobody noted it; the settings of `data prepare` are taken, and every GOP length is accepted."""
+
+
+def read_preprocessing(checkpoint: Path, description: dict[str, Any]) -> Preprocessing:
+    """What a checkpoint says about its network's input.
+
+    Raises:
+        PreprocessingError: it says too little.
+    """
+    found = dict(description.get("preprocessing") or {})
+    architecture = description["architecture"]
+    if "input_size" in found:
+        return build_record(Preprocessing, found)
+    if architecture["kind"] == "teacher" and "crop_pixels" in found:
+        # Published teachers take one frame from each of T equal parts of a video.
+        return Preprocessing(
+            gops_per_clip=architecture["num_segments"],
+            frames_per_gop=1,
+            input_size=found["crop_pixels"],
+            resize=found["short_side_pixels"],
+        )
+    raise PreprocessingError(
+        f"{checkpoint}: does not say how videos become its network's input; it was written by another version of cdkd, "
+        "train it again"
+    )
