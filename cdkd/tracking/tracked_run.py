@@ -11,8 +11,9 @@ from typing import Any
 import yaml
 
 from cdkd.atomic_write import atomic_write
+from cdkd.effective_settings import CONTENT
 from cdkd.errors import CdkdError
-from cdkd.settings import CONTENT, RunConfig
+from cdkd.settings import RunConfig
 from cdkd.tracking.logbook import Logbook, Metrics
 from cdkd.tracking.tracker import Outcome, RunStart, Tracker
 
