@@ -1,40 +1,30 @@
-"""Preparing the four benchmark data sets and a folder, from real files in official layout."""
+"""Preparing the benchmark data sets and folders from real files, whatever is missing, full or at work beside it."""
 
 import csv
-import json
 import os
 import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import av
 import pytest
+from support import faulty_videos
 from support.official_trees import H264, hmdb51_tree, kinetics400_tree, ssv2_tree, ucf101_tree, write_video
+from support.preparing import SMALL, counts, good_folder, job_of, rows
 
 from cdkd.data.annotations.catalog import DATASETS
 from cdkd.data.manifest import DatasetError, read_manifest, split_numbers
-from cdkd.data.preparation.job_shards import JobShard
-from cdkd.data.preparation.prepare import PrepareJob, PrepareReport, prepare
-from cdkd.data.preparation.transcoding import TranscodeSettings, file_digest
-
-SMALL = TranscodeSettings(width=80, height=64, gop_length=6, quantiser=8)
-
-
-def job_of(name: str, source: Path, output: Path) -> PrepareJob:
-    return PrepareJob(DATASETS[name], source, output, settings=SMALL)
+from cdkd.data.preparation.prepare import PrepareJob, prepare
+from cdkd.data.preparation.transcoding import DiskFullError, file_digest
+from cdkd.file_lock import FileLock
 
 
 def quarantine(output: Path) -> list[list[str]]:
     with open(output / "quarantine.csv", encoding="utf-8", newline="") as stream:
         return list(csv.reader(stream))[1:]
-
-
-def rows(output: Path, split: int = 1) -> list[tuple[str, int, str, str]]:
-    return [(v.path, v.label, v.group, v.part) for v in read_manifest(output, split).videos]
-
-
-def counts(report: PrepareReport) -> tuple[int, int, int]:
-    return report.num_transcoded, report.num_kept, len(report.result.failed)
 
 
 def test_ucf101(tmp_path: Path) -> None:
@@ -125,16 +115,6 @@ def test_ssv2_leaves_the_unlabelled_part_out(tmp_path: Path) -> None:
     ]
 
 
-def test_a_single_split_or_part(tmp_path: Path) -> None:
-    job = job_of("ucf101", ucf101_tree(tmp_path / "in"), tmp_path / "out")
-    prepare(replace(job, splits=(2,), parts=("test",)))
-    assert [row[0][-11:] for row in rows(tmp_path / "out", 2)] == ["g09_c01.mp4", "g08_c01.mp4", "g25_c03.mp4"]
-    with pytest.raises(DatasetError, match=r"data.split=1, but it was prepared with split 2 only"):
-        read_manifest(tmp_path / "out", 1)
-    with pytest.raises(DatasetError, match="--split 4: ucf101 has split 1, 2, 3 only"):
-        prepare(replace(job, splits=(4,)))
-
-
 def state(output: Path) -> dict[str, tuple[int, int]]:
     return {str(p): (p.stat().st_mtime_ns, p.stat().st_ino) for p in (output / "videos").rglob("*.mp4")}
 
@@ -174,41 +154,6 @@ def test_other_settings_make_everything_again(tmp_path: Path) -> None:
     assert second.manifests[1].version != first.manifests[1].version
 
 
-def test_shards_make_the_same_manifest(tmp_path: Path) -> None:
-    source = ucf101_tree(tmp_path / "in")
-    whole = prepare(job_of("ucf101", source, tmp_path / "whole"))
-    job = job_of("ucf101", source, tmp_path / "sharded")
-    done = [prepare(replace(job, shard=JobShard(index, 3))) for index in (3, 1, 2)]
-    assert [counts(report)[0] for report in done] == [2, 3, 2]
-    assert [report.shards_done for report in done] == [(3,), (1, 3), (1, 2, 3)]
-    assert [bool(report.manifests) for report in done] == [False, False, True]
-    for split in (1, 2, 3):
-        assert read_manifest(job.output, split).version == whole.manifests[split].version
-    # what shards made is known to a run without them
-    assert counts(prepare(job)) == (0, 7, 0)
-
-
-def test_shards_of_another_plan_are_not_merged(tmp_path: Path) -> None:
-    job = job_of("ucf101", ucf101_tree(tmp_path / "in"), tmp_path / "out")
-    prepare(replace(job, shard=JobShard(1, 2)))
-    other = prepare(replace(job, shard=JobShard(2, 2), settings=replace(SMALL, quantiser=20)))
-    assert other.shards_done == (2,)
-    assert other.manifests == {}
-
-
-def test_names_that_differ_in_suffix_stay_apart(tmp_path: Path) -> None:
-    for name in ("walk/a.mp4", "walk/a.mkv", "walk/b.mkv", "run/c.mkv", "run/d.mkv"):
-        write_video(tmp_path / "in" / name, H264)
-    prepare(job_of("folder", tmp_path / "in", tmp_path / "out"))
-    assert [row[0] for row in rows(tmp_path / "out")] == [
-        "videos/run/c.mp4",
-        "videos/run/d.mp4",
-        "videos/walk/a.mkv.mp4",
-        "videos/walk/a.mp4.mp4",
-        "videos/walk/b.mp4",
-    ]
-
-
 def test_annotations_apart_from_the_videos(tmp_path: Path) -> None:
     source = ucf101_tree(tmp_path / "in")
     lists = shutil.move(source / "ucfTrainTestlist", tmp_path / "lists")
@@ -233,13 +178,94 @@ def test_a_wrong_source_is_named_and_leaves_an_old_manifest(tmp_path: Path) -> N
     assert not (tmp_path / "out" / "manifest.csv").exists()
 
 
-def test_a_torn_journal_line_costs_one_video(tmp_path: Path) -> None:
-    job = job_of("ucf101", ucf101_tree(tmp_path / "in"), tmp_path / "out")
-    prepare(job)
-    done_log = job.output / ".prepare" / "journal-shard-1-of-1.jsonl"
-    text = done_log.read_bytes()
-    done_log.write_bytes(text[:-20])
-    assert counts(prepare(job)) == (1, 6, 0)
-    lines = [json.loads(line) for line in done_log.read_bytes().splitlines() if line.endswith(b"}")]
-    assert len({line["path"] for line in lines}) == 7
-    assert counts(prepare(job)) == (0, 7, 0)
+def test_a_missing_file_of_a_list_is_broken(tmp_path: Path) -> None:
+    source = ucf101_tree(tmp_path / "in")
+    (source / "UCF-101/YoYo/v_YoYo_g02_c04.avi").unlink()
+    job = PrepareJob(DATASETS["ucf101"], source, tmp_path / "out", settings=SMALL, max_broken=0.5)
+    assert prepare(job).result.failed == {"YoYo/v_YoYo_g02_c04.avi": f"not found below {source}"}
+
+
+def test_no_other_file_stands_in_for_a_missing_one(tmp_path: Path) -> None:
+    source = good_folder(tmp_path / "in")
+    rows = [f"{label}/{index}.mp4,{label}" for label in ("run", "walk") for index in range(4)]
+    write_video(source / "run" / "clip.mp4", H264, seed=60)
+    (source / "mine.csv").write_text("\n".join(["path,label", *rows, "walk/clip.mp4,walk"]))
+    report = prepare(replace(job_of("folder", source, tmp_path / "out"), max_broken=0.5))
+    assert report.result.failed == {"walk/clip.mp4": f"not found below {source}"}
+    assert not (tmp_path / "out" / "videos" / "walk" / "clip.mp4").exists()
+
+
+def test_a_pipe_named_like_a_video_is_broken_and_nobody_waits_for_it(tmp_path: Path) -> None:
+    source = good_folder(tmp_path / "in")
+    os.mkfifo(source / "run" / "pipe.mp4")
+    report = prepare(replace(job_of("folder", source, tmp_path / "out"), max_broken=0.5))
+    assert report.result.failed == {"run/pipe.mp4": f"{source}/run/pipe.mp4: is no regular file"}
+
+
+def test_too_many_broken_videos_leave_no_manifest_until_they_are_mended(tmp_path: Path) -> None:
+    source = good_folder(tmp_path / "in")
+    broken = faulty_videos.text(source / "run" / "9.mp4")
+    job = replace(job_of("folder", source, tmp_path / "out"), max_broken=0.1)
+    report = prepare(job)  # 1 of 9 is more than a tenth
+    assert not report.is_acceptable
+    assert report.manifests == {}
+    assert not (tmp_path / "out" / "manifest.csv").exists()
+    assert (tmp_path / "out" / "quarantine.csv").exists()
+    write_video(broken, H264, seed=9)
+    mended = prepare(job)
+    assert (mended.num_transcoded, mended.num_kept, mended.is_acceptable) == (1, 8, True)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 256 KiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = shutil.which("mount") and subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)], capture_output=True
+    )
+    if not mounted or mounted.returncode:
+        pytest.skip("a small tmpfs cannot be mounted here: that needs root")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_disk_full(tmp_path: Path, small_disk: Path) -> None:
+    source = good_folder(tmp_path / "in", num_videos=20, num_frames=80)
+    job = replace(job_of("folder", source, small_disk / "out"), settings=replace(SMALL, quantiser=1), num_workers=2)
+    with pytest.raises(DiskFullError, match=r"no space left on the device; free some .* finished videos are kept"):
+        prepare(job)
+    left = [path for path in (small_disk / "out").rglob("*.mp4")]
+    assert 0 < len(left) < 40
+    for path in left:
+        with av.open(str(path)) as container:
+            assert sum(1 for _ in container.decode(video=0)) == 80
+    assert not (small_disk / "out" / "manifest.csv").exists()
+    assert not list((small_disk / "out" / ".prepare").rglob("*.mp4"))
+
+    subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
+    report = prepare(job)
+    assert report.num_kept + report.num_transcoded == 40
+    assert report.num_kept >= len(left) - 8
+    assert len(read_manifest(small_disk / "out").videos) == 40
+
+
+def test_two_at_once_are_refused_or_wait(tmp_path: Path) -> None:
+    job = job_of("folder", good_folder(tmp_path / "in"), tmp_path / "out")
+    (job.output / ".prepare").mkdir(parents=True)
+    is_held, may_end = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with FileLock(job.output / ".prepare" / "shard-1-of-1.lock"):
+            is_held.set()
+            may_end.wait()
+
+    other = threading.Thread(target=hold)
+    other.start()
+    is_held.wait()
+    with pytest.raises(DatasetError, match=r"another preparation is writing to it; .*--shard I/N"):
+        prepare(job)
+    threading.Timer(0.3, may_end.set).start()
+    assert prepare(replace(job, wait=True)).num_transcoded == 8
+    assert may_end.is_set()
+    other.join()

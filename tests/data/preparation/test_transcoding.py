@@ -1,26 +1,31 @@
-"""A video whose decoding kills the process takes nobody with it."""
+"""Broken videos are told with their reasons, and one whose decoding kills the process takes nobody with it."""
 
+import csv
 import os
+import re
 import signal
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import av
 import pytest
+from support import faulty_videos
 from support.official_trees import H264, write_video
+from support.preparing import SMALL, files_below, good_folder, job_of
 
+from cdkd.data.manifest import read_manifest
+from cdkd.data.preparation.prepare import prepare
 from cdkd.data.preparation.transcoding import (
     Failed,
     Finished,
-    TranscodeSettings,
     TranscodeTask,
     is_disk_full,
     transcode_all,
     transcode_one,
 )
-
-SMALL = TranscodeSettings(width=80, height=64, gop_length=6, quantiser=8)
 
 
 def test_a_killed_worker_fails_its_own_video_only(tmp_path: Path) -> None:
@@ -100,3 +105,54 @@ def test_disk_full_is_found_behind_other_errors() -> None:
         assert is_disk_full(error)
     assert not is_disk_full(OSError(13, "Permission denied"))
     assert not is_disk_full(None)
+
+
+FAULTS = {
+    "zero.mp4": (faulty_videos.zero_bytes, "empty|cannot be opened"),
+    "text.mp4": (faulty_videos.text, "cannot be opened"),
+    "audio.mp4": (faulty_videos.audio_only, "holds no video stream"),
+    "one.mp4": (faulty_videos.one_frame, "only 1 of 1 frames can be decoded, 2 are the least"),
+    "cut.avi": (faulty_videos.cut_avi, r"cut off: holds \d+ of 60 frames"),
+    "cut.webm": (faulty_videos.cut_webm, r"cut off: ends after [01]\.\d of 2.4 seconds"),
+    "cut.mp4": (faulty_videos.cut_mp4, "cannot be opened"),
+}
+
+
+@pytest.fixture(scope="module")
+def all_faults(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A folder with every fault, prepared with all of them accepted: (source, output)."""
+    root = tmp_path_factory.mktemp("faults")
+    source = good_folder(root / "in")
+    for name, (make, _) in FAULTS.items():
+        make(source / "walk" / name)
+    report = prepare(replace(job_of("folder", source, root / "out"), max_broken=0.5))
+    assert report.num_transcoded == 8
+    return source, root / "out"
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_broken_video_is_quarantined_with_its_reason(all_faults: tuple[Path, Path], name: str) -> None:
+    source, output = all_faults
+    with open(output / "quarantine.csv", newline="") as stream:
+        entries = {entry["path"]: entry for entry in csv.DictReader(stream)}
+    entry = entries[f"walk/{name}"]
+    assert entry["kind"] == "broken"
+    assert entry["reason"].startswith(f"{source}/walk/{name}: ")
+    assert re.search(FAULTS[name][1], entry["reason"]), entry["reason"]
+
+
+def test_only_good_videos_are_in_the_manifest_and_on_disk(all_faults: tuple[Path, Path]) -> None:
+    expected = {f"videos/{label}/{index}.mp4" for label in ("run", "walk") for index in range(4)}
+    assert {video.path for video in read_manifest(all_faults[1]).videos} == expected
+    assert {path for path in files_below(all_faults[1]) if path.endswith(".mp4")} == expected
+
+
+def test_frames_of_another_size_mid_stream_are_resized(tmp_path: Path) -> None:
+    source = good_folder(tmp_path / "in")
+    faulty_videos.size_change(source / "walk" / "9.ts")
+    report = prepare(job_of("folder", source, tmp_path / "out"))
+    assert report.result.failed == {}
+    with av.open(str(tmp_path / "out" / "videos" / "walk" / "9.mp4")) as container:
+        sizes = [(frame.width, frame.height) for frame in container.decode(video=0)]
+    assert len(sizes) in (39, 40)  # where two streams are joined FFmpeg may lose a frame
+    assert set(sizes) == {(80, 64)}
