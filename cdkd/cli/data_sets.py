@@ -34,8 +34,8 @@ def _say(text: str) -> None:
 @click.option("--annotations", type=_FOLDER, help="Folder of the annotation files; default: in the source.")
 @click.option("--split", "splits", multiple=True, help="Only this official split (1, 2, 3) or part (train, test).")
 @workers_option
-@click.option("--shard", default="1/1", metavar="I/N", show_default=True, help="Do the I-th of N shares.")
-@click.option("--max-broken", type=click.FloatRange(0, 1), default=0.01, show_default=True, help="Share accepted.")
+@click.option("--shard", default="1/1", metavar="I/N", show_default=True, help="Do the I-th of N parts.")
+@click.option("--max-broken", type=click.FloatRange(0, 1), default=0.01, show_default=True, help="Fraction accepted.")
 @click.option("--width", type=click.IntRange(16), default=320, show_default=True, help="Pixels.")
 @click.option("--height", type=click.IntRange(16), default=256, show_default=True, help="Pixels.")
 @click.option("--gop", type=click.IntRange(2, 600), default=12, show_default=True, help="Frames per I-frame.")

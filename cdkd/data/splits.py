@@ -38,7 +38,7 @@ def hold_out(
         if gain > 0 and not would_empty_a_class(size):
             chosen.add(group)
             held.update(size)
-    # Groups far larger than a class's share were all refused above; such a class gives its smallest one.
+    # Groups far larger than a class's fraction were all refused above; such a class gives its smallest one.
     for label in sorted(label for label in total if held[label] == 0):
         left = [g for g in order if label in sizes[g] and g not in chosen and not would_empty_a_class(sizes[g])]
         if left and held[label] == 0:

@@ -10,7 +10,7 @@ from cdkd.data.source_files import list_videos
 from cdkd.data.splits import hold_out
 
 TEST_FRACTION = 0.2
-"""Share of the videos that becomes the test part where no split is given."""
+"""Fraction of the videos that becomes the test part where no split is given."""
 
 _PART_NAMES: dict[str, Part] = {
     "": "train",

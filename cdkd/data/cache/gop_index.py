@@ -2,6 +2,12 @@
 
 `gop_lengths.json` holds of each path its size, time of change, GOP lengths, and why per-frame residuals cannot be read
 (empty: they can). A file of another size or time is opened again; what could not be read is tried again each time.
+
+    {"format": N, "videos": {"videos/a.mp4": [81234, 1700000000000000000, "12*3 7", ""]}}
+
+Opening a video takes milliseconds (7 for one of 240 frames), looking at its size and time 10 microseconds: with 240,000
+videos that is half an hour against seconds at every start. The file is replaced as a whole, every 10,000 videos and
+at the end, so a kill loses no more than those.
 """
 
 import hashlib

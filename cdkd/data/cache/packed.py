@@ -4,6 +4,22 @@ packed/p6-s1-t1-accumulated/       frames per GOP, the student's and the teacher
     packed.json                    what it holds; written last, so that half a cache never looks finished
     entries.npy                    one row per GOP: shard, offset, size and form; memory-mapped
     shard-00000-0123456789ab.bin   the records of some videos, one after the other
+    shard-00000-0123456789ab.json  that they are complete; of use to packing alone
+
+From a clip to its bytes, for GOPs 1 and 2 of "walk.mp4":
+
+    packed.json      videos         run.mp4   walk.mp4  wave.mp4
+                     first_entries  0         3         6         8      rows of walk.mp4: 3 to 6
+                                              |_________|
+    entries.npy      gop            0  1  2   0  1  2   0  1             sorted by GOP, found by bisection
+                     shard          0  0  0   0  0  1   1  1             a video's rows lie together, its bytes need not
+                     offset         .  .  .   .  x  y   .  .
+                                                 |  |
+    shard-00000.bin  ...................[record]-'  |                    mapped: what is used as it is stored is not
+    shard-00001.bin  [record]-----------------------'                    copied
+
+A cache is addressed by what it holds, not by time: a video whose digest is not that of the manifest is not served, a
+shard's name is a hash of what it was made of, so a shard of other videos is never taken for it.
 """
 
 import json
@@ -77,14 +93,17 @@ class PackedGop:
         Raises:
             PackedError: the file is gone or shorter than it was.
         """
+        # A mapping begins at a multiple of the page size, a record anywhere.
         start = self.offset - self.offset % mmap.ALLOCATIONGRANULARITY
         length = self.offset + self.num_bytes - start
         try:
             with open(self.shard, "rb") as stream:
+                # Copy on write: torch wants writable memory, and nobody's writing may reach the file.
                 mapped = mmap.mmap(stream.fileno(), length, access=mmap.ACCESS_COPY, offset=start)
         except (OSError, ValueError) as error:
             raise PackedError(f"{self.shard}: cannot be read ({error}); the cache was damaged or made again") from error
         if hasattr(mapped, "madvise"):
+            # The record is read from front to back at once: the kernel may fetch it while Python goes on.
             mapped.madvise(mmap.MADV_WILLNEED)
         data = np.frombuffer(mapped, np.uint8)[self.offset - start :]
         return decode_gop(data, self.form, self.stored, wanted)

@@ -1,4 +1,19 @@
-"""Makes the packed cache of a prepared data set, in shards, so that a killed run goes on where it stopped."""
+"""Makes the packed cache of a prepared data set, in shards, so that a killed run goes on where it stopped.
+
+Writes in their order, and what is there after a crash behind each of them:
+
+    1. packed.json removed, if any shard is to be made or to go     unfinished: nobody reads what changes now
+    2. shards of other videos removed                               unfinished
+    3. shard-N.bin written, then flushed to the disk                it has no description, so it is made again
+    4. shard-N.json put in place                                    this shard is kept by the next run
+       ... 3 and 4 for every missing shard, in several processes
+    5. entries.npy put in place                                     unfinished: the next run keeps every shard
+    6. packed.json put in place                                     finished
+
+"Put in place" is a rename of a whole file (`atomic_write`). One process at a time packs into a folder, under a lock
+that its death gives back. Who reads an old cache meanwhile keeps the files that it has mapped; what it opens anew is
+gone, which is an error that says so, and never other bytes.
+"""
 
 import hashlib
 import json
@@ -135,14 +150,15 @@ def pack(job: PackJob, progress: ProgressCallback = silent) -> PackReport:
 
 
 def _pack_locked(job: PackJob, folder: Path, progress: ProgressCallback) -> PackReport:
-    shards, broken = _plan(job, folder)
+    shards, broken = _divide(job, folder)
     names = {f"{shard.name}{suffix}" for shard in shards for suffix in (".bin", ".json")}
     missing = [shard for shard in shards if _read_done(shard) is None]
-    if missing:
+    # Of other videos, or half written by a run that was killed.
+    foreign = [path for path in folder.glob("shard-*") if path.name not in names]
+    if missing or foreign:
         (folder / HEADER_NAME).unlink(missing_ok=True)
-    for path in folder.glob("shard-*"):
-        if path.name not in names:
-            path.unlink()  # of other videos, or half written by a run that was killed
+    for path in foreign:
+        path.unlink()
     _refuse_without_space(folder, missing)
     total = sum(len(shard.videos) for shard in shards) + len(broken)
     finished = total - sum(len(shard.videos) for shard in missing)
@@ -155,7 +171,7 @@ def _pack_locked(job: PackJob, folder: Path, progress: ProgressCallback) -> Pack
     return PackReport(read_cache(folder), total, len(shards) - len(missing), len(shards))
 
 
-def _plan(job: PackJob, folder: Path) -> tuple[list[CacheShard], dict[str, str]]:
+def _divide(job: PackJob, folder: Path) -> tuple[list[CacheShard], dict[str, str]]:
     """The shards, and the videos that cannot be read with their reason."""
     wanted = job.videos
     if not wanted:

@@ -41,7 +41,7 @@ class NetworkInputs:
 def draw_boxes(
     num_clips: int, size: tuple[int, int], crop_scale: tuple[float, float], flips: bool, generator: torch.Generator
 ) -> Boxes:
-    """Random square crops whose side is a share drawn from `crop_scale` of the shorter side of `size` (H, W)."""
+    """Random square crops whose side is a fraction drawn from `crop_scale` of the shorter side of `size` (H, W)."""
     height, width = size
     draws = torch.rand(4, num_clips, generator=generator, dtype=torch.float64)
     low, high = crop_scale

@@ -33,7 +33,7 @@ class DoneLog:
     def __init__(self, folder: Path, name: str) -> None:
         """
         Args:
-            folder: holds the journals of all shards; all are read, one is written.
+            folder: holds the logs of all shards; all are read, one is written.
             name: of the one that is written.
         """
         self._path = folder / f"{name}.jsonl"

@@ -22,7 +22,7 @@ class JobShard:
         return f"shard-{self.index}-of-{self.count}"
 
     def of(self, paths: Sequence[str]) -> tuple[str, ...]:
-        """This shard's share of ordered paths: every `count`-th."""
+        """This shard's part of ordered paths: every `count`-th."""
         return tuple(paths[self.index - 1 :: self.count])
 
 
@@ -62,7 +62,7 @@ class ShardResult:
         return len(self.failed) / total if total else 0.0
 
     def is_acceptable(self, max_broken: float) -> bool:
-        """There are videos, and no more than the given share is broken."""
+        """There are videos, and no more than the given fraction is broken."""
         return bool(self.done) and self.broken_fraction <= max_broken
 
 
@@ -72,7 +72,7 @@ def write_shard(folder: Path, shard: JobShard, result: ShardResult) -> None:
 
 
 def read_shards(folder: Path, count: int, worklist: str) -> dict[int, ShardResult]:
-    """Shard number to result, of the shards of `count` that have ended under the same plan.
+    """Shard number to result, of the shards of `count` that have ended under the same worklist.
 
     Raises:
         DatasetError: a result cannot be read.

@@ -1,9 +1,9 @@
 """Turns a data set as published into one that training reads: every video transcoded, one manifest.
 
-    annotation files -> Plan -> tasks of this shard -> workers -> shard result -> (all shards there) -> manifest.csv
+    annotation files -> Worklist -> tasks of this shard -> workers -> ShardResult -> (all shards there) -> manifest.csv
 
 Below the output: `videos/` with the transcoded files, `manifest.csv`, `quarantine.csv` with what was left out and why,
-and `.prepare/` with the journal of finished videos, the shards' results and the files in the making.
+and `.prepare/` with the log of finished videos, the shards' results and the files in the making.
 """
 
 import shutil
@@ -57,7 +57,7 @@ class PrepareJob:
     num_workers: int = 1
     shard: JobShard = WHOLE
     max_broken: float = 0.01
-    """Share of broken videos above which no manifest is written."""
+    """Fraction of broken videos above which no manifest is written."""
     wait: bool = False
     """Wait for another preparation of the same shard to end instead of refusing."""
     removes_unlisted: bool = False
