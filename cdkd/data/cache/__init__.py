@@ -1,1 +1,1 @@
-"""What need not be decoded twice: packed clips on disk, clips in memory, the index of GOPs."""
+"""What need not be decoded twice: packed clips on disk, the index of GOPs."""

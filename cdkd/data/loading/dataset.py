@@ -7,12 +7,11 @@ from typing import Literal
 import numpy as np
 from torch.utils.data import Dataset
 
-from cdkd.data.cache.clip_memory import LIMIT_BYTES, ClipMemory
 from cdkd.data.cache.gop_index import GopLengths, index_gops
 from cdkd.data.cache.packed import PackedCache, PackedError, find_cache, packing_remedy
 from cdkd.data.clips.clip import ClipBatch, join_clips
 from cdkd.data.clips.sampling import ClipLayout, training_gops, usable_gops, view_gops
-from cdkd.data.loading.loader import ClipLoader, ClipReader, ClipRequest
+from cdkd.data.loading.loader import LIMIT_BYTES, ClipLoader, ClipMemory, ClipReader, ClipRequest
 from cdkd.data.manifest import DatasetError, LabelledVideo, Manifest, Part
 from cdkd.errors import CdkdError
 from cdkd.seeding import derive_seed

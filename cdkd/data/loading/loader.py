@@ -1,4 +1,4 @@
-"""A run through some clips, batch by batch, read ahead by worker processes where there are any.
+"""A run through some clips, batch by batch: read ahead by worker processes, or kept in memory from an earlier run.
 
 What a worker gets is a batch's requests: paths, GOPs and places in the packed cache. It knows neither the list of
 videos nor the clips in memory, so neither is copied into every worker, and it draws no random numbers.
@@ -6,17 +6,21 @@ videos nor the clips in memory, so neither is copied into every worker, and it d
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from cdkd.data.cache.clip_memory import CachedClipKey, ClipMemory
 from cdkd.data.cache.packed import PackedGop
 from cdkd.data.clips.clip import ClipBatch, clip_of, join_clips, read_clip
 from cdkd.data.clips.sampling import ClipLayout
 from cdkd.errors import CdkdError
+
+LIMIT_BYTES = 2 << 30
+
+CachedClipKey = tuple[int, tuple[int, ...]]
+"""A video's place in its part, and the clip's GOPs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,36 @@ class ClipReader(Dataset["ClipBatch | CdkdError"]):
         if request.packed:
             return clip_of([gop.read(self._layout) for gop in request.packed], request.label, request.video)
         return read_clip(request.path, request.gops, self._layout, self._accumulated, request.label, request.video)
+
+
+@dataclass
+class ClipMemory:
+    """Decoded clips by what they were cut from, up to a limit, in the process that trains and nowhere else."""
+
+    limit_bytes: int = LIMIT_BYTES
+    """0: nothing is kept."""
+    num_expected: int = 0
+    """Different clips that may come. Where they would not all fit, none is kept, because a clip would rarely be met
+    again before the rest has filled the memory; 0: keep what comes until the limit."""
+    _clips: dict[CachedClipKey, ClipBatch] = field(default_factory=dict, init=False, repr=False)
+    _num_bytes: int = field(default=0, init=False, repr=False)
+
+    def __len__(self) -> int:
+        return len(self._clips)
+
+    def __contains__(self, key: CachedClipKey) -> bool:
+        return key in self._clips
+
+    def __getitem__(self, key: CachedClipKey) -> ClipBatch:
+        return self._clips[key]
+
+    def keep(self, key: CachedClipKey, batch: ClipBatch, index: int) -> None:
+        """Keeps a copy of a batch's clip where there is room."""
+        num_bytes = batch.num_bytes // len(batch.labels)
+        expected = max(self.num_expected * num_bytes, self._num_bytes + num_bytes)
+        if expected <= self.limit_bytes and key not in self._clips:
+            self._clips[key] = batch.clip(index)
+            self._num_bytes += num_bytes
 
 
 @dataclass(frozen=True)
