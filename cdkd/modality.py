@@ -2,8 +2,13 @@
 
 Legend of axis letters, used by every docstring of the package:
 
-    B batch   G groups of pictures (GOPs) per clip   P P-frames per GOP   T = G * P   W frames per window
+    B clips of a batch   G groups of pictures (GOPs) per clip   P P-frames per GOP   T = G * P time steps
+    F raw frames read at once: those of a window around a time step, or those asked for of a GOP
     C channels   H height   W width   K classes   D features
+    L positions of a map in reading order, L = H * W
+    N, M any other number, such as pictures of all clips in one axis (N = B * T), each said where it is used
+
+A letter with a dash, such as H', is the same axis after a resize or a stride.
 """
 
 from dataclasses import dataclass

@@ -61,7 +61,7 @@ class StudentRun(NetworkRun):
         return loss
 
     def logits(self, inputs: NetworkInputs) -> Tensor:
-        """See `NetworkRun`."""
+        """(B, K); see `NetworkRun`."""
         return self.student(inputs.iframes, inputs.motion, inputs.residual).logits
 
 

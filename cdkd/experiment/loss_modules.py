@@ -44,5 +44,5 @@ class TeacherObjective(nn.Module):
         self.label_smoothing = label_smoothing
 
     def forward(self, frames: Tensor, labels: Tensor) -> Loss:
-        """The loss of normalised frames (B, T, W, 3, H, W) and labels (B,)."""
+        """The loss of normalised frames (B, T, F, 3, H, W) and labels (B,)."""
         return classification_loss(self.teacher(frames).logits, labels, self.label_smoothing)

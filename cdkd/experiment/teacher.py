@@ -76,7 +76,7 @@ class TeacherRun(NetworkRun):
         return loss
 
     def logits(self, inputs: NetworkInputs) -> Tensor:
-        """See `NetworkRun`."""
+        """(B, K); see `NetworkRun`."""
         return self.teacher(inputs.frames).logits
 
 

@@ -15,12 +15,14 @@ class _SumOverProcesses(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
+        """Any shape, the same one in every process."""
         total = x.clone()
         dist.all_reduce(total)
         return total
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        """One gradient, of x's shape."""
         total = gradients[0].clone()
         dist.all_reduce(total)
         return total
@@ -56,6 +58,7 @@ class CpuSyncBatchNorm(_BatchNorm):
         return normalised.to(x.dtype)
 
     def _remember(self, mean: Tensor, variance: Tensor) -> None:
+        """Mean and variance (C,) into the running statistics."""
         assert self.running_mean is not None and self.running_var is not None and self.num_batches_tracked is not None
         assert self.momentum is not None
         self.num_batches_tracked.add_(1)

@@ -27,11 +27,11 @@ class StepLoss(Protocol):
 
     @property
     def total(self) -> Tensor:
-        """Minimised."""
+        """(), minimised."""
 
     @property
     def terms(self) -> dict[str, Tensor | float]:
-        """Logged, averaged over the epoch."""
+        """Each (), logged, averaged over the epoch."""
 
 
 @dataclass(frozen=True)

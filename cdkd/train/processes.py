@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class Processes:
-    """This process's place among those that share the clips of every step: clip i goes to process i mod world."""
+    """This process's place among those that share the clips of every step: clip i goes to process i mod world_size."""
 
     rank: int = 0
     world_size: int = 1
@@ -23,7 +23,7 @@ class Processes:
         return self.rank == 0
 
     def share(self, items: Tensor) -> Tensor:
-        """This process's part of something that lies along axis 0 for the clips of the whole step."""
+        """This process's part of what lies along axis 0 for the clips of the whole step: (B, ...) to (B', ...)."""
         return items[self.rank :: self.world_size]
 
     def barrier(self) -> None:
@@ -32,7 +32,7 @@ class Processes:
             dist.barrier()
 
     def mean(self, tensor: Tensor) -> Tensor:
-        """Mean over the processes, elementwise, without gradient."""
+        """Mean over the processes, elementwise, without gradient; any shape."""
         if self.world_size == 1:
             return tensor
         total = tensor.detach().clone()
@@ -56,11 +56,11 @@ class Processes:
         return torch.cat(all_gather(per_clip.contiguous()))  # type: ignore[no-untyped-call]
 
     def all_true(self, condition: Tensor) -> bool:
-        """Whether a boolean scalar holds in every process."""
+        """Whether a boolean () holds in every process."""
         return float(self.mean(condition.float())) == 1.0
 
     def gather(self, rows: Sequence[Any]) -> list[Any]:
-        """The rows of all processes in the order of the whole, where each has every world-th row."""
+        """The rows of all processes in the order of the whole, where each has every world_size-th row."""
         if self.world_size == 1:
             return list(rows)
         parts: list[Any] = [None] * self.world_size

@@ -102,7 +102,8 @@ def run(*arguments: str, folder: Path | None = None, **environment: str) -> "sub
         (["plan"], "Missing argument 'STUDY'."),
         (
             ["train", "teacher", "--arch", "tsn", "-o", "x.safetensors"],
-            "Invalid value for '--arch': 'tsn' is none of tsm, tdn; did you mean 'tsm'?",
+            "Invalid value for '--arch': 'tsn' is none of tsm, tdn, mvit_v2_s, swin3d_t, s3d, r2plus1d_18; "
+            "did you mean 'tsm'?",
         ),
         (
             ["plan", "ablation", "--set", "train.epochs"],

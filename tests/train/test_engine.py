@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -11,7 +10,6 @@ from torch import Tensor, nn
 from cdkd.models.weights.pretrained import initialise
 from cdkd.settings import OptimizerSettings
 from cdkd.train.engine import FitConfig, TrainingTask, fit
-from cdkd.train.evaluate import Scores
 from cdkd.train.optimizer import build_optimizer, learning_rate_factor
 from cdkd.train.training_state import CheckpointError, TrainingState, load_checkpoint, save_checkpoint
 
@@ -125,16 +123,6 @@ def test_biases_and_normalisation_are_not_decayed() -> None:
     assert (free["weight_decay"], [p.dim() for p in free["params"]]) == (0.0, [1, 1, 1, 1])
 
 
-def test_shared_submodules_start_equal_whatever_else_a_network_holds() -> None:
-    small = nn.ModuleDict({"a": nn.Linear(3, 4)})
-    large = nn.ModuleDict({"b": nn.Linear(5, 6), "a": nn.Linear(3, 4)})
-    initialise(small, 7)
-    initialise(large, 7)
-    assert torch.equal(small["a"].weight, large["a"].weight)
-    initialise(large, 8)
-    assert not torch.equal(small["a"].weight, large["a"].weight)
-
-
 def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
     network = make_network()
     save_checkpoint(tmp_path, network, {}, TrainingState(4))
@@ -150,9 +138,3 @@ def test_a_kill_between_the_renames_leaves_the_checkpoint_before(tmp_path: Path)
     (tmp_path / "last").rename(tmp_path / ".last.old")
     found = load_checkpoint(tmp_path, network)
     assert found is not None and found[0].epoch == 4
-
-
-def test_accuracy_counts_ties_against_the_label() -> None:
-    scores = np.array([[3, 2, 1], [1, 3, 2], [1, 1, 1], [0, 5, 4]], dtype=np.float32)
-    result = Scores(("a", "b", "c", "d"), np.array([0, 2, 0, 0]), scores)
-    assert (result.accuracy(1), result.accuracy(2), result.accuracy(3)) == (25.0, 50.0, 100.0)

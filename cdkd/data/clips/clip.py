@@ -19,7 +19,7 @@ class ClipBatch:
     """B clips as stored integers; N motion frames and M raw frames per clip, found through the windows.
 
     iframes (B, G, 3, H, W) uint8; motion (B, N, 2, H, W) int16 quarter pixels; residual (B, N, 3, H, W) int16;
-    frames (B, M, 3, H, W) uint8; motion_windows (B, T, W) int64 indices into N; frame_windows (B, T, W') into M;
+    frames (B, M, 3, H, W) uint8; motion_windows (B, T, F) int64 indices into N; frame_windows (B, T, F') into M;
     labels (B,) int64; videos (B,) int64, the clip's place in its part of the data set.
     """
 

@@ -28,7 +28,7 @@ class Boxes:
 class NetworkInputs:
     """What the networks read, normalised float32.
 
-    iframes (B, G, 3, H, W); motion (B, T, W, 2, H, W); residual (B, T, W, 3, H, W); frames (B, T, W', 3, H, W), W' = 0
+    iframes (B, G, 3, H, W); motion (B, T, F, 2, H, W); residual (B, T, F, 3, H, W); frames (B, T, F', 3, H, W), F' = 0
     when no teacher looks on.
     """
 
@@ -114,7 +114,7 @@ def _to_input(pictures: Tensor, modality: Modality, geometry: _Geometry) -> Tens
 
 
 def _gather(pictures: Tensor, windows: Tensor) -> Tensor:
-    """(B, N, ...) by indices (B, T, W) -> (B, T, W, ...)."""
+    """(B, N, ...) by indices (B, T, F) -> (B, T, F, ...)."""
     clip = torch.arange(pictures.shape[0], device=pictures.device)[:, None, None]
     return pictures[clip, windows]
 

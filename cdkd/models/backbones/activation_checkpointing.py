@@ -25,7 +25,7 @@ def frozen_statistics(module: nn.Module) -> Iterator[None]:
 
 
 def checkpointed(module: nn.Module, x: Tensor) -> Tensor:
-    """`module(x)`, whose inner activations are computed again in the backward pass.
+    """`module(x)` of any shape, whose inner activations are computed again in the backward pass.
 
     The second computation must not count a second batch, hence `frozen_statistics`.
     """

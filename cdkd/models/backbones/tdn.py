@@ -27,7 +27,7 @@ def mixing_weights(trained_segments: int) -> tuple[float, float]:
 
 
 def upsample_to(x: Tensor, like: Tensor) -> Tensor:
-    """Nearest-neighbour up-sampling of (N, C, h, w) to the height and width of `like`."""
+    """Nearest-neighbour up-sampling of (N, C, H', W') to the height and width of `like` (N, C, H, W)."""
     return F.interpolate(x, size=like.shape[-2:], mode="nearest")
 
 
@@ -105,6 +105,7 @@ class LongTermDifference(nn.Module):
         return x + x * weight
 
     def _branch(self, difference: Tensor) -> Tensor:
+        """Differences (B * T, C / 16, H, W) to weights (B * T, C, H, W) between -0.5 and 0.5."""
         coarse = self.coarse_bn(self.coarse(F.avg_pool2d(difference, 2)))
         coarse = F.interpolate(coarse, size=difference.shape[-2:], mode="nearest")
         fine = self.fine_bn(self.fine(difference))
@@ -176,6 +177,7 @@ class TDNEncoder(nn.Module):
         return [torch.unflatten(x, 0, (-1, self.num_segments)) for x in maps]
 
     def _mix(self, x: Tensor, difference: Tensor) -> Tensor:
+        """(N, C, H, W) and (N, C, H', W') to (N, C, H, W)."""
         alpha, beta = self.mixing
         return alpha * x + beta * upsample_to(difference, x)
 

@@ -12,7 +12,7 @@ _NUM_HEADS = 8
 
 
 def sine_positions(height: int, width: int, dim: int, device: torch.device) -> Tensor:
-    """Sine and cosine of row and column at geometric frequencies, (H * W, dim); dim is a multiple of 4."""
+    """Sine and cosine of row and column at geometric frequencies, (L, D); D = `dim` is a multiple of 4."""
     frequencies = torch.exp(torch.arange(dim // 4, device=device) * (-math.log(10_000.0) / max(1, dim // 4)))
     rows = torch.arange(height, device=device).unsqueeze(1) * frequencies
     columns = torch.arange(width, device=device).unsqueeze(1) * frequencies
@@ -70,10 +70,11 @@ class CrossAttention(nn.Module):
         return torch.unflatten(out.transpose(2, 3), 3, (height, width))
 
     def _per_frame(self, tokens: Tensor, num_frames: int) -> Tensor:
-        # (N, L, D) -> (N * P, heads, L, D / heads): every P-frame of a GOP reads the same I-frame.
+        """(N, L, D) to (N * P, heads, L, D / heads): every P-frame of a GOP reads the same I-frame."""
         heads = torch.unflatten(tokens, 2, (_NUM_HEADS, -1)).transpose(1, 2)
         return heads.unsqueeze(1).expand(-1, num_frames, -1, -1, -1).flatten(0, 1)
 
     def _attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """Query and value (N * P, heads, L, D / heads), key (N, P, L, D) to (N * P, L, D)."""
         heads = torch.unflatten(key.flatten(0, 1), 2, (_NUM_HEADS, -1)).transpose(1, 2)
         return F.scaled_dot_product_attention(query, heads, value).transpose(1, 2).flatten(2)

@@ -81,7 +81,7 @@ class FrozenTeacher(Teacher):
 
 
 def resize_maps(maps: Tensor, height: int, width: int) -> Tensor:
-    """(B, T, C, H, W) to (B, T, C, height, width): mean over areas where it shrinks, bilinear where it grows."""
+    """(B, T, C, H', W') to (B, T, C, height, width): mean over areas where it shrinks, bilinear where it grows."""
     if maps.shape[-2:] == (height, width):
         return maps
     flat = maps.flatten(0, 1)

@@ -20,6 +20,7 @@ Trunk = Callable[[Any, Tensor], tuple[Tensor, Tensor]]
 
 
 def _pool(maps: Tensor) -> Tensor:
+    """(B, C, T', H', W') to (B, C)."""
     return maps.mean(dim=(2, 3, 4))
 
 
@@ -168,6 +169,7 @@ class VideoTeacher(Teacher):
         return TeacherOutput(self.fc(self.dropout(pooled)), align_time(maps, self.num_segments))
 
     def _resize(self, pictures: Tensor, size: int) -> Tensor:
+        """(B, T, 3, H, W) to (B, T, 3, size, size)."""
         resized = F.interpolate(
             pictures.flatten(0, 1), size=(size, size), mode="bilinear", align_corners=False, antialias=True
         )

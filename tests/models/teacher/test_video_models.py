@@ -37,7 +37,7 @@ def test_logits_equal_torchvisions(arch):
 
 
 @pytest.mark.parametrize(("arch", "stride"), [("swin3d_t", 32), ("s3d", 32), ("r2plus1d_18", 16)])
-def test_maps_of_t_stamps_whatever_the_network_takes(arch, stride):
+def test_maps_of_t_time_steps_whatever_the_network_takes(arch, stride):
     teacher = build_teacher(TeacherSettings(arch=arch), num_classes=7, num_segments=3).eval()
     with torch.no_grad():
         output = teacher(torch.randn(2, 3, 1, 3, 64, 96))
@@ -45,7 +45,7 @@ def test_maps_of_t_stamps_whatever_the_network_takes(arch, stride):
     assert output.maps.shape == (2, 3, teacher.num_features, 64 // stride, 96 // stride)
 
 
-def test_stamps_spread_over_input_frames():
+def test_time_steps_spread_over_input_frames():
     assert spread_frames(6, 16) == [0, 0, 0, 1, 1, 1, 2, 2, 3, 3, 3, 4, 4, 4, 5, 5]
     assert spread_frames(4, 2) == [0, 2]
 

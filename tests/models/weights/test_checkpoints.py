@@ -1,18 +1,15 @@
-"""Our own checkpoint format, and networks back from it in one call."""
+"""Our own checkpoint format."""
 
 import json
 import os
+from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
 from cdkd.models.errors import ModelError
-from cdkd.models.student.student import build_student
-from cdkd.models.teacher.teacher import build_teacher
-from cdkd.models.weights.checkpoints import fill, load_description, load_weights, save_model
-from cdkd.models.weights.loading import load_model, student_architecture, teacher_architecture
-from cdkd.settings import StudentSettings, TeacherSettings
+from cdkd.models.weights.checkpoints import fill, load_description, load_weights, require_output, save_model
 
 
 def _small():
@@ -95,37 +92,13 @@ def test_filling_is_all_or_nothing():
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
 
 
-def test_a_student_comes_back_in_one_call(tmp_path):
-    path = tmp_path / "student.safetensors"
-    settings = StudentSettings(gate="sigmoid")
-    shape = {"num_classes": 5, "num_gops": 2, "frames_per_gop": 3, "teacher_channels": 24}
-    student = build_student(settings, **shape).eval()
-    save_model(path, student, {"architecture": student_architecture(settings, **shape)})
-    again, description = load_model(path)
-    assert description["architecture"]["num_gops"] == 2
-    clips = torch.randn(1, 2, 3, 32, 32), torch.randn(1, 6, 1, 2, 32, 32), torch.randn(1, 6, 1, 3, 32, 32)
-    assert torch.equal(again(*clips).logits, student(*clips).logits)
-
-
-def test_a_teacher_comes_back_for_clips_of_another_length(tmp_path):
-    path = tmp_path / "teacher.safetensors"
-    settings = TeacherSettings(arch="tdn")
-    teacher = build_teacher(settings, num_classes=5, num_segments=8).eval()
-    save_model(path, teacher, {"architecture": teacher_architecture(settings, num_classes=5, num_segments=8)})
-    again, _ = load_model(path)
-    frames = torch.randn(1, 8, 5, 3, 32, 32)
-    assert torch.equal(again(frames).logits, teacher(frames).logits)
-    shorter, _ = load_model(path, num_segments=6)
-    assert shorter(frames[:, :6]).maps.shape[1] == 6
-    assert shorter.encoder.mixing == (0.5, 0.5)
-
-
-@pytest.mark.parametrize(
-    "architecture",
-    [None, {"kind": "poem", "settings": {}}, {"kind": "student", "settings": {"arch": "lstm"}}, {"kind": "teacher"}],
-)
-def test_a_description_that_builds_nothing_is_refused(tmp_path, architecture):
-    path = tmp_path / "net.safetensors"
-    save_model(path, _small(), {"architecture": architecture} if architecture else {})
-    with pytest.raises(ModelError, match="does not say how to build"):
-        load_model(path)
+def test_a_place_that_cannot_hold_a_checkpoint_is_refused_before_the_work(tmp_path):
+    require_output(tmp_path / "new" / "net.safetensors")
+    assert list((tmp_path / "new").iterdir()) == []
+    with pytest.raises(ModelError, match=r"--output .*net\.pth: checkpoints end in \.safetensors"):
+        require_output(tmp_path / "net.pth")
+    (tmp_path / "file").touch()
+    with pytest.raises(ModelError, match=r"--output .*file: cannot be written: File exists; name another place"):
+        require_output(tmp_path / "file" / "net.safetensors")
+    with pytest.raises(ModelError, match=r"--output /proc/nowhere: cannot be written: "):
+        require_output(Path("/proc/nowhere/net.safetensors"))

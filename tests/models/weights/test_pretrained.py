@@ -1,17 +1,18 @@
-"""Starting weights: which numbers go where, and what stays random."""
+"""Where networks start from: their own random streams, and which given numbers go where."""
 
 from urllib.error import URLError
 
 import pytest
 import torch
 import torchvision
+from torch import nn
 
 from cdkd.models.errors import ModelError
 from cdkd.models.student.student import build_student
 from cdkd.models.teacher.consensus import TDN, TSM
 from cdkd.models.teacher.video_models import VideoTeacher
 from cdkd.models.weights.checkpoints import save_model
-from cdkd.models.weights.pretrained import fit_stem, load_pretrained
+from cdkd.models.weights.pretrained import fit_stem, initialise, load_pretrained
 from cdkd.settings import StudentSettings
 
 
@@ -144,3 +145,13 @@ def test_video_weights_fill_the_trunk_and_a_classifier_of_400(tmp_path, num_clas
     assert ("fc.weight" in _changed(teacher, before)) == has_classifier
     if has_classifier:
         assert torch.equal(teacher.fc.weight, state["classifier.1.weight"].flatten(1))
+
+
+def test_shared_submodules_start_equal_whatever_else_a_network_holds():
+    small = nn.ModuleDict({"a": nn.Linear(3, 4)})
+    large = nn.ModuleDict({"b": nn.Linear(5, 6), "a": nn.Linear(3, 4)})
+    initialise(small, 7)
+    initialise(large, 7)
+    assert torch.equal(small["a"].weight, large["a"].weight)
+    initialise(large, 8)
+    assert not torch.equal(small["a"].weight, large["a"].weight)
