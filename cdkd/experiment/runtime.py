@@ -64,7 +64,7 @@ def accelerate(
     if processes.world_size > 1 and train.sync_batch_norm:
         synchronise_batch_norms(network, device)
     if runtime.channels_last:
-        network.to(memory_format=torch.channels_last)
+        _use_channels_last(network)
     checkpoint_activations(network, runtime.checkpoint_activations)
     if runtime.compile:
         network.compile()
@@ -74,6 +74,13 @@ def accelerate_frozen(network: nn.Module, runtime: RuntimeSettings, device: torc
     """The same for a network that only looks on."""
     network.to(device)
     if runtime.channels_last:
-        network.to(memory_format=torch.channels_last)
+        _use_channels_last(network)
     if runtime.compile:
         network.compile()
+
+
+def _use_channels_last(network: nn.Module) -> None:
+    """Of weights with four axes; those of 3-D convolutions, which video networks have, stay as they are."""
+    for tensor in (*network.parameters(), *network.buffers()):
+        if tensor.dim() == 4:
+            tensor.data = tensor.data.to(memory_format=torch.channels_last)

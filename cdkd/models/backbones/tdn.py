@@ -14,6 +14,7 @@ from cdkd.models.backbones.resnet import (
     residual_stage,
 )
 from cdkd.models.backbones.tsm import check_frames
+from cdkd.models.errors import ModelError
 
 WINDOW = 5
 """Consecutive frames per segment; the middle one is the segment's picture."""
@@ -161,8 +162,19 @@ class TDNEncoder(nn.Module):
         insert_long_term(self.backbone, num_segments)
 
     def stage_maps(self, frames: Tensor) -> list[Tensor]:
-        """The output of every stage, frames (B, T, 5, C, H, W) to a list of (B, T, C_i, H_i, W_i)."""
+        """The output of every stage, frames (B, T, 5, C, H, W) to a list of (B, T, C_i, H_i, W_i).
+
+        Raises:
+            ModelError: frames of another shape, or too small for the coarse branch of the last stage.
+        """
         check_frames(frames, self.num_segments, WINDOW, self.backbone.in_channels)
+        smallest = self.backbone.spec.map_stride + 1
+        if min(frames.shape[-2:]) < smallest:
+            height, width = frames.shape[-2:]
+            raise ModelError(
+                f"TDN with this backbone needs pictures of at least {smallest} pixels, not {height} x {width}; "
+                "raise data.input_size, or choose a smaller backbone"
+            )
         windows = frames.flatten(0, 1)
         d0, d1 = self.short_term(windows)
         first, *later = self.backbone.stages

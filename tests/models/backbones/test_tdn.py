@@ -69,6 +69,13 @@ def test_still_windows_have_no_differences():
     assert torch.equal(d0, zero)
 
 
+def test_pictures_that_are_too_small_are_refused():
+    encoder = TDNEncoder("resnet18", 2)
+    assert encoder(torch.zeros(1, 2, 5, 3, 33, 40)).shape == (1, 2, 512, 2, 2)
+    with pytest.raises(ModelError, match=r"needs pictures of at least 33 pixels, not 48 x 32; raise data\.input_size"):
+        encoder(torch.zeros(1, 2, 5, 3, 48, 32))
+
+
 def test_windows_of_another_length_are_refused():
     with pytest.raises(ModelError, match=r"T, F, C = 3, 5, 3, got \(2, 3, 1, 3, 32, 32\)"):
         TDNEncoder("slim", 3)(torch.zeros(2, 3, 1, 3, 32, 32))

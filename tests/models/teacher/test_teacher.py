@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from cdkd.models.teacher.teacher import FrozenTeacher, build_teacher, resize_maps
-from cdkd.settings import TeacherSettings
+from cdkd.models.teacher.teacher import FrozenTeacher, Teacher, build_teacher, resize_maps
+from cdkd.settings import TEACHERS, TeacherSettings
 
 
 def _teacher(**settings):
@@ -18,6 +18,16 @@ def test_every_architecture_follows_one_interface(arch, window):
     output = teacher(torch.randn(2, 3, window, 3, 32, 48))
     assert output.logits.shape == (2, 5)
     assert output.maps.shape == (2, 3, 64, 2, 3)
+
+
+@pytest.mark.parametrize("arch", TEACHERS)
+def test_every_line_of_the_table_builds_a_teacher(arch):
+    with torch.device("meta"):
+        teacher = build_teacher(TeacherSettings(arch=arch), num_classes=5, num_segments=3)
+    assert isinstance(teacher, Teacher)
+    assert (teacher.window, teacher.num_segments) == (5 if arch == "tdn" else 1, 3)
+    widths = {"tsm": 64, "tdn": 64, "mvit_v2_s": 768, "swin3d_t": 768, "s3d": 1024, "r2plus1d_18": 512}
+    assert teacher.num_features == widths[arch]
 
 
 def test_settings_reach_the_network():

@@ -85,4 +85,4 @@ def test_the_examples_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     _save_student("student.safetensors", num_classes=12, num_gops=1, frames_per_gop=6, teacher_channels=64)
     _save_teacher("teacher.safetensors", num_classes=12, num_segments=8)
-    assert doctest.testmod(loading) == doctest.TestResults(failed=0, attempted=8)
+    assert doctest.testmod(loading) == doctest.TestResults(failed=0, attempted=9)
