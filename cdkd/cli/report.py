@@ -1,18 +1,39 @@
-"""`cdkd report`: prints the paper's tables from the tracked runs."""
+"""`cdkd report`: prints tables from the tracked runs."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from cdkd.cli.options import Choice, Setting, json_option, output_option, tracking_uri_option
 
 
+class TableName(click.ParamType[str]):
+    """The name of a table; an unknown one gets the nearest suggested, or all of them listed."""
+
+    name = "NAME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The name.
+
+        Raises:
+            click.BadParameter: there is no such table.
+        """
+        from cdkd.report.tables.catalog import find_table
+        from cdkd.report.tracked import ReportError
+
+        try:
+            return find_table(value).name
+        except ReportError as error:
+            self.fail(str(error), param, ctx)
+
+
 @click.command(name="report")
 @click.option(
     "--table",
-    type=click.IntRange(1, 5),
+    type=TableName(),
     multiple=True,
-    help="Table of the paper; may be repeated. Without it: every table that has runs.",
+    help="A table of the paper by its number, or methods; may be repeated. Without it: every table that has runs.",
 )
 @click.option("--study", help="Only the runs of this study.")
 @click.option("--dataset", help="Only the runs on this data set, for example shapes.")
@@ -34,7 +55,7 @@ from cdkd.cli.options import Choice, Setting, json_option, output_option, tracki
 )
 @tracking_uri_option
 def command(
-    table: tuple[int, ...],
+    table: tuple[str, ...],
     study: str | None,
     dataset: str | None,
     where: tuple[str, ...],
@@ -44,36 +65,30 @@ def command(
     over_videos: bool | None,
     tracking_uri: str | None,
 ) -> None:
-    """Print a table of the paper, measured beside published.
+    """Print tables from the tracked runs; those of the paper measured beside published.
 
     \b
     Examples:
       cdkd report --table 4                      the ablation, as text
       cdkd report --table 4 --over-videos        with intervals over test videos
       cdkd report --table 5 --format latex       the lambda search, for a paper
+      cdkd report --table methods                other distillation losses beside the paper's
       cdkd report --format html -o report.html
       cdkd report --table 4 --study ablation --format csv
       cdkd report --table 4 --where train.epochs=80
     """
     from cdkd.config import parse_override
-    from cdkd.report import load_reports
-    from cdkd.report.files import write_atomically
     from cdkd.report.render import render
-    from cdkd.report.tables import TABLES
+    from cdkd.report.tables.catalog import TABLES
+    from cdkd.report.writing import load_reports, write_report
 
     wanted = dict(parse_override(text) for text in where)
     reports = load_reports(table or tuple(TABLES), tracking_uri, study, dataset, wanted, over_videos)
     shown = [report for found in reports.values() for report in found if table or report.dataset]
     if not shown:
-        raise click.ClickException(_nothing_found(study, dataset))
+        raise click.ClickException("no tracked run fits a table; run a study first: cdkd sweep ablation.yaml")
     text = render(shown, "json" if as_json else format_name)
     if output is None:
         click.echo(text, nl=False)
     else:
-        click.echo(f"wrote {write_atomically(output, text.encode())}")
-
-
-def _nothing_found(study: str | None, dataset: str | None) -> str:
-    filters = [f"study '{study}'" if study else "", f"data set '{dataset}'" if dataset else ""]
-    where = " and ".join(text for text in filters if text)
-    return f"no tracked run{f' of {where}' if where else ''} fits a table; run a study first: cdkd sweep ablation.yaml"
+        click.echo(f"wrote {write_report(output, text.encode())}")

@@ -53,8 +53,8 @@ def command(
     """Train every cell of STUDY that has no result yet, track it, print the study's tables.
 
     STUDY is a file, or the name of one in ./sweeps or of those that come with cdkd (ablation.yaml, lambda.yaml,
-    teachers.yaml). Interrupt it whenever you like: the next call goes on where it stopped. A second one at the same
-    time, in the same folder, shares the work.
+    methods.yaml, teachers.yaml). Interrupt it whenever you like: the next call goes on where it stopped. A second one
+    at the same time, in the same folder, shares the work.
 
     \b
     Examples:
@@ -68,7 +68,7 @@ def command(
     \b
     A study file:
       study: mine                    names the MLflow experiment and the folder .cdkd/mine
-      tables: [4]                    tables of the paper to print at the end
+      tables: [4]                    tables to print at the end, as for cdkd report --table
       base: {train.epochs: 20}       settings of every cell; nested or dotted
       seeds: 3                       0, 1, 2; or a list
       stages:
@@ -85,6 +85,7 @@ def command(
           best: {stage: rows, metric: validation_top1, take: [distill.spatial.weight]}
           axes: {distill.temporal.weight: [0.1, 1, 5]}
     """
+    from cdkd.report.tables.catalog import find_table
     from cdkd.sweep.display.sweep_display import make_display
     from cdkd.sweep.study.filter import narrow
     from cdkd.sweep.study.finder import find_study
@@ -95,6 +96,8 @@ def command(
     from cdkd.tracking.store import tracking_uri as default_uri
 
     loaded = narrow(load_study(find_study(study), settings, seeds), only)
+    for table in loaded.tables:
+        find_table(table)
     uri = tracking_uri or default_uri()
     options = SweepOptions(uri, workers, retry_failed, on_failure == "stop", runner)
     catch_signals(signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -127,7 +130,7 @@ def _tell(result: "SweepResult", study: str) -> None:
 
 
 def _report(study: "Study", uri: str) -> None:
-    from cdkd.report import table_text, write_tables
+    from cdkd.report.writing import table_text, write_tables
     from cdkd.sweep.queue.study_folder import HOME
     from cdkd.tracking.mlflow_tracker import MlflowTracker
 

@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from cdkd.report.cost import Cost, cost_of
+from cdkd.effective_settings import active_losses
 from cdkd.report.protocol import Variant
 from cdkd.report.published import PublishedFigure
 from cdkd.report.statistics import PairedDifference, holm, mean, paired_difference, sample_deviation
-from cdkd.report.tables import RowDefinition
+from cdkd.report.table_definition import RowDefinition
 from cdkd.report.teachers import TaughtBy
 from cdkd.report.tracked import Run
 from cdkd.report.videos import VideoComparison
@@ -22,6 +22,22 @@ class Accuracy:
     deviation: float | None
     """Sample standard deviation in points; None for one seed."""
     num_seeds: int
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one network under one test-time protocol."""
+
+    gmacs_per_view: float
+    """10^9 multiply-adds for one crop of one clip."""
+    num_views: int
+    """Clips times crops per video."""
+    parameters: int
+
+    @property
+    def gflops(self) -> float:
+        """10^9 multiply-adds per video, which the paper's tables call GFLOPs."""
+        return self.gmacs_per_view * self.num_views
 
 
 @dataclass(frozen=True)
@@ -53,9 +69,31 @@ class TableRow:
         return tuple(run for run in self.runs if run.is_finished)
 
     @property
+    def weights(self) -> dict[str, float]:
+        """Weight of each loss in the row's runs, which all have the same; empty where there is no run."""
+        return active_losses(self.runs[0].settings) if self.runs else {}
+
+    @property
     def sources(self) -> tuple[Run, ...]:
         """The runs that the figures come from; of a teacher's row those of its students."""
         return tuple(teacher.run for teacher in self.teachers) or self.finished
+
+
+def cost_of(metadata: Mapping[str, str], of: str = "") -> Cost | None:
+    """The cost among a run's metadata; None where the run did not count it.
+
+    Args:
+        metadata: of the run.
+        of: "teacher_" for the run's teacher instead of its student.
+    """
+    try:
+        return Cost(
+            gmacs_per_view=float(metadata[f"{of}gmacs_per_view"]),
+            num_views=int(metadata["num_views"]),
+            parameters=int(metadata[f"{of}parameters"]),
+        )
+    except KeyError:
+        return None
 
 
 def accuracy(runs: Sequence[Run], metric: str) -> Accuracy | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from cdkd.report.aggregate import Accuracy, TableRow
 from cdkd.report.statistics import Interval
-from cdkd.report.tables import TableDefinition
+from cdkd.report.table_definition import TableDefinition
 
 
 @dataclass(frozen=True)
@@ -50,11 +50,11 @@ def _accuracy(value: Accuracy | None) -> str:
 def _top1(row: TableRow) -> TableCell:
     if row.top1 is not None:
         return TableCell(_accuracy(row.top1))
-    if row.definition.match is None:
+    if row.definition.settings is None:
         return TableCell("")
-    # Of several unfinished runs the cell names the states, the note below the table the runs.
-    states = sorted({run.state for run in row.runs})
-    return TableCell(", ".join(states) if states else "no run")
+    # Of several unfinished runs the cell names each status, the note below the table the runs.
+    statuses = sorted({run.status_text for run in row.runs})
+    return TableCell(", ".join(statuses) if statuses else "no run")
 
 
 def _top5(row: TableRow) -> TableCell:
@@ -101,6 +101,13 @@ _MEASURE_NAMES = {"top1": "top-1", "top5": "top-5", "gflops": "GFLOPs"}
 _SHORT_NAMES = {"Kinetics-400": "K400"}
 
 
+def _weights(row: TableRow) -> TableCell:
+    return TableCell(", ".join(f"{weight:g}" for weight in row.weights.values()))
+
+
+WEIGHTS = Column("", "weight", _weights)
+
+
 def _published(dataset: str, measure: str) -> Column:
     def cell(row: TableRow) -> TableCell:
         for figure in row.published:
@@ -134,6 +141,7 @@ def columns_of(table: TableDefinition, rows: Sequence[TableRow]) -> tuple[Column
     return (
         Column("", "method", lambda row: TableCell(row.definition.method), is_text=True),
         *(_label(key, header) for key, header in table.label_columns),
+        *([WEIGHTS] if table.weights_by_row else []),
         *measured,
         *(_published(dataset, measure) for dataset, measure in table.published_columns),
     )
@@ -176,21 +184,28 @@ FIELDS: tuple[Field, ...] = (
     Field("num_views", lambda row: row.cost and row.cost.num_views),
     Field("parameters", lambda row: row.cost and row.cost.parameters),
     Field("seeds", lambda row: " ".join(str(source.seed) for source in row.teachers or row.finished)),
-    Field("unfinished", lambda row: " ".join(f"{run.seed}:{run.state}" for run in row.runs if not run.is_finished)),
+    Field(
+        "unfinished", lambda row: " ".join(f"{run.seed}:{run.status_text}" for run in row.runs if not run.is_finished)
+    ),
     Field("run_ids", lambda row: " ".join(run.run_id for run in row.sources)),
     Field("code", lambda row: " ".join(sorted({run.code for run in row.sources}))),
 )
 
 
 def fields_of(table: TableDefinition) -> tuple[Field, ...]:
-    """Fields of every table, then this one's label columns and published figures with their source."""
+    """Fields of every table, then this one's label columns, weights, and published figures with their source."""
     labels = [Field(key, _label_value(key)) for key, _ in table.label_columns]
     published = [
         Field(f"published_{dataset.lower()}_{measure}", _published_value(dataset, measure))
         for dataset, measure in table.published_columns
     ]
+    weights = [Field("weights", _weights_by_loss)] if table.weights_by_row else []
     source = Field("published_source", lambda row: row.published[0].source if row.published else None)
-    return (*FIELDS[:2], *labels, *FIELDS[2:], *published, source)
+    return (*FIELDS[:2], *labels, *weights, *FIELDS[2:], *published, source)
+
+
+def _weights_by_loss(row: TableRow) -> str:
+    return " ".join(f"{name}:{weight:g}" for name, weight in row.weights.items())
 
 
 def _label_value(key: str) -> Callable[[TableRow], object]:

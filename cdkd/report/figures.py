@@ -17,7 +17,7 @@ _PUBLISHED_COLOURS = {"UCF-101": "#b35c1e", "SSV2": "#5f8d3f"}
 
 def figure_bytes(report: Report, format_name: str) -> bytes | None:
     """The report's picture as PNG or SVG; None for a table without a figure or without runs."""
-    draw = _FIGURES.get(report.table.number)
+    draw = _FIGURES.get(report.table.name)
     if draw is None or not any(row.top1 for row in report.rows):
         return None
     import matplotlib
@@ -68,8 +68,8 @@ def _draw_ablation(figure: "Figure", report: Report) -> None:
 
 def _draw_row(axes: "Axes", x: int, row: TableRow, baseline: float | None) -> None:
     if row.top1 is None:
-        state = ", ".join(sorted({run.state for run in row.runs})) or "no run"
-        axes.text(x, 0.03, state, transform=axes.get_xaxis_transform(), ha="center", rotation=90, color="#7b8794")
+        status = ", ".join(sorted({run.status_text for run in row.runs})) or "no run"
+        axes.text(x, 0.03, status, transform=axes.get_xaxis_transform(), ha="center", rotation=90, color="#7b8794")
         return
     colour = _DECODER if "no KD" in row.definition.method else _OURS
     if row.definition.baseline and baseline is not None:
@@ -114,7 +114,8 @@ def _draw_lambdas(figure: "Figure", report: Report) -> None:
         _tidy(below)
     panels[0][0].set_ylabel(f"top-1 on {report.dataset} (%)")
     panels[1][0].set_ylabel("published gain\n(points)")
-    panels[0][0].legend(frameon=False, fontsize=8)
+    if report.rows[0].top1:
+        panels[0][0].legend(frameon=False, fontsize=8)
     panels[1][0].legend(frameon=False, fontsize=8, ncols=2)
 
 
@@ -150,4 +151,4 @@ def _published_gain(report: Report, row: TableRow, dataset: str) -> float | None
     return value - baseline if value is not None and baseline is not None else None
 
 
-_FIGURES: dict[int, Callable[["Figure", Report], None]] = {4: _draw_ablation, 5: _draw_lambdas}
+_FIGURES: dict[str, Callable[["Figure", Report], None]] = {"4": _draw_ablation, "5": _draw_lambdas}

@@ -3,13 +3,12 @@
 from collections import defaultdict
 from collections.abc import Sequence
 
+from cdkd.distill.losses.table import LOSSES
 from cdkd.report.aggregate import TableRow
 from cdkd.report.protocol import ComparableRuns, Variant, disagreements
 from cdkd.report.statistics import MIN_SEEDS_TO_TEST, resolution_half_width
-from cdkd.report.tables import TableDefinition
+from cdkd.report.table_definition import TableDefinition
 from cdkd.report.videos import VideoComparison
-
-_LAMBDAS = {"λ1": "distill.spatial.weight", "λ2": "distill.temporal.weight", "λ3": "distill.logits.weight"}
 
 
 def notes_below(table: TableDefinition, rows: Sequence[TableRow], comparable: ComparableRuns) -> tuple[str, ...]:
@@ -24,10 +23,11 @@ def notes_below(table: TableDefinition, rows: Sequence[TableRow], comparable: Co
         notes += _teachers(rows)
     notes += _unfinished(rows)
     notes += _left_out(comparable)
-    if table.free_rows:
-        notes += _best_weights(measured)
+    if table.own_notes is not None:
+        notes += table.own_notes(measured)
     sources = sorted({figure.source for row in rows for figure in row.published})
-    notes.append(f"Published: {'; '.join(sources)}.")
+    if sources:
+        notes.append(f"Published: {'; '.join(sources)}.")
     notes += table.remarks
     return tuple(notes)
 
@@ -108,36 +108,12 @@ def _seeds(seeds: Sequence[int]) -> str:
 
 def _lambdas(comparable: ComparableRuns) -> str:
     texts = []
-    for name, key in _LAMBDAS.items():
+    for name, loss in LOSSES.items():
+        key = f"distill.{name}.weight"
         values = sorted({v.protocol[key] for v in comparable.chosen.values() if key in v.protocol and v.finished})
         if values:
-            texts.append(f"{name} = {', '.join(f'{value:g}' for value in values)}")
+            texts.append(f"{loss.symbol or loss.title} = {', '.join(f'{value:g}' for value in values)}")
     return "; ".join(texts)
-
-
-def _best_weights(rows: Sequence[TableRow]) -> list[str]:
-    """Which weights validation videos favour, one lambda after the other as the paper searched."""
-    known = [row for row in rows if row.validation and row.definition.baseline and not _has_logits(row)]
-    alone = [
-        row for row in known if row.definition.labels["lambda2"] == "0" and row.definition.labels["lambda1"] != "0"
-    ]
-    if not alone:
-        return []
-    first = max(alone, key=_validation).definition.labels["lambda1"]
-    text = f"Best on validation videos: λ1 = {first} at λ2 = 0"
-    held = [row for row in known if row.definition.labels["lambda1"] == first and row not in alone]
-    if held:
-        best = max([*held, *(row for row in alone if row.definition.labels["lambda1"] == first)], key=_validation)
-        text += f"; then λ2 = {best.definition.labels['lambda2']} at λ1 = {first}"
-    return [f"{text}."]
-
-
-def _has_logits(row: TableRow) -> bool:
-    return bool(row.definition.match and row.definition.match["logits"])
-
-
-def _validation(row: TableRow) -> float:
-    return row.validation.mean if row.validation else 0.0
 
 
 def _code(rows: Sequence[TableRow]) -> list[str]:
@@ -185,34 +161,40 @@ def _teachers(rows: Sequence[TableRow]) -> list[str]:
 
 def _unfinished(rows: Sequence[TableRow]) -> list[str]:
     expected = {run.seed for row in rows for run in row.runs}
-    by_state: dict[str, list[str]] = defaultdict(list)
+    by_status: dict[str, list[str]] = defaultdict(list)
     for row in rows:
         seeds: dict[str, list[int]] = defaultdict(list)
         for run in row.runs:
             if not run.is_finished:
-                seeds[run.state].append(run.seed)
+                seeds[run.status_text].append(run.seed)
         if row.runs:
             seeds["missing"] += sorted(expected - {run.seed for run in row.runs})
-        for state, numbers in seeds.items():
+        for status, numbers in seeds.items():
             if numbers:
-                by_state[state].append(f"{row.definition.name}: {_seeds(numbers)}")
-    notes = [f"Runs in no mean, {state}: {'; '.join(texts)}." for state, texts in sorted(by_state.items())]
-    without_run = [row.definition.name for row in rows if row.definition.match is not None and not row.runs]
+                by_status[status].append(f"{row.definition.name}: {_seeds(numbers)}")
+    notes = [f"Runs in no mean, {status}: {'; '.join(texts)}." for status, texts in sorted(by_status.items())]
+    without_run = [row.definition.name for row in rows if row.definition.settings is not None and not row.runs]
     if without_run and expected:
         notes.append(f"No run: {'; '.join(without_run)}.")
     return notes
 
 
 def _left_out(comparable: ComparableRuns) -> list[str]:
-    """Says how many runs stand under another protocol, and what sets them apart."""
+    """Says how many runs are not shown, and what sets them apart."""
     groups: dict[str, int] = defaultdict(int)
+    num_other_weights = 0
     for variant in comparable.left_out:
-        groups[_what_differs(variant, comparable)] += len(variant.runs)
-    if not groups:
-        return []
-    texts = [f"{count} with {text}" for text, count in groups.items()]
-    total = sum(groups.values())
-    return [f"Runs under another protocol, left out and never pooled: {total} ({_shortened(texts, '; ', 5)})."]
+        shown = comparable.chosen.get(variant.row.key)
+        if shown is not None and shown.protocol == variant.protocol:
+            num_other_weights += len(variant.runs)
+        else:
+            groups[_what_differs(variant, comparable)] += len(variant.runs)
+    notes = [f"Runs with other weights than those shown: {num_other_weights}."] if num_other_weights else []
+    if groups:
+        texts = [f"{count} with {text}" for text, count in groups.items()]
+        listed = _shortened(texts, "; ", 5)
+        notes.append(f"Runs under another protocol, left out and never pooled: {sum(groups.values())} ({listed}).")
+    return notes
 
 
 def _what_differs(variant: Variant, comparable: ComparableRuns) -> str:

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from cdkd.effective_settings import effective_settings, is_read
-from cdkd.report.method_factors import factors_of
-from cdkd.report.tables import RowDefinition, TableDefinition, free_row
-from cdkd.report.tracked import ReportError, Run
-from cdkd.suggestion import hint
+from cdkd.effective_settings import effective_settings
+from cdkd.report.table_definition import RowDefinition, TableDefinition
+from cdkd.report.tracked import Run
 
 # What the runs found out and every row must share; the other metadata describe a run without changing it.
 _SHARED_METADATA = ("dataset_version", "dataset_hash", "split", "views", "num_test_videos")
@@ -26,6 +24,9 @@ class Variant:
 
     row: RowDefinition
     protocol: Mapping[str, Any]
+    """Settings and metadata that rows standing beside it must share."""
+    free: Mapping[str, float]
+    """Weights in which such rows may differ (`TableDefinition.free_settings`)."""
     runs: tuple[Run, ...]
     """One per seed, by seed: the latest finished attempt, else the latest."""
 
@@ -72,39 +73,12 @@ def shared_metadata(run: Run) -> dict[str, str]:
     return {f"metadata.{name}": run.metadata[name] for name in _SHARED_METADATA if name in run.metadata}
 
 
-def runs_where(runs: Sequence[Run], wanted: Mapping[str, Any]) -> tuple[Run, ...]:
-    """The runs with these settings; a setting that a run never reads fits any value.
-
-    Raises:
-        ReportError: no run has such a setting.
-    """
-    known = {key for run in runs for key in run.settings}
-    for key in wanted:
-        if runs and key not in known:
-            text = hint(key, sorted(known), "settings")
-            raise ReportError(f"--where {key}: no tracked run has this setting; {text}")
-    return tuple(
-        run
-        for run in runs
-        if all(run.settings.get(key) == value for key, value in wanted.items() if is_read(key, run.settings))
-    )
-
-
-def row_of(table: TableDefinition, run: Run) -> RowDefinition | None:
-    """The table's row that a run belongs to; None for a run that the table has no row for."""
-    factors = factors_of(run.settings)
-    for row in table.rows:
-        if row.match is not None and factors.matches(row.match):
-            return row
-    return free_row(table, factors)
-
-
 def variants_of(table: TableDefinition, runs: Iterable[Run]) -> list[Variant]:
-    """Runs grouped by row and protocol; an unfinished run, which has no metadata, joins all of its settings."""
+    """Runs grouped by row and settings; an unfinished run, which has no metadata, joins all of its settings."""
     groups: dict[tuple[str, frozenset[Any]], dict[frozenset[Any], list[Run]]] = defaultdict(lambda: defaultdict(list))
     rows: dict[str, RowDefinition] = {}
     for run in runs:
-        row = row_of(table, run)
+        row = table.row_of(run.settings)
         if row is None:
             continue
         rows[row.key] = row
@@ -113,9 +87,12 @@ def variants_of(table: TableDefinition, runs: Iterable[Run]) -> list[Variant]:
         groups[row.key, settings][metadata].append(run)
     variants = []
     for (key, settings), by_metadata in groups.items():
+        shared = {name: value for name, value in settings if name not in table.free_settings}
+        free = {name: value for name, value in settings if name in table.free_settings}
         without_metadata = by_metadata.pop(frozenset(), [])
         for metadata, members in (by_metadata or {frozenset(): []}).items():
-            variants.append(Variant(rows[key], dict(settings | metadata), _one_per_seed([*members, *without_metadata])))
+            seeds = _one_per_seed([*members, *without_metadata])
+            variants.append(Variant(rows[key], shared | dict(metadata), free, seeds))
     return variants
 
 
@@ -156,7 +133,8 @@ def _conflicts(one: _Kind, other: _Kind) -> set[str]:
 def select(variants: Sequence[Variant]) -> ComparableRuns:
     """Picks the largest set of mutually comparable rows.
 
-    Most rows, then most runs; between equals the higher mean on validation videos (never on test), then the youngest.
+    Most rows, then most runs; between equals the higher mean on validation videos (never on test), then the smaller
+    weights where rows have their own, then the youngest.
     """
     order = sorted(variants, key=lambda variant: _rank([variant]), reverse=True)
     kinds = _kinds(order)
@@ -177,11 +155,12 @@ def select(variants: Sequence[Variant]) -> ComparableRuns:
     )
 
 
-def _rank(group: Sequence[Variant]) -> tuple[int, int, float, datetime]:
+def _rank(group: Sequence[Variant]) -> tuple[int, int, float, float, datetime]:
     finished = [variant for variant in group if variant.finished]
     return (
         len(finished),
         sum(len(variant.finished) for variant in finished),
         sum(variant.validation for variant in finished) / max(1, len(finished)),
+        -sum(weight for variant in group for weight in variant.free.values()),
         max(variant.latest for variant in group),
     )

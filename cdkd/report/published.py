@@ -10,7 +10,7 @@ from importlib.resources import files
 class PublishedFigure:
     """One method's printed result on one data set."""
 
-    table: int
+    table: str
     """Number of the paper's table."""
     row: str
     """Key of the row, the same in every data set's column."""
@@ -36,12 +36,12 @@ def _number(text: str) -> float | None:
 
 
 @cache
-def published_figures(table: int) -> tuple[PublishedFigure, ...]:
-    """The figures of one table, in the paper's order."""
+def published_figures(table: str) -> tuple[PublishedFigure, ...]:
+    """The figures of one table, in the paper's order; none for a table that the paper does not have."""
     text = files("cdkd.report").joinpath("published.csv").read_text(encoding="utf-8")
     return tuple(
         PublishedFigure(
-            table=int(line["table"]),
+            table=line["table"],
             row=line["row"],
             method=line["method"],
             backbone=line["backbone"],
@@ -55,10 +55,10 @@ def published_figures(table: int) -> tuple[PublishedFigure, ...]:
             note=line["note"],
         )
         for line in csv.DictReader(text.splitlines())
-        if int(line["table"]) == table
+        if line["table"] == table
     )
 
 
-def figures_of_row(table: int, row: str) -> tuple[PublishedFigure, ...]:
+def figures_of_row(table: str, row: str) -> tuple[PublishedFigure, ...]:
     """One row's figures, a data set each; empty for a row that the paper does not have."""
     return tuple(figure for figure in published_figures(table) if figure.row == row)

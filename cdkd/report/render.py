@@ -162,7 +162,7 @@ def render_csv(report: Report) -> str:
     writer.writerow(["table", "measured_on", *(field.name for field in fields)])
     for row in report.rows:
         values = [field.value(row) for field in fields]
-        writer.writerow([report.table.number, report.dataset, *("" if value is None else value for value in values)])
+        writer.writerow([report.table.name, report.dataset, *("" if value is None else value for value in values)])
     return stream.getvalue()
 
 
@@ -170,7 +170,7 @@ def render_json(reports: Sequence[Report]) -> str:
     """A list of tables for programs: what a CSV line holds, by name, with the notes."""
     tables = [
         {
-            "table": report.table.number,
+            "table": report.table.name,
             "title": report.title,
             "measured_on": report.dataset or None,
             "rows": [{field.name: field.value(row) for field in fields_of(report.table)} for row in report.rows],
@@ -220,8 +220,8 @@ def render_latex(report: Report) -> str:
     columns = "".join("l" if column.is_text else "r" for column in report.columns)
     headers = [latex_text(column.header.replace("\n", " ")) for column in report.columns]
     output = ["% needs \\usepackage{booktabs,graphicx}", "\\begin{table}", "\\centering"]
-    output.append(f"\\caption{{{latex_text(report.title.partition('. ')[2])}. {latex_text(report.subtitle)}}}")
-    output.append(f"\\label{{tab:cdkd-{report.table.number}}}")
+    output.append(f"\\caption{{{latex_text(report.table.caption)}. {latex_text(report.subtitle)}}}")
+    output.append(f"\\label{{tab:cdkd-{report.table.name}}}")
     output += ["\\medskip", "\\resizebox{\\linewidth}{!}{%", f"\\begin{{tabular}}{{{columns}}}", "\\toprule"]
     output.append(" & ".join(f"\\multicolumn{{{n}}}{{c}}{{{latex_text(name)}}}" for name, n in grid.groups) + " \\\\")
     output += ["".join(rules), " & ".join(headers) + " \\\\", "\\midrule"]

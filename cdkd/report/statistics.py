@@ -12,6 +12,9 @@ MIN_SEEDS_TO_TEST = 6
 MAX_SEEDS_ENUMERATED = 20
 """Above it, all 2^n sign patterns are too many, and 2^20 are drawn instead."""
 
+_SIGNS_PER_DRAW = 63
+"""Signs are the bits of drawn 64-bit integers, which are not negative."""
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -90,13 +93,15 @@ def sign_flip_p_value(differences: Sequence[float]) -> float:
     values = np.abs(np.asarray(differences, dtype=np.float64))
     count = len(values)
     observed = abs(float(np.sum(np.asarray(differences, dtype=np.float64))))
-    if count <= MAX_SEEDS_ENUMERATED:
-        patterns = np.arange(2**count, dtype=np.int64)
-    else:
-        patterns = np.random.default_rng(0).integers(0, 2**count, size=2**MAX_SEEDS_ENUMERATED, dtype=np.int64)
-    sums = np.zeros(len(patterns))
-    for position, value in enumerate(values):
-        sums += np.where((patterns >> position) & 1, value, -value)
+    is_enumerated = count <= MAX_SEEDS_ENUMERATED
+    generator = np.random.default_rng(0)
+    sums = np.zeros(2 ** min(count, MAX_SEEDS_ENUMERATED))
+    for start in range(0, count, _SIGNS_PER_DRAW):
+        signed = values[start : start + _SIGNS_PER_DRAW]
+        numbers = 2 ** len(signed)
+        drawn = np.arange(numbers) if is_enumerated else generator.integers(0, numbers, size=len(sums), dtype=np.int64)
+        for position, value in enumerate(signed):
+            sums += np.where((drawn >> position) & 1, value, -value)
     # Sums that are equal on paper may differ in their last bit.
     extreme = np.abs(sums) >= observed - 1e-9 * max(observed, 1.0)
     return float(np.mean(extreme))

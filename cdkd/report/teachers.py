@@ -41,7 +41,7 @@ def teachers_of(arch: str, runs: Sequence[Run], comparable: ComparableRuns) -> t
     Args:
         arch: the teachers' architecture.
         runs: of the table's data set, those too for which the table has no row.
-        selection: the shown rows.
+        comparable: the shown rows.
     """
     shown = [variant for variant in comparable.chosen.values() if variant.finished]
     common = {key: value for variant in shown for key, value in variant.protocol.items()}

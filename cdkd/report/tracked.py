@@ -42,12 +42,17 @@ class Run:
     """What the run found out: data set, its version, split, views, numbers of videos."""
 
     @property
+    def dataset(self) -> str:
+        """Name of the data set."""
+        return str(self.settings.get("data.name", "shapes"))
+
+    @property
     def is_finished(self) -> bool:
         """The run ended with a test accuracy."""
         return self.status == "finished" and "test_top1" in self.metrics
 
     @property
-    def state(self) -> str:
+    def status_text(self) -> str:
         """The status, as a table names it."""
         return "no accuracy" if self.status == "finished" and not self.is_finished else self.status
 

@@ -9,7 +9,7 @@ from cdkd.report.render import render_text
 from cdkd.report.tracked import ReportError, read_runs
 
 
-def _reports(table: int, runs: RunTable, **options: object) -> tuple[Report, ...]:
+def _reports(table: str, runs: RunTable, **options: object) -> tuple[Report, ...]:
     return build_reports(table, read_runs(runs.frame()), **options)  # type: ignore[arg-type]
 
 
@@ -73,13 +73,13 @@ TDN + ours           yes      yes               no run                          
 
 
 def test_table_4_letter_by_letter() -> None:
-    (report,) = _reports(4, _ablation())
+    (report,) = _reports("4", _ablation())
     assert render_text(report) == _EXPECTED
 
 
 def test_order_of_runs_does_not_matter() -> None:
     frame = _ablation().frame().iloc[::-1]
-    (report,) = build_reports(4, read_runs(frame))
+    (report,) = build_reports("4", read_runs(frame))
     assert render_text(report) == _EXPECTED
 
 
@@ -89,7 +89,7 @@ def test_table_5_gives_other_weights_a_row_of_their_own() -> None:
     runs.add(NO_KD, 0, 58.0)
     runs.add({**SPATIAL, "distill.spatial.weight": 1.0}, 0, 66.5)
     runs.add({"distill.spatial.weight": 1.0, "distill.temporal.weight": 5.0}, 0, 67.0)
-    (report,) = _reports(5, runs)
+    (report,) = _reports("5", runs)
     rows = {row.definition.key: row for row in report.rows}
     assert [row.definition.key for row in report.rows[-2:]] == ["tsm-0.1-1-logits", "tsm-1-5"]
     assert rows["tsm-1-5"].published == () and rows["tsm-1-5"].definition.labels == {"lambda1": "1", "lambda2": "5"}
@@ -108,7 +108,7 @@ def test_six_seeds_are_tested_and_corrected() -> None:
         runs.add(BOTH, seed, 66.0 + seed / 2)
         if seed < 3:
             runs.add(TEMPORAL, seed, 70.0)
-    (report,) = _reports(4, runs)
+    (report,) = _reports("4", runs)
     text = render_text(report)
     # 2 of 64 sign patterns, twice for two tested rows.
     assert [row.adjusted_p for row in report.rows[:5]] == [None, None, 0.0625, None, 0.0625]
@@ -117,7 +117,7 @@ def test_six_seeds_are_tested_and_corrected() -> None:
 
 
 def test_no_run_at_all() -> None:
-    (report,) = build_reports(4, ())
+    (report,) = build_reports("4", ())
     text = render_text(report)
     assert report.subtitle == "No run has been tracked for this table; published figures only."
     assert text.count("no run") == 10
@@ -132,11 +132,10 @@ def test_one_report_per_data_set() -> None:
         88.0,
         metadata={**METADATA, "num_test_videos": "3783"},
     )
-    shapes, ucf = _reports(4, runs)
+    shapes, ucf = _reports("4", runs)
     assert (shapes.dataset, ucf.dataset) == ("shapes", "ucf101")
     assert ucf.subtitle.startswith("Measured on UCF-101; compare with the published column")
     assert "Resolution: 3,783 test videos know one accuracy to ± 1.0 points" in render_text(ucf)
-    assert [report.dataset for report in _reports(4, runs, dataset="ucf101")] == ["ucf101"]
 
 
 def test_a_finished_run_without_accuracy_is_no_measurement() -> None:
@@ -144,7 +143,7 @@ def test_a_finished_run_without_accuracy_is_no_measurement() -> None:
     runs.add(PLAIN, 0, None)
     runs.add(PLAIN, 1, float("nan"))
     runs.add(SPATIAL, 0, 66.0)
-    (report,) = _reports(4, runs)
+    (report,) = _reports("4", runs)
     assert report.rows[0].top1 is None and report.rows[2].difference is None
     assert "no accuracy" in next(line for line in render_text(report).splitlines() if line.startswith("TSM, three"))
     assert "Runs in no mean, no accuracy: TSM, three streams: seeds 0, 1." in report.notes
@@ -154,13 +153,15 @@ def test_unequal_recipes_of_two_networks_are_a_warning() -> None:
     runs = RunTable()
     runs.add(PLAIN, 0, 60.0)
     runs.add({**PLAIN, "student.arch": "tdn", "train.epochs": 80}, 0, 61.0)
-    (report,) = _reports(4, runs)
+    (report,) = _reports("4", runs)
     assert "Warning: TDN and TSM rows differ in train.epochs 80 and 40." in report.notes
 
 
 def test_unknown_table() -> None:
-    with pytest.raises(ReportError, match="table 6: the paper has tables 1, 2, 3, 4, 5"):
-        build_reports(6, ())
+    with pytest.raises(ReportError, match="table 6: no such table; known tables: 1, 2, 3, 4, 5, methods"):
+        build_reports("6", ())
+    with pytest.raises(ReportError, match="table method: no such table; did you mean 'methods'"):
+        build_reports("method", ())
 
 
 def _scores(correct: list[bool]) -> pd.DataFrame:
@@ -180,7 +181,7 @@ def test_rows_are_compared_over_videos() -> None:
     }
     # Another order of videos must not matter.
     scores[spatial] = scores[spatial].iloc[::-1].reset_index(drop=True)
-    (report,) = _reports(4, runs, scores=scores.__getitem__)
+    (report,) = _reports("4", runs, scores=scores.__getitem__)
     row = next(row for row in report.rows if row.definition.key == "tsm-spatial")
     assert row.videos is not None and row.videos.num_videos == 12
     test = row.videos.mcnemar[0]
@@ -195,12 +196,12 @@ def test_scores_of_other_videos_are_refused() -> None:
     plain, spatial = runs.add(PLAIN, 0, 50.0), runs.add(SPATIAL, 0, 75.0)
     scores = {plain: _scores([True, False]), spatial: _scores([True, False, True])}
     with pytest.raises(ReportError, match=f"run {plain} was tested on other videos"):
-        _reports(4, runs, scores=scores.__getitem__, over_videos=True)
+        _reports("4", runs, scores=scores.__getitem__, over_videos=True)
     with pytest.raises(ReportError, match="v1 twice"):
         twice = _scores([True, False]).assign(video="v1")
-        _reports(4, runs, scores={plain: twice, spatial: twice}.__getitem__, over_videos=True)
+        _reports("4", runs, scores={plain: twice, spatial: twice}.__getitem__, over_videos=True)
     # Unasked, it is a note.
-    (report,) = _reports(4, runs, scores=scores.__getitem__)
+    (report,) = _reports("4", runs, scores=scores.__getitem__)
     assert report.notes[-1] == f"Not compared over test videos: run {plain} was tested on other videos than the rest."
 
 
@@ -215,18 +216,18 @@ def test_videos_are_read_unasked_only_where_seeds_give_no_interval() -> None:
         loaded.append(run_id)
         return _scores([True, False])
 
-    _reports(4, runs, scores=load)
+    _reports("4", runs, scores=load)
     assert loaded == []
-    _reports(4, runs, scores=load, over_videos=True)
+    _reports("4", runs, scores=load, over_videos=True)
     assert sorted(set(loaded)) == ["run000", "run001", "run002", "run003"]
     loaded.clear()
     single = RunTable()
     single.add(PLAIN, 0, 50.0)
     single.add(SPATIAL, 0, 75.0)
     single.add(BOTH, 0, 76.0)
-    _reports(4, single, scores=load, over_videos=False)
+    _reports("4", single, scores=load, over_videos=False)
     assert loaded == []
-    _reports(4, single, scores=load)
+    _reports("4", single, scores=load)
     assert sorted(loaded) == ["run000", "run001", "run002"]
 
 
@@ -234,10 +235,10 @@ def test_best_weights_are_named_from_validation_alone() -> None:
     runs = RunTable()
     for weight, test, validation in ((0.01, 70.0, 60.0), (0.1, 65.0, 64.0), (1.0, 66.0, 63.0)):
         runs.add({**SPATIAL, "distill.spatial.weight": weight}, 0, test, validation=validation)
-    (report,) = _reports(5, runs)
+    (report,) = _reports("5", runs)
     assert "Best on validation videos: λ1 = 0.1 at λ2 = 0." in report.notes
     for weight, test, validation in ((0.1, 66.0, 62.0), (1.0, 64.0, 65.0), (5.0, 67.0, 63.0)):
         runs.add({"distill.temporal.weight": weight}, 0, test, validation=validation)
     runs.add({"distill.logits.enabled": True}, 0, 90.0, validation=90.0)
-    (report,) = _reports(5, runs)
+    (report,) = _reports("5", runs)
     assert "Best on validation videos: λ1 = 0.1 at λ2 = 0; then λ2 = 1 at λ1 = 0.1." in report.notes

@@ -14,7 +14,7 @@ from support.report_runs import BOTH, METADATA, NO_KD, PLAIN, SPATIAL
 from cdkd.cli.report import command
 from cdkd.config import build_record, merge_dotted
 from cdkd.errors import CdkdError
-from cdkd.report import table_text, write_tables
+from cdkd.report.writing import table_text, write_tables
 from cdkd.settings import RunConfig, flat_settings
 from cdkd.tracking.mlflow_tracker import MlflowTracker
 from cdkd.tracking.tracker import RunStart
@@ -78,12 +78,19 @@ def test_text_of_a_real_store(store: str) -> None:
     both = next(line for line in lines if line.startswith("TSM + ours           yes      yes"))
     assert "68.0 (1)" in both and "+8.0" in both
     assert "* Runs in no mean, diverged: TSM + ours (spatial yes, temporal yes): seed 1." in lines
-    assert result.output == table_text(4, store, "ablation")
+    assert result.output == table_text("4", store, "ablation")
 
 
 def test_all_tables_that_have_runs(store: str) -> None:
     output = _run("--tracking-uri", store, "--format", "csv").output
-    assert {line.split(",")[0] for line in output.splitlines() if line[:1].isdigit()} == {"1", "2", "3", "4", "5"}
+    assert {line.split(",")[0] for line in output.splitlines() if line[:1].isdigit() or line.startswith("methods")} == {
+        "1",
+        "2",
+        "3",
+        "4",
+        "5",
+        "methods",
+    }
 
 
 def test_intervals_over_videos(store: str) -> None:
@@ -96,12 +103,33 @@ def test_intervals_over_videos(store: str) -> None:
 
 def test_where_and_its_mistakes(store: str) -> None:
     assert "68.0 (1)" in _run("--table", "4", "--where", "train.epochs=40", "--tracking-uri", store).output
-    nothing = _run("--table", "4", "--where", "train.epochs=41", "--tracking-uri", store)
-    assert "No run has been tracked for this table" in nothing.output
     wrong = _run("--table", "4", "--where", "train.epochs", "--tracking-uri", store)
     assert wrong.exit_code == 2 and "expected dotted.key=value" in wrong.output
-    with pytest.raises(CdkdError, match=r"did you mean 'train\.epochs'"):
-        _run("--where", "train.epoch=1", "--tracking-uri", store)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--study", "ablatoin"], "--study ablatoin: no tracked run; did you mean 'ablation'?"),
+        (["--study", "mine"], "--study mine: no tracked run; known studies: ablation"),
+        (["--dataset", "ucf101"], "--dataset ucf101: no tracked run; known data sets: shapes"),
+        (["--dataset", "shape"], "--dataset shape: no tracked run; did you mean 'shapes'?"),
+        (["--where", "train.epochs=41"], "--where train.epochs=41: no tracked run has this value; there are 40"),
+        (["--where", "train.epoch=40"], "--where train.epoch: no tracked run has this setting; did you mean 'train.ep"),
+    ],
+)
+def test_a_filter_that_no_run_passes_is_an_error(store: str, arguments: list[str], message: str) -> None:
+    for table in ([], ["--table", "4"]):
+        with pytest.raises(CdkdError) as error:
+            _run(*arguments, *table, "--tracking-uri", store)
+        assert str(error.value).startswith(message)
+
+
+def test_an_unknown_table_is_wrong_usage() -> None:
+    wrong = _run("--table", "4", "--table", "metods")
+    assert wrong.exit_code == 2
+    assert "table metods: no such table; did you mean 'methods'?" in wrong.output
+    assert "known tables: 1, 2, 3, 4, 5, methods" in _run("--table", "6").output
 
 
 def test_output_goes_to_a_file(store: str, tmp_path: Path) -> None:
@@ -111,19 +139,15 @@ def test_output_goes_to_a_file(store: str, tmp_path: Path) -> None:
     assert target.read_text().count("data:image/svg+xml;base64,") == 1
 
 
-def test_nothing_tracked_for_a_study(store: str) -> None:
-    result = _run("--study", "other", "--tracking-uri", store)
-    assert result.exit_code == 1
-    assert "no tracked run of study 'other' fits a table; run a study first" in result.output
-
-
 def test_write_tables_names_every_file(store: str, tmp_path: Path) -> None:
-    written = write_tables([4, 1], tmp_path / "reports", store, "ablation")
+    written = write_tables(["4", "1"], tmp_path / "reports", store, "ablation")
     suffixes = (".txt", ".md", ".csv", ".tex", ".html")
     names = [*(f"table4{suffix}" for suffix in suffixes), "table4.png", *(f"table1{suffix}" for suffix in suffixes)]
     assert [path.name for path in written] == names
     assert sorted(path.name for path in (tmp_path / "reports").iterdir()) == sorted(names)
-    assert (tmp_path / "reports" / "table4.txt").read_text() == table_text(4, store, "ablation")
+    ours = write_tables(["methods"], tmp_path / "ours", store)
+    assert [path.name for path in ours] == [f"table-methods{suffix}" for suffix in suffixes]
+    assert (tmp_path / "reports" / "table4.txt").read_text() == table_text("4", store, "ablation")
 
 
 def _in_a_process(folder: Path, *arguments: str) -> tuple[subprocess.CompletedProcess[str], float]:

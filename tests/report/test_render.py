@@ -19,11 +19,11 @@ from cdkd.report.render import (
     render_markdown,
     render_text,
 )
-from cdkd.report.tables import TABLES
+from cdkd.report.tables.catalog import TABLES
 from cdkd.report.tracked import ReportError, read_runs
 
 
-def _report(table: int, commit: str = "a" * 16) -> Report:
+def _report(table: str, commit: str = "a" * 16) -> Report:
     runs = RunTable()
     for seed, (plain, spatial) in enumerate([(60.0, 59.0), (62.0, 61.5)]):
         runs.add(PLAIN, seed, plain, top5=90.0, commit=commit)
@@ -49,7 +49,7 @@ def test_latex_escapes(text: str, expected: str) -> None:
 
 
 def test_latex_table_is_whole() -> None:
-    text = render_latex(_report(4))
+    text = render_latex(_report("4"))
     body = text[text.index("\\toprule") : text.index("\\bottomrule")]
     assert re.search(r"\\begin\{tabular\}\{(\w+)\}", text)[1] == "lllrrrrrr"  # type: ignore[index]
     lines = [line for line in body.splitlines() if line.endswith("\\\\") and "multicolumn" not in line]
@@ -62,12 +62,12 @@ def test_latex_table_is_whole() -> None:
 
 
 @pytest.mark.parametrize("table", sorted(TABLES))
-def test_latex_of_every_table_is_ascii(table: int) -> None:
+def test_latex_of_every_table_is_ascii(table: str) -> None:
     assert render_latex(_report(table)).isascii()
 
 
 def test_csv_keeps_full_precision_and_provenance() -> None:
-    lines = list(csv.DictReader(io.StringIO(render_csv(_report(4)))))
+    lines = list(csv.DictReader(io.StringIO(render_csv(_report("4")))))
     assert len(lines) == 10
     row = lines[2]
     assert (row["table"], row["measured_on"], row["row"], row["spatial"]) == ("4", "shapes", "tsm-spatial", "yes")
@@ -80,7 +80,7 @@ def test_csv_keeps_full_precision_and_provenance() -> None:
 
 
 def test_markdown_has_as_many_cells_in_every_line() -> None:
-    text = render_markdown(_report(5))
+    text = render_markdown(_report("5"))
     lines = [line for line in text.splitlines() if line.startswith("|")]
     assert {line.count("|") for line in lines} == {10}
     assert "| TSM + ours | 0.1 | 0 | 60.2 ± 1.8 (2) | 91.0 ± 0.0 |" in text
@@ -88,7 +88,7 @@ def test_markdown_has_as_many_cells_in_every_line() -> None:
 
 
 def test_markdown_escapes_what_would_format() -> None:
-    assert "a\\_x\\|y" in render_markdown(_report(4, commit="a_x|y"))
+    assert "a\\_x\\|y" in render_markdown(_report("4", commit="a_x|y"))
 
 
 class _Tags(HTMLParser):
@@ -103,7 +103,7 @@ class _Tags(HTMLParser):
 
 
 def test_html_is_escaped_and_self_contained() -> None:
-    page = render_html([_report(4, commit="<script>"), _report(1)])
+    page = render_html([_report("4", commit="<script>"), _report("1")])
     tags = _Tags()
     tags.feed(page)
     assert "script" not in tags.counts and "&lt;script&gt;" in page
@@ -112,7 +112,7 @@ def test_html_is_escaped_and_self_contained() -> None:
 
 
 def test_footnotes_are_lettered_in_reading_order() -> None:
-    report = _report(1)
+    report = _report("1")
     grid = grid_of(report)
     cells = {(line.cells[0].text, cell.column.header): cell for line in grid.lines for cell in line.cells}
     assert cells["CoViAR", "UCF-101\ntop-1"].marks == "a"
@@ -123,11 +123,11 @@ def test_footnotes_are_lettered_in_reading_order() -> None:
 
 
 @pytest.mark.parametrize("table", sorted(TABLES))
-def test_text_fits_a_terminal(table: int) -> None:
+def test_text_fits_a_terminal(table: str) -> None:
     lines = render_text(_report(table)).splitlines()
     assert max(map(len, lines)) <= 120
 
 
 def test_unknown_format() -> None:
     with pytest.raises(ReportError, match="format pdf: known formats are text, markdown, csv, latex, html"):
-        render([_report(4)], "pdf")
+        render([_report("4")], "pdf")

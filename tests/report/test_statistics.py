@@ -80,6 +80,16 @@ def test_sign_flip_of_many_pairs_is_drawn() -> None:
     assert sign_flip_p_value(differences) == pytest.approx(exact_like, abs=0.01)
 
 
+@pytest.mark.parametrize("count", [63, 64, 150])
+def test_sign_flip_of_more_pairs_than_a_number_has_bits(count: int) -> None:
+    assert sign_flip_p_value([1.0] * count) == 0.0
+    # Half of them +1: a sum of 0 is the least extreme. Two more: P(|sum| >= 4), twice the binomial's tail.
+    assert sign_flip_p_value([1.0] * (count // 2) + [-1.0] * (count - count // 2)) == pytest.approx(1.0)
+    row = [1.0] * (count // 2 + 2) + [-1.0] * (count - count // 2 - 2)
+    expected = 2 * scipy.stats.binom.cdf(count - count // 2 - 2, count, 0.5)
+    assert sign_flip_p_value(row) == pytest.approx(expected, abs=0.003)
+
+
 def test_holm_by_hand() -> None:
     # Sorted .01, .03, .04 times 3, 2, 1 gives .03, .06, .04; no step may go down, so .04 becomes .06.
     assert holm([0.01, 0.04, None, 0.03]) == [pytest.approx(0.03), pytest.approx(0.06), None, pytest.approx(0.06)]

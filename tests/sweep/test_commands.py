@@ -6,6 +6,7 @@ import sys
 
 import pytest
 from click.testing import CliRunner
+from support.fake_runner import marks
 from support.sweeps import FAKE, GRID, Bench
 
 from cdkd.cli import group
@@ -51,6 +52,13 @@ def test_a_plan_shows_every_cell_and_its_state(bench: Bench) -> None:
     assert swept.exit_code == 0
     swept = CliRunner().invoke(group, ["sweep", str(file), "--runner", FAKE, "--workers", "0"])
     assert (swept.exit_code, swept.output) == (0, "All 2 cells were finished before; nothing to train.\n")
+
+
+def test_an_unknown_table_is_told_before_anything_is_trained(bench: Bench) -> None:
+    file = bench.write(SMALL.replace("stages:", "tables: [4, metods]\nstages:"))
+    with pytest.raises(CdkdError, match="table metods: no such table; did you mean 'methods'"):
+        CliRunner().invoke(group, ["sweep", str(file), "--runner", FAKE, "--workers", "0"], catch_exceptions=False)
+    assert not marks("started") and not (bench.folder / ".cdkd").exists()
 
 
 def test_a_plan_says_what_a_later_stage_waits_for_and_what_it_took_over(bench: Bench) -> None:

@@ -82,8 +82,8 @@ class LossSettings(Record, ABC):
 
     title: ClassVar[str]
     """Name of the loss in tables."""
-    symbol: ClassVar[str]
-    """Name of its weight in tables."""
+    symbol: ClassVar[str] = ""
+    """What the paper calls its weight; empty: the paper does not have the loss."""
     source: ClassVar[str]
     """Who proposed it."""
     needs: ClassVar[frozenset[Need]]

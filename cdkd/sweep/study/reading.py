@@ -4,7 +4,7 @@ A study file, by example (all but `study` and `stages` may be left out):
 
     study: lambda                        # names the folder .cdkd/lambda and the MLflow experiment
     description: One sentence.
-    tables: [5]                          # tables of the paper that the finished sweep prints
+    tables: [5]                          # tables that the finished sweep prints, as for cdkd report --table
     base: {data: {name: shapes}}         # settings that differ from the defaults; nested or dotted keys
     seeds: 3                             # 0, 1, 2; or a list: [7, 11]
     stages:
@@ -45,6 +45,7 @@ from cdkd.sweep.study.records import ROWS_AXIS, Axis, Best, LabelFilter, Overrid
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
+Name = Annotated[str, BeforeValidator(lambda value: str(value) if type(value) is int else value)]
 Items = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
 
 
@@ -77,7 +78,8 @@ class StudySettings(Record):
 
     study: str
     description: str = ""
-    tables: Annotated[tuple[Annotated[int, Field(ge=1, le=5)], ...], Items] = ()
+    tables: Annotated[tuple[Name, ...], Items] = ()
+    """Names of tables; YAML reads the paper's as numbers."""
     base: dict[Any, Any] = Field(default_factory=dict)
     seeds: Any = 1
     """A count, or different numbers."""

@@ -62,7 +62,8 @@ class Study:
 
     name: str
     description: str
-    tables: tuple[int, ...]
+    tables: tuple[str, ...]
+    """Names of the tables that the finished sweep prints."""
     base: Overrides
     seeds: tuple[int, ...]
     stages: tuple[Stage, ...]

@@ -1,4 +1,4 @@
-"""The studies that come with cdkd: Table 4, Table 5 and the choice of teachers, row by row."""
+"""The studies that come with cdkd: Table 4, Table 5, other methods and the choice of teachers, row by row."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from cdkd.sweep.study.reading import load_study
 def test_the_ablation_has_the_rows_of_table_4_and_one_more(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     study = load_study(find_study("ablation"))
-    assert study.tables == (4,)
+    assert study.tables == ("4",)
     (stage,) = study.stages
     cells = expand(study, stage)
 
@@ -63,6 +63,41 @@ def test_the_lambda_study_searches_as_table_5(monkeypatch: pytest.MonkeyPatch, t
     ]  # fmt: skip
     assert {cell.config.student.arch for cell in expand(study, first)} == {"tsm"}
     assert second.best is not None and second.best.metric.startswith("validation_")
+
+
+def test_the_methods_study_tries_three_weights_of_every_loss(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    study = load_study(find_study("methods"))
+    assert study.tables == ("methods",)
+    weights, *chosen, both = study.stages
+    cells = expand(study, weights)
+
+    def losses(cell: Cell) -> dict[str, float]:
+        return {name: loss.weight for name, loss in cell.config.distill.used.items()}
+
+    expected = {
+        "spatial": (0.01, 0.1, 1.0),
+        "temporal": (0.1, 1.0, 5.0),
+        "logits": (0.3, 1.0, 3.0),
+        "attention_transfer": (3.0, 10.0, 30.0),
+        "relational": (0.3, 1.0, 3.0),
+        "decoupled": (0.1, 0.3, 1.0),
+        "standardised_logits": (1.0, 3.0, 9.0),
+        "dist": (0.3, 1.0, 3.0),
+        "mgd": (1.0, 10.0, 100.0),
+    }
+    tried = [{name: weight} for name, three in expected.items() for weight in three]
+    assert [losses(cell) for cell in cells] == [{}, {}, *tried]
+    assert [cell.config.student.decoder for cell in cells] == [False, *[True] * (len(cells) - 1)]
+    # Each later stage chooses among the three weights of one loss, and trains nothing that the first did not.
+    for stage, (name, three) in zip(chosen, expected.items(), strict=True):
+        assert stage.best is not None and stage.best.metric == "validation_top1"
+        among = [cell for cell in cells if stage.best.among.selects(cell.labels)]
+        assert [losses(cell) for cell in among] == [{name: weight} for weight in three]
+        taken = {f"distill.{name}.enabled": True, f"distill.{name}.weight": three[1]}
+        assert [cell.id for cell in expand(study, stage, taken)] == [among[1].id]
+    found = expand(study, both, {"distill.spatial.enabled": True, "distill.spatial.weight": 0.01})
+    assert [losses(cell) for cell in found] == [{"spatial": 0.01, "temporal": weight} for weight in (0.1, 1.0, 5.0)]
 
 
 def test_the_teachers_study_varies_the_teacher_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

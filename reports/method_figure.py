@@ -1,4 +1,4 @@
-"""Draws the method: two networks and the knowledge that passes between them (`python -m cdkd.report.method_figure`)."""
+"""Draws the method: two networks and the knowledge that passes between them (`python reports/method_figure.py`)."""
 
 import io
 import sys
@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from cdkd.report.files import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -322,13 +320,14 @@ def figure_bytes(format_name: str) -> bytes:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Writes each named file (.svg or .png); without names, reports/method.svg and reports/method.png."""
-    for name in arguments or ("reports/method.svg", "reports/method.png"):
-        path = Path(name)
+    """Writes each named file (.svg or .png); without names, method.svg and method.png beside this script."""
+    beside = Path(__file__).parent
+    for path in [Path(name) for name in arguments] or [beside / "method.svg", beside / "method.png"]:
         if path.suffix not in (".svg", ".png"):
             print(f"{path}: name a .svg or .png file", file=sys.stderr)
             return 1
-        print(f"wrote {write_atomically(path, figure_bytes(path.suffix[1:]))}")
+        path.write_bytes(figure_bytes(path.suffix[1:]))
+        print(f"wrote {path}")
     return 0
 
 

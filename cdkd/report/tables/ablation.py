@@ -1,0 +1,49 @@
+"""Table 4: spatial and temporal knowledge, each alone and both."""
+
+from cdkd.report.table_definition import RowDefinition, TableDefinition
+from cdkd.report.tables.networks import NETWORKS, SEARCHED_ON_TEST, WHY_DECODER_ROW, student
+
+_YES_NO = {True: "yes", False: "no"}
+# Key of the row without its network, and the losses that take part.
+_ROWS: dict[str, tuple[str, ...]] = {
+    "decoder": (),
+    "spatial": ("spatial",),
+    "temporal": ("temporal",),
+    "both": ("spatial", "temporal"),
+}
+
+
+def _rows(arch: str) -> tuple[RowDefinition, ...]:
+    network, baseline = NETWORKS[arch], f"{arch}-none"
+    none = {"spatial": "no", "temporal": "no"}
+    plain = RowDefinition(
+        baseline, f"{network}, three streams", student(arch, False), block=arch, labels=none, section=arch
+    )
+    return plain, *(_row(arch, key, losses) for key, losses in _ROWS.items())
+
+
+def _row(arch: str, key: str, losses: tuple[str, ...]) -> RowDefinition:
+    network = NETWORKS[arch]
+    labels = {name: _YES_NO[name in losses] for name in ("spatial", "temporal")}
+    apart = ", ".join(f"{name} {label}" for name, label in labels.items())
+    return RowDefinition(
+        key=f"{arch}-{key}",
+        method=f"{network} + ours" if losses else f"{network}, decoder, no KD",
+        settings=student(arch, True),
+        losses=dict.fromkeys(losses),
+        block=arch,
+        baseline=f"{arch}-none",
+        labels=labels,
+        section=arch,
+        full_name=f"{network} + ours ({apart})" if losses else "",
+    )
+
+
+ABLATION = TableDefinition(
+    name="4",
+    caption="Spatial and temporal knowledge distillation, each alone and both",
+    label_columns=(("spatial", "spatial\nKD"), ("temporal", "temporal\nKD")),
+    published_columns=(("UCF-101", "top1"), ("SSV2", "top1"), ("SSV2", "top5")),
+    rows=(*_rows("tsm"), *_rows("tdn")),
+    remarks=(WHY_DECODER_ROW, SEARCHED_ON_TEST),
+)

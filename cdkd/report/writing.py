@@ -1,0 +1,101 @@
+"""Tables of a store: as records, as text, as files."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from cdkd.atomic_write import atomic_write
+from cdkd.report.assemble import Report, build_reports
+from cdkd.report.figures import figure_bytes
+from cdkd.report.render import render
+from cdkd.report.run_filter import runs_of_study, runs_on_dataset, runs_where
+from cdkd.report.tables.catalog import find_table
+from cdkd.report.tracked import ReportError, Run, read_runs
+from cdkd.tracking.runs import load_runs, load_scores
+
+_SUFFIXES = {"text": ".txt", "markdown": ".md", "csv": ".csv", "latex": ".tex", "html": ".html"}
+
+
+def load_reports(
+    tables: Sequence[str],
+    tracking_uri: str | None = None,
+    study: str | None = None,
+    dataset: str | None = None,
+    where: Mapping[str, Any] | None = None,
+    over_videos: bool | None = None,
+) -> dict[str, tuple[Report, ...]]:
+    """The tables from the tracked runs by name, one report per data set; the store is read once.
+
+    Args:
+        tables: names of tables, such as "4" or "methods".
+        tracking_uri: the store; None: `MLFLOW_TRACKING_URI`, else `sqlite:///mlflow.db`.
+        study: only this study's runs.
+        dataset: only this data set's runs.
+        where: only runs with these settings, by dotted key.
+        over_videos: compare rows over test videos too, from the runs' scores; None: where there is one seed only.
+
+    Raises:
+        CdkdError: no such store, no such table, or a filter that no run passes.
+    """
+    for table in tables:
+        find_table(table)
+    runs = _study_runs(tracking_uri, study)
+    if dataset is not None:
+        runs = runs_on_dataset(runs, dataset)
+    runs = runs_where(runs, where or {})
+    scores = partial(load_scores, tracking_uri=tracking_uri)
+    return {table: build_reports(table, runs, scores, over_videos) for table in tables}
+
+
+def _study_runs(tracking_uri: str | None, study: str | None) -> tuple[Run, ...]:
+    runs = read_runs(load_runs(tracking_uri, study))
+    # All runs are read only where they must be listed.
+    return runs if runs or study is None else runs_of_study(read_runs(load_runs(tracking_uri)), study)
+
+
+def table_text(table: str, tracking_uri: str | None = None, study: str | None = None) -> str:
+    """A table as plain text, measured beside published where the paper has it.
+
+    Raises:
+        CdkdError: no such store, no such table, or a study without runs.
+    """
+    return render(load_reports([table], tracking_uri, study)[table], "text")
+
+
+def write_tables(
+    tables: Sequence[str], output_folder: Path, tracking_uri: str | None = None, study: str | None = None
+) -> list[Path]:
+    """Writes each table in every format, and its figure where it has one.
+
+    Returns:
+        The files written: table4.txt, .md, .csv, .tex, .html and .png (table4-<data set>.png beyond the first); a table
+        that the paper does not have is table-<name>.txt and so on.
+
+    Raises:
+        CdkdError: no such store, no such table, a study without runs, or a file that cannot be written.
+    """
+    written = []
+    for name, reports in load_reports(tables, tracking_uri, study).items():
+        stem = find_table(name).file_stem
+        for format_name, suffix in _SUFFIXES.items():
+            written.append(write_report(output_folder / f"{stem}{suffix}", render(reports, format_name).encode()))
+        for index, report in enumerate(reports):
+            picture = figure_bytes(report, "png")
+            if picture is not None:
+                path = output_folder / (f"{stem}.png" if index == 0 else f"{stem}-{report.dataset}.png")
+                written.append(write_report(path, picture))
+    return written
+
+
+def write_report(path: Path, content: bytes) -> Path:
+    """Writes a whole file; missing folders are made.
+
+    Raises:
+        ReportError: the file cannot be written.
+    """
+    try:
+        atomic_write(path, content)
+    except OSError as error:
+        raise ReportError(f"{path}: cannot be written: {error.strerror or error}") from error
+    return path
