@@ -49,7 +49,7 @@ def test_only_the_item_that_kills_its_process_is_lost(num_workers: int) -> None:
     assert sorted(outcome for outcome in outcomes if isinstance(outcome, int)) == [1, 2, 3, 4]
 
 
-def run_script(folder: Path, text: str, *arguments: object, seconds: float = 60) -> str:
+def run_script(folder: Path, text: str, *arguments: object, seconds: float = 240.0) -> str:
     """Runs a file without `if __name__ == "__main__"`; what it prints."""
     script = folder / "script.py"
     script.write_text(text)
