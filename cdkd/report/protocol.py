@@ -64,7 +64,7 @@ def protocol_of(settings: Mapping[str, Any], own_settings: frozenset[str]) -> di
     return {
         key: tuple(value) if isinstance(value, list) else value
         for key, value in effective_settings(settings).items()
-        if key not in own_settings and key != "seed" and not key.endswith(".enabled")
+        if key not in own_settings and key != "seed"
     }
 
 

@@ -116,6 +116,18 @@ def test_six_seeds_are_tested_and_corrected() -> None:
     assert "Holm's correction" in text and "n too small to test" not in text and "*  " not in text
 
 
+def test_a_table_of_more_seeds_than_a_number_has_bits() -> None:
+    runs = RunTable()
+    for seed in range(65):
+        runs.add(PLAIN, seed, 60.0 + seed % 3)
+        runs.add(SPATIAL, seed, 66.0 + seed % 2)
+    (report,) = _reports("4", runs)
+    row = report.rows[2]
+    assert row.top1 is not None and row.top1.num_seeds == 65
+    # One tested row: nothing to correct, and no pattern of 65 signs among a million is as extreme.
+    assert row.adjusted_p == 0.0 and "p: two-sided sign-flip test" in render_text(report)
+
+
 def test_no_run_at_all() -> None:
     (report,) = build_reports("4", ())
     text = render_text(report)

@@ -20,9 +20,12 @@ def test_importing_every_loss_imports_no_torch() -> None:
     assert done.stdout == f"{len(LOSSES)} False\n"
 
 
-def test_every_loss_needs_maps_or_logits() -> None:
-    assert sorted(LOGITS) == ["decoupled", "dist", "logits", "standardised_logits"]
-    assert sorted(DECODED) == ["attention_transfer", "mgd", "relational", "spatial", "temporal"]
+def test_every_loss_says_what_it_is_and_what_it_needs() -> None:
+    assert {"decoupled", "dist", "logits", "standardised_logits"} <= set(LOGITS)
+    assert {"attention_transfer", "mgd", "relational", "spatial", "temporal"} <= set(DECODED)
+    assert set(LOGITS) | set(DECODED) == set(LOSSES)
+    assert len({loss.title for loss in LOSSES.values()}) == len(LOSSES)
+    assert all(loss.source and loss.__doc__ for loss in LOSSES.values())
 
 
 def test_the_papers_losses_are_on_and_all_others_off() -> None:
