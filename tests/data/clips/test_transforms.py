@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from cdkd.data.clips.clip import ClipBatch, join_clips
+from cdkd.data.clips.clip import ClipBatch
 from cdkd.data.clips.transforms import Boxes, draw_boxes, prepare_inputs, resampling_matrix, swap_labels, view_boxes
 from cdkd.modality import FRAME, MOTION, RESIDUAL
 
@@ -95,8 +95,3 @@ def test_labels_are_swapped_where_flipped() -> None:
     labels = torch.tensor([86, 87, 5, 86])
     flip = torch.tensor([True, True, True, False])
     assert swap_labels(labels, flip, ((86, 87),)).tolist() == [87, 86, 5, 86]
-
-
-def test_clips_of_different_sizes_are_refused_with_both_sizes() -> None:
-    with pytest.raises(ValueError, match=r"iframes .*16, 16.*20, 20"):
-        join_clips([batch_of(16, 16), batch_of(20, 20)])
