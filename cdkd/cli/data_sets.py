@@ -62,7 +62,7 @@ def prepare(
 ) -> None:
     """Transcode a data set once, so that it can be trained on.
 
-    NAME is ucf101, hmdb51, kinetics400, ssv2 or folder. Every video becomes MPEG-4 Part 2 with a fixed GOP and no
+    NAME is one of those that `cdkd data list` shows. Every video becomes MPEG-4 Part 2 with a fixed GOP and no
     B-frames. Run it again after an interruption: finished videos are kept. Videos that cannot be used are listed in
     quarantine.csv; with too many of them the command fails and writes no manifest.
 

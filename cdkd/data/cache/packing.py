@@ -155,6 +155,7 @@ def _pack_locked(job: PackJob, folder: Path, progress: ProgressCallback) -> Pack
     missing = [shard for shard in shards if _read_done(shard) is None]
     # Of other videos, or half written by a run that was killed.
     foreign = [path for path in folder.glob("shard-*") if path.name not in names]
+    # 1 and 2 of the order of writes above
     if missing or foreign:
         (folder / HEADER_NAME).unlink(missing_ok=True)
     for path in foreign:
@@ -239,12 +240,14 @@ def _make_shard(shard: CacheShard) -> _Done:
     target = shard.folder / f"{shard.name}.bin"
     entries: list[list[list[int]]] = []
     broken: dict[str, str] = {}
+    # 3
     with open(target, "wb") as stream:
         for (path, _), lengths in zip(shard.videos, shard.gop_lengths, strict=True):
             start = stream.tell()
             try:
                 entries.append(_write_video(stream, shard, shard.root / path, lengths))
             except VideoError as error:
+                # What was written of it goes, so that the next record begins where this one did.
                 stream.seek(start)
                 stream.truncate()
                 entries.append([])
@@ -252,6 +255,7 @@ def _make_shard(shard: CacheShard) -> _Done:
         num_bytes = stream.tell()
         stream.flush()
         os.fsync(stream.fileno())
+    # 4: the size stands in it, so that a file that was cut off later is noticed, too.
     done = _Done(num_bytes, entries, broken)
     atomic_write(target.with_suffix(".json"), json.dumps(asdict(done)))
     return done
@@ -295,11 +299,14 @@ def _write_index(job: PackJob, folder: Path, shards: Sequence[CacheShard], broke
             first_entries.append(len(rows))
     digests = {video.path: video.digest for video in job.videos}
     known = {path for path, _ in videos}
+    # Videos that never came into a shard are listed without rows: "broken" is another answer than "not packed".
     for path in sorted(broken.keys() - known):
         videos.append([path, digests[path]])
         first_entries.append(len(rows))
+    # 5
     with atomic_file(folder / ENTRIES_NAME) as temporary, open(temporary, "wb") as stream:
         np.save(stream, np.array(rows, dtype=ENTRY))
+    # 6: a record is one GOP, so a cache serves clips of any number of them.
     layout = asdict(job.layout)
     del layout["num_gops"]
     header = {

@@ -121,6 +121,8 @@ class ClipLoader:
         return (len(self.videos) + self.batch_size - 1) // self.batch_size
 
     def __iter__(self) -> Iterator[ClipBatch]:
+        # The sampler runs ahead of what is yielded, by as many batches as the workers have in hand; `due` holds those
+        # in between. A batch that is wholly in memory is never handed to a worker, so it waits here for its turn.
         due: deque[_BatchRequest] = deque()
         loader: DataLoader[ClipBatch | CdkdError] = DataLoader(
             self.reader,

@@ -4,6 +4,18 @@
 
 Below the output: `videos/` with the transcoded files, `manifest.csv`, `quarantine.csv` with what was left out and why,
 and `.prepare/` with the log of finished videos, the shards' results and the files in the making.
+
+Writes in their order, and what a crash behind each of them costs:
+
+    1. .prepare/making-.../<hash>.mp4     the video: whatever lies there is thrown away by the next run
+    2. moved to videos/Class/name.mp4     the video is made again: nobody knows yet what it was made from
+    3. a line in the done log             nothing: this video is kept
+       ... 1 to 3 for every video of the shard, in several processes; the parent alone writes the log
+    4. .prepare/shard-I-of-N.json         nothing: the last shard to end finds it, whichever that is
+    5. quarantine.csv, then manifest.csv  5 is done again by a run that finds everything kept
+    6. what is no longer listed removed   the next run removes the rest
+
+A video under its name is therefore always whole, and a manifest never lists one that is not there.
 """
 
 import shutil
@@ -118,9 +130,11 @@ def _refuse_overlap(job: PrepareJob) -> None:
 
 def _prepare_locked(job: PrepareJob, work: Path, progress: ProgressCallback) -> PrepareReport:
     worklist = make_worklist(job.spec, job.annotations or job.source, job.splits, job.parts, job.settings)
+    # On the output's file system, so that a finished video is moved and not copied to its place.
     making = work / f"making-{job.shard.name}"
     shutil.rmtree(making, ignore_errors=True)  # left behind by a run that was killed
     making.mkdir()
+    # Another shard that ends meanwhile must not merge what an earlier run of this one left.
     (work / f"{job.shard.name}.json").unlink(missing_ok=True)
     done_log = DoneLog(work, f"journal-{job.shard.name}")
     paths = job.shard.of(worklist.paths)
