@@ -6,6 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from cdkd.cli.profile import command
+from cdkd.models.devices import DeviceError
 from cdkd.models.errors import ModelError
 
 
@@ -43,3 +44,8 @@ def test_a_measurement():
 def test_an_unknown_network_lists_the_known_ones():
     with pytest.raises(ModelError, match="unknown network 'vgg'; known: student-tsm-baseline"):
         _run("vgg")
+
+
+def test_a_missing_device_is_named():
+    with pytest.raises(DeviceError, match=r"^--device=cuda:99: not usable here"):
+        _run("teacher-s3d", "--measure", "--device", "cuda:99")

@@ -57,3 +57,8 @@ def test_a_foreign_file_leaves_no_output(tmp_path):
     with pytest.raises(ModelError, match=r"vgg\.pth: not a TSM checkpoint: 1 of 1 keys are unknown"):
         _run(tmp_path / "vgg.pth", "--arch", "tsm", "--num-segments", 8, "-o", tmp_path / "out.safetensors")
     assert [path.name for path in tmp_path.iterdir()] == ["vgg.pth"]
+
+
+def test_a_file_that_is_not_there_is_what_is_said(tmp_path):
+    with pytest.raises(ModelError, match=r"nosuch\.pth: no such file$"):
+        _run(tmp_path / "nosuch.pth", "--arch", "tsm", "-o", tmp_path / "out.safetensors")

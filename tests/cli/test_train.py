@@ -10,6 +10,8 @@ from support.tiny import TINY
 from cdkd.cli import group
 from cdkd.config import flatten
 from cdkd.data.shapes.writing import prepare_shapes
+from cdkd.models.devices import DeviceError
+from cdkd.models.errors import ModelError
 from cdkd.models.weights.checkpoints import load_description
 from cdkd.settings import ShapesSettings
 from cdkd.tracking.runs import load_runs
@@ -67,3 +69,12 @@ def test_from_training_to_a_registered_model() -> None:
 def test_every_command_has_help_with_examples() -> None:
     for names in (["train"], ["train", "teacher"], ["train", "student"], ["predict"], ["export"], ["register"]):
         assert "Examples:" in cdkd(*names, "--help").output
+
+
+def test_what_cannot_work_is_said_before_any_training(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for arguments in (["student"], ["teacher", "--arch", "s3d"]):
+        with pytest.raises(ModelError, match=r"--output .*/file: cannot be written: .*; name another place"):
+            cdkd("train", *arguments, "-o", str(tmp_path / "file" / "x.safetensors"))
+    with pytest.raises(DeviceError, match=r"^runtime\.device=cuda:99: not usable here"):
+        cdkd("train", "student", *SETTINGS, "--set=runtime.device=cuda:99", "-o", str(tmp_path / "x.safetensors"))

@@ -5,13 +5,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from click.testing import CliRunner
 from support.tiny import tiny
 
+from cdkd.cli.export import command
 from cdkd.data.opening import open_dataset
 from cdkd.experiment.build import assemble
 from cdkd.experiment.description import student_description
 from cdkd.inference import export
 from cdkd.inference.export import ExportError, export_model
+from cdkd.models.errors import ModelError
 from cdkd.models.weights.checkpoints import save_model
 
 
@@ -49,6 +52,23 @@ def test_a_missing_package_names_the_extra(checkpoint: Path, tmp_path: Path, mon
     monkeypatch.setattr(export, "find_spec", lambda name: None)
     with pytest.raises(ExportError, match=r"needs onnx and onnxscript and onnxruntime: pip install 'cdkd\[export\]'"):
         export_model(checkpoint, tmp_path, ("onnx",))
+
+
+def test_without_onnx_the_program_is_written_and_one_line_says_how_to_get_it(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export, "find_spec", lambda name: None)
+    done = CliRunner().invoke(command, [str(checkpoint), "-o", str(tmp_path / "new")], catch_exceptions=False)
+    first, second = done.output.splitlines()
+    assert first.startswith(f"program: {tmp_path}/new/model.pt2, logits within ")
+    assert second == "onnx: not written, its packages are not installed: pip install 'cdkd[export]'"
+    assert sorted(file.name for file in (tmp_path / "new").iterdir()) == ["model.json", "model.pt2"]
+
+
+def test_a_place_that_cannot_be_written_is_named(checkpoint: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ModelError, match=r"--output .*/file/below: cannot be written: Not a directory; name another"):
+        export_model(checkpoint, tmp_path / "file" / "below", ("program",))
 
 
 def test_logits_that_differ_are_refused(checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

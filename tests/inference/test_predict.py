@@ -1,7 +1,9 @@
 """Predictions of trained networks: those of the test, from any video, by file, run or registered model."""
 
+import doctest
 import json
 import math
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -17,9 +19,11 @@ from cdkd.data.opening import open_dataset
 from cdkd.errors import CdkdError
 from cdkd.experiment import RUNNER
 from cdkd.experiment.inputs import ClipInputs
+from cdkd.inference import predict
 from cdkd.inference.model_reference import ModelReferenceError, checkpoint_file
 from cdkd.inference.predict import Predictor
 from cdkd.inference.preprocessing import PreprocessingError
+from cdkd.models.devices import DeviceError
 from cdkd.models.weights.checkpoints import load_description, load_tensors, save_model
 from cdkd.models.weights.loading import load_model, load_teacher
 from cdkd.tracking.tracker import Outcome
@@ -130,6 +134,24 @@ def test_checkpoints_load_with_one_call_and_faulty_ones_are_named(outcome: Outco
     assert "preprocessing" not in load_description(tmp_path / "old.safetensors")
     with pytest.raises(PreprocessingError, match=r"old.safetensors: does not say how videos"):
         Predictor(tmp_path / "old.safetensors", CPU)
+
+
+def test_the_examples_run(outcome: Outcome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(outcome.artifacts["checkpoint"], "student.safetensors")
+    shutil.copy(a_video(), "clip.mp4")
+    assert doctest.testmod(predict) == doctest.TestResults(failed=0, attempted=3)
+
+
+def test_a_file_is_a_reference_too_and_a_missing_device_is_named(outcome: Outcome) -> None:
+    checkpoint = outcome.artifacts["checkpoint"]
+    found = Predictor.from_run(str(checkpoint), "cpu").predict(str(a_video()))
+    assert found.classes == Predictor(checkpoint, CPU).predict(a_video()).classes
+    with pytest.raises(DeviceError, match=r"^device=cuda:99: not usable here"):
+        Predictor(checkpoint, "cuda:99")
+    arguments = [str(a_video()), "--model", str(checkpoint), "--device", "cuda:99"]
+    with pytest.raises(DeviceError, match=r"^--device=cuda:99: not usable here"):
+        CliRunner().invoke(command, arguments, catch_exceptions=False)
 
 
 def test_a_name_that_is_no_model_is_explained() -> None:

@@ -60,7 +60,8 @@ def ensure_teacher(config, log, progress=lambda fraction: None):
 
 
 def teacher_outcome(checkpoint):
-    return Outcome("finished", {"validation_top1": 88.0, "test_top1": 87.0}, {}, {"dataset": "fake"})
+    metrics = {"validation_top1": 88.0, "test_top1": 87.0}
+    return Outcome("finished", metrics, {"checkpoint": checkpoint}, {"dataset": "fake"})
 
 
 def accuracy(config) -> float:

@@ -54,5 +54,23 @@ def test_only_finished_runs_with_a_checkpoint_can_be_registered(
     tracker.close(empty, "finished")
     with pytest.raises(TrackingError, match="keeps 0 checkpoints"):
         register_run(empty, "gestures", uri)
+    with pytest.raises(TrackingError, match=r"keeps 0 checkpoints: it is row \(finished\); only runs that finished"):
+        fetch_checkpoint(empty, tmp_path / "none", uri)
     with pytest.raises(TrackingError, match=r"missing.db does not exist"):
         register_run(empty, "gestures", f"sqlite:///{tmp_path}/missing.db")
+
+
+def test_a_run_that_has_no_network_says_what_it_is(tracker: MlflowTracker, uri: str, tmp_path: Path) -> None:
+    client = open_client(uri)
+    tracker.close_stage("rows", "finished")
+    experiment = client.get_experiment_by_name("study").experiment_id
+    (parent,) = client.search_runs([experiment], "tags.`cdkd.role` = 'stage'")
+    said = "it is the parent run of stage rows, which trains nothing; give the id of the run of one of its cells"
+    with pytest.raises(TrackingError, match=said):
+        fetch_checkpoint(parent.info.run_id, tmp_path, uri)
+    with pytest.raises(TrackingError, match=said):
+        register_run(parent.info.run_id, "gestures", uri)
+    teacher = tracker.open(RunStart("teacher", "study", "rows", "teacher tsm", "0" * 12, 0, 1, "", {}))
+    client.set_tag(teacher, "cdkd.facts.checkpoint", "/home/teachers/tsm/model.safetensors")
+    with pytest.raises(TrackingError, match=r"a teacher's of an earlier version; give its file: /home/teachers/tsm/"):
+        fetch_checkpoint(teacher, tmp_path, uri)

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+from pathlib import Path
 
 import pytest
 from support.sweeps import GRID, Bench, is_alive, wait_until
@@ -57,6 +58,8 @@ def test_a_staged_sweep_runs_each_cell_once_and_a_second_one_runs_none(bench: Be
     parents = {run.info.run_id: run for run in _runs("search", "stage")}
     assert parents[teacher.data.tags["mlflow.parentRunId"]].data.tags["cdkd.stage"] == "teachers"
     assert (teacher.data.metrics["test_top1"], teacher.data.tags["cdkd.metadata.dataset"]) == (87.0, "fake")
+    (kept,) = open_client(tracking_uri()).list_artifacts(teacher.info.run_id, "checkpoint")
+    assert kept.path.endswith(Path(teacher.data.tags["cdkd.metadata.checkpoint"]).name)
 
 
 def _runs(study: str, role: str) -> list:
