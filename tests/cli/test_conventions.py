@@ -101,9 +101,8 @@ def run(*arguments: str, folder: Path | None = None, **environment: str) -> "sub
         (["data", "chek"], "no such command 'chek'; did you mean 'check'?"),
         (["plan"], "Missing argument 'STUDY'."),
         (
-            ["train", "teacher", "--arch", "tsn", "-o", "x.safetensors"],
-            "Invalid value for '--arch': 'tsn' is none of tsm, tdn, mvit_v2_s, swin3d_t, s3d, r2plus1d_18; "
-            "did you mean 'tsm'?",
+            ["profile", "--precision", "fb16"],
+            "Invalid value for '--precision': 'fb16' is none of fp32, bf16, fp16; did you mean 'fp16'?",
         ),
         (
             ["plan", "ablation", "--set", "train.epochs"],
@@ -129,6 +128,19 @@ def test_a_path_that_the_system_refuses_is_one_line(tmp_path: Path) -> None:
     done = run("sweep", "ablation.yaml", folder=tmp_path)
     assert done.returncode == 1
     assert done.stderr.startswith("cdkd: ") and "Not a directory" in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_no_help_waits_for_a_heavy_import() -> None:
+    heavy = ("torch", "mlflow", "optuna", "pandas", "matplotlib")
+    code = (
+        "import sys\n"
+        "from cdkd.cli import group\n"
+        f"for name in {[name.split() for name in ALL]}:\n"
+        "    group([*name, '--help'], standalone_mode=False)\n"
+        f"print([name for name in {heavy} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
 @pytest.mark.parametrize("arguments", [["-h"], ["train", "-h"], ["data", "show", "-h"]])

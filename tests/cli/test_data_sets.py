@@ -1,5 +1,6 @@
 """`cdkd data prepare`, `check` and `list` as a user types them."""
 
+import json
 from pathlib import Path
 
 import click
@@ -49,6 +50,14 @@ def test_prepare_check_and_list(tmp_path: Path) -> None:
     place = listed.index("ucf101: UCF-101; 101 classes; 3 splits; train 9,537, test 3,783; views 10 x 3; flips on")
     assert listed[place + 1] == f"    {output}: split 1 of 1, 2, 3: train 5, test 2; version {versions[0]}"
     assert "    not prepared" in listed
+
+    record = json.loads(invoke("list", "--json").stdout)["ucf101"]
+    assert (record["title"], record["classes"]) == ("UCF-101", 101)
+    assert record["official"]["3"] == {"train": 9624, "test": 3696}
+    assert list(record["prepared"]) == [str(output)]
+    report = json.loads(invoke("check", "ucf101", "--json").stdout)
+    assert report["parts"][0] == {"split": 1, "part": "train", "official": 9537, "listed": 5, "present": 5}
+    assert report["is_complete"] is False
 
 
 def test_list_shows_what_lies_in_the_cache(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """`cdkd report` and write_tables on a real MLflow store."""
 
+import json
 import os
 import subprocess
 import sys
@@ -99,6 +100,14 @@ def test_intervals_over_videos(store: str) -> None:
     assert "TSM + ours (spatial yes, temporal no): p < 0.05 in 0 of 2 seeds; " in " ".join(output.split())
     # The baseline gets two of four videos right, the row with both kinds of knowledge three; its seed 1 diverged.
     assert "TSM + ours (spatial yes, temporal yes): 1/0, p = 1." in " ".join(output.split())
+
+
+def test_json_for_programs(store: str) -> None:
+    (table,) = json.loads(_run("--table", "4", "--json", "--tracking-uri", store).output)
+    assert (table["table"], table["measured_on"]) == (4, "shapes")
+    row = next(row for row in table["rows"] if row["row"] == "tsm-spatial")
+    assert (row["top1_mean"], row["num_seeds"], row["published_ucf-101_top1"]) == (66.5, 2, 94.5)
+    assert table["notes"][0] == "Measured: test accuracy in percent, mean ± sample deviation (number of seeds)."
 
 
 def test_where_and_its_mistakes(store: str) -> None:
