@@ -1,4 +1,4 @@
-"""How long work tells of itself to whoever asked for it."""
+"""Progress callbacks: what a long piece of work calls while it goes on."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""How many workers this machine carries."""
+"""How many worker processes this machine has room for."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The root of every error that a user can cause and can mend."""
+"""The base class of errors that a user can cause and can fix."""
 
 
 class CdkdError(Exception):

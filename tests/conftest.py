@@ -1,4 +1,4 @@
-"""What the tests of several rooms share: a tracking store whose tables exist, made once."""
+"""What the tests of several rooms share, made once: a tracking store whose tables exist, a folder with a study."""
 
 from pathlib import Path
 
@@ -12,3 +12,11 @@ def store_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("store")
     open_client(f"sqlite:///{folder}/mlflow.db").search_experiments()
     return folder / "mlflow.db"
+
+
+@pytest.fixture(scope="session")
+def finished_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which two rows of Table 4 were swept, with a student's checkpoint and a video."""
+    from support.guides import make_runs
+
+    return make_runs(tmp_path_factory.mktemp("runs"))
