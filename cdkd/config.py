@@ -205,12 +205,16 @@ def merge_dotted(values: Mapping[str, Any], overrides: Mapping[str, Any]) -> dic
     return merged
 
 
-def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested mappings as one mapping of dotted keys."""
+def flatten(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested dictionaries as one of dotted keys."""
     flat: dict[str, Any] = {}
+    _flatten_into(flat, values, "")
+    return flat
+
+
+def _flatten_into(flat: dict[str, Any], values: Mapping[str, Any], prefix: str) -> None:
     for key, value in values.items():
-        if isinstance(value, Mapping):
-            flat.update(flatten(value, f"{prefix}{key}."))
+        if isinstance(value, dict):
+            _flatten_into(flat, value, f"{prefix}{key}.")
         else:
             flat[f"{prefix}{key}"] = value
-    return flat

@@ -2,8 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
+WEIGHT_FILES = ("student.weights", "teacher.checkpoint", "teacher.members", "teacher.weights")
+"""Settings that may name files of weights."""
 CONTENT = "content."
 """Followed by the key of a setting that names a file: the hash of its bytes, as logged with a run."""
 
@@ -13,9 +16,9 @@ def active_losses(settings: Mapping[str, Any]) -> dict[str, float]:
 
     Read from its dotted settings alone, so that a loss which only another version of cdkd knows is seen too.
     """
-    names = dict.fromkeys(key.split(".")[1] for key in settings if key.startswith("distill."))
-    weights = {name: float(settings.get(f"distill.{name}.weight", 1.0)) for name in names}
-    return {name: weights[name] for name in names if settings.get(f"distill.{name}.enabled") and weights[name] > 0}
+    enabled = [key.split(".")[1] for key, is_on in settings.items() if is_on is True and key.endswith(".enabled")]
+    weights = {name: float(settings.get(f"distill.{name}.weight", 1.0)) for name in enabled}
+    return {name: weight for name, weight in weights.items() if weight > 0}
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,11 @@ _READ: dict[str, _Condition] = {
 _COUNTS = _READ_WITHOUT_EFFECT | _READ
 
 
+@lru_cache(maxsize=4096)  # a plan of thousands of cells asks for the same keys again and again
+def _counts(key: str) -> _Condition | None:
+    return _condition(_COUNTS, key)
+
+
 def _condition(table: Mapping[str, _Condition], key: str) -> _Condition | None:
     return next((condition for start, condition in table.items() if key.startswith(start)), None)
 
@@ -86,11 +94,15 @@ def effective_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     was logged counts by that, not by its path.
     """
     on = _switched_on(settings)
-    conditions = {key: _condition(_COUNTS, key) for key in settings if f"{CONTENT}{key}" not in settings}
-    return {key: settings[key] for key, condition in conditions.items() if condition is None or condition[1](on, key)}
+    by_content = {key for key in WEIGHT_FILES if f"{CONTENT}{key}" in settings}
+    return {
+        key: value
+        for key, value in settings.items()
+        if ((condition := _counts(key)) is None or condition[1](on, key)) and key not in by_content
+    }
 
 
 def when_effective(key: str) -> str:
     """When a setting can change a result, as words: always, never, or under which condition."""
-    condition = _condition(_COUNTS, key)
+    condition = _counts(key)
     return "always" if condition is None else condition[0]

@@ -15,11 +15,9 @@ from typing import Any
 
 from cdkd.config import ConfigError
 from cdkd.data.opening import dataset_version
-from cdkd.effective_settings import CONTENT, effective_settings
+from cdkd.effective_settings import CONTENT, WEIGHT_FILES, effective_settings
 from cdkd.settings import NAMED_WEIGHTS, DataSettings, RunConfig, flat_settings
 
-_FILES = ("student.weights", "teacher.checkpoint", "teacher.members", "teacher.weights")
-"""Settings that name files of weights."""
 _NOT_THE_TEACHERS = ("data.cache", "data.motion", "data.residual", "data.root")
 """What of the data a network that sees raw frames never meets, or cannot tell apart."""
 _UNKNOWN = "not prepared"
@@ -32,7 +30,19 @@ def cell_identity(config: RunConfig) -> str:
         ConfigError: a file of weights that the run reads is not there.
         DatasetError: the data set is damaged, or not where the settings say.
     """
-    return _digest(effective_settings(flat_settings(config)), config.data)
+    return seeded_identity(row_identity(config), config.seed)
+
+
+def row_identity(config: RunConfig) -> str:
+    """What the cells of a row share, whatever their seeds. Raises as `cell_identity` does."""
+    settings = effective_settings(flat_settings(config))
+    del settings["seed"]
+    return _digest(settings, config.data)
+
+
+def seeded_identity(row: str, seed: int) -> str:
+    """The identity of the row's cell with this seed."""
+    return hashlib.sha256(f"{row} {seed}".encode()).hexdigest()[:12]
 
 
 def teacher_identity(config: RunConfig) -> str:
@@ -67,7 +77,7 @@ def contents_of(settings: Mapping[str, Any]) -> dict[str, str]:
         ConfigError: a file is not there.
     """
     found = {}
-    for key in _FILES:
+    for key in WEIGHT_FILES:
         value = settings.get(key)
         paths = value if isinstance(value, list | tuple) else [] if value is None or value in NAMED_WEIGHTS else [value]
         if paths:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from cdkd.experiment.identity import cell_identity, teacher_identity
+from cdkd.experiment.identity import row_identity, seeded_identity, teacher_identity
 from cdkd.settings import RunConfig
 
 
@@ -16,6 +16,8 @@ class Cell:
     labels: Mapping[str, str]
     """Axis -> label, in the study's order."""
     config: RunConfig
+    row: str | None = None
+    """`row_identity` of the configuration, where it is known already: it is the same for all seeds."""
 
     @property
     def seed(self) -> int:
@@ -25,7 +27,7 @@ class Cell:
     @cached_property
     def id(self) -> str:
         """Twelve hexadecimal digits; equal exactly when the results must be."""
-        return cell_identity(self.config)
+        return seeded_identity(self.row or row_identity(self.config), self.seed)
 
     @cached_property
     def teacher(self) -> str | None:

@@ -5,6 +5,7 @@ from itertools import product
 from typing import Any
 
 from cdkd.config import ConfigError, build_record, merge_dotted
+from cdkd.experiment.identity import row_identity
 from cdkd.settings import RunConfig
 from cdkd.sweep.study.cell import Cell
 from cdkd.sweep.study.records import ROWS_AXIS, Overrides, Stage, Study
@@ -26,8 +27,11 @@ def expand(study: Study, stage: Stage, taken: Overrides | None = None) -> tuple[
     cells: dict[str, Cell] = {}
     for labels, overrides in _combinations(stage):
         values = merge_dotted({}, {**study.base, **(taken or {}), **stage.base, **overrides})
+        row: str | None = None
         for seed in study.seeds:
-            cell = Cell(stage.name, labels, _build({**values, "seed": seed}, stage, labels))
+            config = _build({**values, "seed": seed}, stage, labels)
+            row = row or row_identity(config)
+            cell = Cell(stage.name, labels, config, row)
             cells.setdefault(cell.id, cell)
     if not cells:
         raise ConfigError(f"{stage.where}: stage '{stage.name}' has no cells: every combination is excluded")
