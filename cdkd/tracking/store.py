@@ -17,8 +17,8 @@ DEFAULT_URI = "sqlite:///mlflow.db"
 ANSWER_SECONDS = 5.0
 """A server that has not answered by then is taken to be away; MLflow itself would go on asking for minutes."""
 
-_TABLES = {"experiments", "runs", "alembic_version"}
-"""An SQLite file with these is an MLflow store; Optuna's has the last one only."""
+_COLUMNS = {"experiment_id", "artifact_location", "lifecycle_stage"}
+"""Of the table `experiments`. MLflow makes it first, so that a store which is being set up just now has it, too."""
 _REMEDY = "name another store with MLFLOW_TRACKING_URI or --tracking-uri"
 _FIRST_RUN = f"run a sweep in this folder first (cdkd sweep ablation.yaml), or {_REMEDY}"
 
@@ -102,21 +102,23 @@ def _check_file(file: Path, must_exist: bool) -> None:
         raise TrackingError(f"tracking store {file} cannot be read: {error.strerror}; {_REMEDY}") from error
     if is_folder:
         raise TrackingError(f"tracking store {file} is a folder; name a file in it, such as sqlite:///{file}/mlflow.db")
-    tables = _tables(file) if size else set()
-    if must_exist and not tables:
+    num_tables, columns = _look_into(file) if size else (0, set())
+    if must_exist and not num_tables:
         raise TrackingError(f"no tracked runs: {file} is empty; {_FIRST_RUN}")
     if not must_exist:
         _require_writable(file)
-    if tables and not tables >= _TABLES:
+    if num_tables and not columns >= _COLUMNS:
         raise TrackingError(f"{file} is a database of another program, not an MLflow store; {_REMEDY}")
 
 
-def _tables(file: Path) -> set[str]:
-    """Names of a database's tables, read through a connection that cannot write."""
+def _look_into(file: Path) -> tuple[int, set[str]]:
+    """How many tables a database has, and the columns of `experiments`, through a connection that cannot write."""
     try:
-        connection = sqlite3.connect(f"file:{quote(str(file.absolute()))}?mode=ro", uri=True)
+        connection = sqlite3.connect(f"file:{quote(str(file.absolute()))}?mode=ro", uri=True, timeout=60)
         try:
-            return {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            (num_tables,) = connection.execute("SELECT count(*) FROM sqlite_master WHERE type = 'table'").fetchone()
+            columns = connection.execute("SELECT name FROM pragma_table_info('experiments')")
+            return num_tables, {name for (name,) in columns}
         finally:
             connection.close()
     except sqlite3.DatabaseError as error:

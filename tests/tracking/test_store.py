@@ -27,7 +27,7 @@ def write_anything(uri: str, home: Path) -> None:
 def foreign_database(file: Path) -> Path:
     with closing(sqlite3.connect(file)) as connection:
         connection.execute("CREATE TABLE alembic_version (version_num TEXT)")
-        connection.execute("CREATE TABLE studies (name TEXT)")
+        connection.execute("CREATE TABLE experiments (name TEXT, chemist TEXT)")
         connection.commit()
     return file
 
