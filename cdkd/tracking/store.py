@@ -73,7 +73,8 @@ def open_client(uri: str, must_exist: bool = False) -> "MlflowClient":
         # The first question finds what is wrong: an old schema, a missing driver, a server of another kind.
         client.search_experiments(max_results=1)
     except Exception as error:  # MLflow's own, the database's, a missing driver's: there is no common root
-        raise TrackingError(f"tracking store {shown(uri)} cannot be used: {first_line(error)}") from error
+        reason = first_line(error).strip()
+        raise TrackingError(f"tracking store {shown(uri)} cannot be used: {reason}; {_REMEDY}") from error
     return client
 
 
