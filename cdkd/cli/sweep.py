@@ -35,6 +35,7 @@ REPORTS = Path("reports")
     show_default=True,
     help="What becomes of the other cells when one fails.",
 )
+@click.option("--fresh", is_flag=True, help="Train, too, what other studies have trained; without: take their results.")
 @click.option("--no-report", is_flag=True, help="Do not print and write the study's tables at the end.")
 @tracking_uri_option
 @click.option("--runner", default="cdkd.experiment:RUNNER", hidden=True)
@@ -46,6 +47,7 @@ def command(
     workers: int | None,
     retry_failed: bool,
     on_failure: str,
+    fresh: bool,
     no_report: bool,
     tracking_uri: str | None,
     runner: str,
@@ -54,7 +56,8 @@ def command(
 
     STUDY is a file, or the name of one in ./sweeps or of those that come with cdkd (ablation.yaml, lambda.yaml,
     methods.yaml, teachers.yaml). Interrupt it whenever you like: the next call goes on where it stopped. A second one
-    at the same time, in the same folder, shares the work.
+    at the same time, in the same folder, shares the work. A cell that any study of the store has finished is not
+    trained again.
 
     \b
     Examples:
@@ -99,7 +102,7 @@ def command(
     for table in loaded.tables:
         find_table(table)
     uri = tracking_uri or default_uri()
-    options = SweepOptions(uri, workers, retry_failed, on_failure == "stop", runner)
+    options = SweepOptions(uri, workers, retry_failed, on_failure == "stop", fresh, runner)
     catch_signals(signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     try:
         with make_display() as display:
@@ -117,9 +120,11 @@ def _tell(result: "SweepResult", study: str) -> None:
     from cdkd.sweep.display.sweep_display import clock
 
     if result.is_complete and not result.num_trained:
-        click.echo(f"All {result.num_cells} cells were finished before; nothing to train.")
+        reused = f", {result.num_reused} of them reused" if result.num_reused else ""
+        click.echo(f"All {result.num_cells} cells were finished before{reused}; nothing to train.")
     else:
-        click.echo(f"{result.num_done} of {result.num_cells} cells finished, {result.num_trained} of them now, "
+        reused = f", {result.num_reused} reused" if result.num_reused else ""
+        click.echo(f"{result.num_done} of {result.num_cells} cells finished, {result.num_trained} of them now{reused}, "
                    f"in {clock(result.seconds)}.")  # fmt: skip
     for failure in result.failures:
         click.echo(f"failed: {failure.label}: {failure.error}\n  traceback: {failure.traceback}", err=True)

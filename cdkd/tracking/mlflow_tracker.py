@@ -6,16 +6,16 @@ import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from cdkd import __version__
 from cdkd.file_lock import FileLock
 from cdkd.run_status import RunStatus
 from cdkd.tracking import tags
 from cdkd.tracking.provenance import provenance
-from cdkd.tracking.search import search_runs
+from cdkd.tracking.search import all_pages, search_runs
 from cdkd.tracking.store import TrackingError, check_store, database_file, open_client
-from cdkd.tracking.tracker import RunStart
+from cdkd.tracking.tracker import CellRun, RunStart
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -179,9 +179,20 @@ class MlflowTracker:
         self.close(run_id, "killed")
         return True
 
-    def living_cells(self) -> dict[str, str]:
+    def cell_runs(self) -> dict[str, CellRun]:
         """See `Tracker`."""
-        return {run.info.run_id: run.data.tags.get(tags.STATUS, "running") for run in self._search("cell")}
+        experiments = all_pages(self._client.search_experiments)
+        studies = [found.experiment_id for found in experiments if tags.STUDY in found.tags]
+        runs = {}
+        for run in search_runs(self._client, studies, "cell"):
+            found, run_id = run.data.tags, run.info.run_id
+            status = cast("RunStatus", found.get(tags.STATUS, "running"))
+            runs[run_id] = CellRun(run_id, found[tags.STUDY], found[tags.CELL], status, dict(run.data.metrics))
+        return runs
+
+    def adopt(self, run: CellRun, stage: str) -> None:
+        """See `Tracker`."""
+        self._client.set_tag(run.run_id, tags.ADOPTED + self._study, stage)
 
     def close_stage(self, stage: str, status: RunStatus, files: Sequence[Path] = ()) -> None:
         """See `Tracker`."""

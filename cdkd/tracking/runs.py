@@ -30,6 +30,7 @@ BASE_COLUMNS = (
     "dirty",
     "version",
     "started",
+    "adopted_by",
 )
 """Columns that every table of runs has; `labels.`, `settings.`, `metrics.` and `metadata.` columns follow."""
 
@@ -39,20 +40,24 @@ def load_runs(tracking_uri: str | None = None, study: str | None = None) -> pd.D
 
     Columns: `BASE_COLUMNS`; `labels.<axis>` (texts); `settings.<dotted key>` (typed as they were configured, lists
     as lists); `metrics.<name>` (last value; accuracies in percent); `metadata.<name>` (texts). `status` is one of
-    finished, diverged, failed, killed, running; `started` is a UTC time; `dirty` a boolean; a cell absent is missing.
+    finished, diverged, failed, killed, running; `started` is a UTC time; `dirty` a boolean; `adopted_by` the names of
+    further studies that have the run as a result, between blanks. A cell absent is missing.
 
     Args:
         tracking_uri: the store; None: `MLFLOW_TRACKING_URI`, else `sqlite:///mlflow.db`.
-        study: only this study's runs; None: every study's.
+        study: only this study's runs, those included that it adopted from others; None: every study's.
 
     Raises:
         TrackingError: there is no such store.
     """
     uri = tracking_uri or store.tracking_uri()
     client = open_client(uri, must_exist=True)
-    names = {found.experiment_id: found for found in _experiments(client)}
-    chosen = [number for number, found in names.items() if study is None or found.tags[tags.STUDY] == study]
-    rows = [_row(run) for run in search_runs(client, chosen, "cell")] if chosen else []
+    studies = {found.experiment_id: found.tags[tags.STUDY] for found in _experiments(client)}
+    own = [number for number, name in studies.items() if study in (None, name)]
+    rows = [_row(run) for run in search_runs(client, own, "cell")] if own else []
+    if others := [number for number in studies if number not in own]:
+        adopted = search_runs(client, others, "cell", f" and tags.`{tags.ADOPTED}{study}` LIKE '%'")
+        rows += [_row(run) for run in adopted]
     rows.sort(key=lambda row: (row["started"], row["run_id"]))
     columns = list(BASE_COLUMNS)
     for prefix in ("labels.", "settings.", "metrics.", "metadata."):
@@ -99,6 +104,7 @@ def _row(run: "Run") -> dict[str, Any]:
         "dirty": found.get(tags.DIRTY) == "true",
         "version": found.get(tags.VERSION),
         "started": pd.Timestamp(run.info.start_time, unit="ms", tz="UTC"),
+        "adopted_by": " ".join(sorted(k.removeprefix(tags.ADOPTED) for k in found if k.startswith(tags.ADOPTED))),
     }
     row |= {f"labels.{key.removeprefix(tags.LABELS)}": v for key, v in found.items() if key.startswith(tags.LABELS)}
     for prefix in (tags.FORMER_METADATA, tags.METADATA):

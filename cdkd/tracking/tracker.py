@@ -49,6 +49,24 @@ class Outcome:
     """Provenance: data set, its version and counts, split, views, teacher, initial weights."""
 
 
+@dataclass(frozen=True)
+class CellRun:
+    """A tracked attempt at a cell."""
+
+    run_id: str
+    study: str
+    """That trained it."""
+    cell: str
+    """Its identity."""
+    status: RunStatus
+    metrics: Mapping[str, float]
+
+    @property
+    def has_result(self) -> bool:
+        """Nobody needs to train the cell again."""
+        return self.status in ("finished", "diverged")
+
+
 class Tracker(Protocol):
     """A tracking store bound to one study."""
 
@@ -70,8 +88,11 @@ class Tracker(Protocol):
     def kill_if_open(self, run_id: str) -> bool:
         """Ends a run that its dead process left open, as killed; False: it had ended properly before."""
 
-    def living_cells(self) -> dict[str, str]:
-        """run id -> status, of every run of a cell that is in the store and not deleted."""
+    def cell_runs(self) -> dict[str, CellRun]:
+        """Run id -> run, of every study's cells, those without a result included; what was deleted is not."""
+
+    def adopt(self, run: CellRun, stage: str) -> None:
+        """Makes another study's run this study's too, as the result of a cell of a stage."""
 
     def close_stage(self, stage: str, status: RunStatus, files: Sequence[Path] = ()) -> None:
         """Ends a stage's parent run and keeps the files with it."""

@@ -104,7 +104,7 @@ def test_intervals_over_videos(store: str) -> None:
 
 def test_json_for_programs(store: str) -> None:
     (table,) = json.loads(_run("--table", "4", "--json", "--tracking-uri", store).output)
-    assert (table["table"], table["measured_on"]) == (4, "shapes")
+    assert (table["table"], table["measured_on"]) == ("4", "shapes")
     row = next(row for row in table["rows"] if row["row"] == "tsm-spatial")
     assert (row["top1_mean"], row["num_seeds"], row["published_ucf-101_top1"]) == (66.5, 2, 94.5)
     assert table["notes"][0] == "Measured: test accuracy in percent, mean ± sample deviation (number of seeds)."

@@ -71,10 +71,11 @@ def test_a_bare_mlflow_ui_finds_everything_in_the_working_directory(tracker: Mlf
 def test_how_a_run_ends(tracker: MlflowTracker, ending: str, status: str) -> None:
     run_id = tracker.open(start())
     assert list(load_runs().status) == ["running"]
-    assert tracker.living_cells() == {run_id: "running"}
+    assert not tracker.cell_runs()[run_id].has_result
     tracker.close(run_id, ending, error="x" * 9000)  # type: ignore[arg-type]
     assert list(load_runs().status) == [ending]
-    assert tracker.living_cells() == {run_id: ending}
+    assert tracker.cell_runs()[run_id].status == ending
+    assert tracker.cell_runs()[run_id].has_result == (ending in ("finished", "diverged"))
     assert open_client(tracker.uri).get_run(run_id).info.status == status
 
 

@@ -7,6 +7,7 @@ from cdkd.sweep.display.progress import read_progress
 from cdkd.sweep.display.sweep_display import Running, SweepDisplay, SweepStatus, clock, seconds_left
 from cdkd.sweep.queue.study_folder import StudyFolder
 from cdkd.sweep.queue.trial_queue import Trial
+from cdkd.tracking.tracker import CellRun
 
 
 class EventLog:
@@ -26,6 +27,8 @@ class EventLog:
         """Task id -> how it is called; other tasks are not told of."""
         self.num_trained = 0
         """Cells that ended well since the sweep began."""
+        self.num_reused = 0
+        """Cells whose result the tracking store had."""
         self.num_failed = 0
         """Tasks that failed since the sweep began."""
 
@@ -54,6 +57,12 @@ class EventLog:
                 self.num_failed += 1
                 self._display.log_event(f"FAILED   {self.label(trial)}: {trial.error}")
         return num_ended
+
+    def log_reused(self, task_id: str, number: int, run: CellRun) -> None:
+        """A cell's result was found in the tracking store; its trial is no news any more."""
+        self._seen[number] = run.status
+        self.num_reused += 1
+        self._display.log_event(f"reused   {self.labels.get(task_id, task_id)}: study {run.study} has trained it")
 
     def log_stale(self, trial: Trial) -> None:
         """A trial's process died and the task was enqueued again."""

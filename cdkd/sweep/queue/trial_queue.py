@@ -29,6 +29,7 @@ from cdkd.run_status import RunStatus
 from cdkd.sweep.queue.parameters import Parameters
 from cdkd.sweep.queue.storage import open_journal
 from cdkd.sweep.queue.study_folder import StudyFolder
+from cdkd.tracking.tracker import CellRun
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -180,13 +181,13 @@ class TrialQueue:
                     added.append(task)
             return added
 
-    def _create(self, task: QueuedTask) -> None:
+    def _create(self, task: QueuedTask) -> int:
         from optuna.trial import TrialState, create_trial
 
         # Parameters, labels and seed are what Optuna's own tools show; cdkd itself reads the task alone.
         kept = {name: value for name, value in vars(task).items() if name != "parameters"}
         labels = {f"labels.{axis}": label for axis, label in task.labels.items()}
-        self._storage.create_new_trial(
+        return self._storage.create_new_trial(
             self._study_of(task.stage),
             create_trial(
                 state=TrialState.WAITING,
@@ -196,28 +197,55 @@ class TrialQueue:
             ),
         )
 
+    def adopt(self, task: QueuedTask, run: CellRun) -> int | None:
+        """Settles a task with the result that a tracked run has.
+
+        Returns:
+            The trial's number; None when a worker is at the task, whose own result counts then.
+        """
+        with FileLock(self.folder.queue_lock):
+            last = self.latest().get(task.id)
+            if last is not None and last.status == "running":
+                return None
+            number = last.number if last is not None and last.status == "waiting" else self._create(task)
+            lock = self._take(number)
+        if lock is None:
+            return None
+        try:
+            self.note(number, run_id=run.run_id, metrics=dict(run.metrics), status=run.status)
+            self.finish(number, run.metrics.get("validation_top1", 0.0))
+        finally:
+            lock.release()
+        return number
+
     def claim(self) -> Claim | None:
         """Takes the first waiting trial whose needs are met; None when there is none now."""
+        latest = self.latest()
+        for trial in self.trials():
+            if trial.status == "waiting" and _is_ready(trial.task, latest):
+                lock = self._take(trial.number)
+                if lock is not None:
+                    return Claim(trial, lock)
+        return None
+
+    def _take(self, number: int) -> FileLock | None:
+        """Sets a waiting trial running, under its lock; None when another process was first."""
         from optuna.exceptions import UpdateFinishedTrialError
         from optuna.trial import TrialState
 
-        latest = self.latest()
-        for trial in self.trials():
-            if trial.status != "waiting" or not _is_ready(trial.task, latest):
-                continue
-            # (1)
-            lock = FileLock(self.folder.lock(trial.number))
-            if not lock.acquire():
-                continue
-            try:
-                if self._storage.set_trial_state_values(trial.number, TrialState.RUNNING):
-                    return Claim(trial, lock)
-            except UpdateFinishedTrialError:
-                pass
-            except BaseException:
-                lock.release()
-                raise
+        # (1)
+        lock = FileLock(self.folder.lock(number))
+        if not lock.acquire():
+            return None
+        try:
+            if self._storage.set_trial_state_values(number, TrialState.RUNNING):
+                return lock
+        except UpdateFinishedTrialError:
+            pass
+        except BaseException:
             lock.release()
+            raise
+        lock.release()
         return None
 
     def note(self, number: int, **attributes: Any) -> None:

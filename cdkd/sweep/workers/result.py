@@ -23,6 +23,8 @@ class SweepResult:
     num_done: int
     num_trained: int
     """Cells that this sweep itself saw to their end."""
+    num_reused: int
+    """Cells whose result this sweep found in the tracking store."""
     failures: tuple[Failure, ...]
     unreached: tuple[tuple[str, str], ...]
     """(stage, why) of stages whose cells could not be known; why is empty where an earlier stage is incomplete."""
@@ -44,5 +46,7 @@ class SweepOptions:
     retry_failed: bool = False
     stop_on_failure: bool = False
     """Start nothing more once a task has failed."""
+    is_fresh: bool = False
+    """Train cells whose result the tracking store has but this study's folder does not."""
     runner: str = DEFAULT_RUNNER
     """`module:name` of the object that trains and tests."""

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 from cdkd.capacity import default_workers
 from cdkd.experiment.identity import is_data_known
@@ -23,7 +24,7 @@ from cdkd.sweep.workers.result import Failure, SweepOptions, SweepResult
 from cdkd.sweep.workers.stage_record import close_stage
 from cdkd.tracking.mlflow_tracker import MlflowTracker
 from cdkd.tracking.tracked_run import TEACHERS_STAGE, teacher_label
-from cdkd.tracking.tracker import Tracker
+from cdkd.tracking.tracker import CellRun, Tracker
 
 _SECONDS_BETWEEN_LOOKS = 0.5
 
@@ -131,17 +132,41 @@ class _Sweep:
         for stage_cells in self.known_stages:
             if stage_cells.stage.name not in self.stages_up:
                 missing = self._missing(stage_cells, trials, gone)
+                with shield():
+                    self._adopt(stage_cells, missing)
                 for cell in missing.values():
                     # Not shielded, since generating a data set takes its time.
                     self._prepare_data(cell)
                 with shield():
                     self._enqueue(stage_cells, missing, gone)
 
+    def _adopt(self, stage_cells: StageCells, missing: dict[str, Cell]) -> None:
+        """Takes the results that the store has, this study's own included; leaves in `missing` what lacks one."""
+        if not missing or self.options.is_fresh:
+            return
+        results = {run.cell: run for run in self.cell_runs.values() if run.has_result}
+        for task in stage_cells.tasks():
+            run = results.get(task.id)
+            if run is None or task.id not in missing:
+                continue
+            # Tagged first: a sweep killed in between does both again, and one of them alone would be half a result.
+            if run.study != self.study.name:
+                self.tracker.adopt(run, task.stage)
+            number = self.queue.adopt(task, run)
+            if number is not None:
+                cell = missing.pop(task.id)
+                self.event_log.labels.setdefault(cell.id, f"{cell.label}, seed {cell.seed}")
+                self.event_log.log_reused(task.id, number, run)
+
+    @cached_property
+    def cell_runs(self) -> Mapping[str, CellRun]:
+        """Every cell's runs in the store when the sweep began."""
+        return self.tracker.cell_runs()
+
     def _vanished(self) -> set[str]:
         """Cells that count as done but whose runs are no longer in the store: these have no result after all."""
         done = [trial for trial in self.queue.latest().values() if trial.is_done and trial.task.kind == "cell"]
-        living = self.tracker.living_cells() if done else {}
-        gone = {trial.task.id for trial in done if trial.run_id not in living}
+        gone = {trial.task.id for trial in done if trial.run_id not in self.cell_runs}
         if vanished := gone & all_cells(self.known_stages).keys():
             self.display.log_event(
                 f"{len(vanished)} finished cells have no run in {self.options.tracking_uri}; they run again"
@@ -248,6 +273,7 @@ class _Sweep:
             num_cells=len(cells),
             num_done=sum(task in trials and trials[task].is_done for task in cells),
             num_trained=self.event_log.num_trained,
+            num_reused=self.event_log.num_reused,
             failures=tuple(
                 Failure(self.event_log.label(trial), trial.error, self.folder.traceback(trial.task.id, trial.number))
                 for trial in failed

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -66,6 +67,43 @@ def _runs(study: str, role: str) -> list:
     client = open_client(tracking_uri())
     config = client.get_experiment_by_name(study).experiment_id
     return list(client.search_runs([config], f"tags.`cdkd.role` = '{role}'"))
+
+
+def test_what_another_study_has_finished_is_reused_and_reported(bench: Bench) -> None:
+    bench.sweep(bench.write(GRID))
+    num_started = len(bench.marks("started"))
+    other = GRID.replace("study: grid", "study: other").replace("[1, 2, 3]", "[2, 3, 4]")
+    plan = bench.write(other, "other.yaml")
+    result = bench.sweep(plan)
+    assert (result.num_cells, result.num_done, result.num_reused, result.num_trained) == (6, 6, 4, 2)
+    assert len(bench.marks("started")) == num_started + 2
+    reused = [text for text in bench.display.texts if text.startswith("reused")]
+    assert len(reused) == 4 and all("study grid has trained it" in text for text in reused)
+    runs = load_runs(study="other")
+    assert len(runs) == 6 and sorted(set(runs.study)) == ["grid", "other"]
+    assert len(load_runs(study="grid")) == 6 and len(load_runs()) == 8
+
+    again = bench.sweep(plan)
+    assert (again.num_done, again.num_reused, again.num_trained) == (6, 0, 0)
+
+
+def test_a_fresh_sweep_trains_what_another_study_has(bench: Bench) -> None:
+    bench.sweep(bench.write(GRID))
+    other = bench.write(GRID.replace("study: grid", "study: other"), "other.yaml")
+    result = bench.sweep(other, is_fresh=True)
+    assert (result.num_reused, result.num_trained) == (0, 6)
+    assert set(load_runs(study="other").study) == {"other"}
+
+
+def test_a_lost_study_folder_is_rebuilt_from_the_tracking_store(bench: Bench) -> None:
+    file = bench.write(GRID)
+    bench.sweep(file)
+    num_started = len(bench.marks("started"))
+    shutil.rmtree(bench.folder / ".cdkd")
+    result = bench.sweep(file)
+    assert (result.num_done, result.num_reused, result.num_trained) == (6, 6, 0)
+    assert len(bench.marks("started")) == num_started
+    assert len(load_runs(study="grid")) == 6
 
 
 def test_an_edited_study_runs_only_what_is_new(bench: Bench) -> None:
