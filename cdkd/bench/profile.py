@@ -4,7 +4,6 @@ import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import torch
 from torch import nn
@@ -87,11 +86,11 @@ class TeacherProfile:
         return teacher_shapes(batch, self.num_segments, window, size)
 
 
-def _paper(**changes: Any) -> StudentSettings:
+def _paper(**changes: object) -> StudentSettings:
     return StudentSettings.model_validate({"streams": "paper", "shift_div": 8, **changes})
 
 
-_BASELINE: dict[str, Any] = {"decoder": False, "head": "streams"}
+_BASELINE: dict[str, object] = {"decoder": False, "head": "streams"}
 _TDN_NOTE = "the paper's figure follows from no number of P-frames that also fits its TSM rows; ours is what we count"
 
 
@@ -151,7 +150,7 @@ class Record:
     note: str
     measured: Measurement | None
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """For JSON."""
         return asdict(self)
 

@@ -3,7 +3,7 @@
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -50,7 +50,7 @@ def command(
 
     torch.set_num_threads(threads)
     predictor = Predictor.from_run(model, choose_device(device, "--device"), tracking_uri)
-    records: list[dict[str, Any]] = []
+    records: list[dict[str, object]] = []
     for video in videos:
         try:
             prediction = predictor.predict(video, top)

@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 from cdkd.data.manifest import Manifest
 from cdkd.data.opening import OpenDataset
@@ -10,7 +9,7 @@ from cdkd.experiment.identity import cell_identity, teacher_identity
 from cdkd.experiment.inputs import resolve_evaluation
 from cdkd.experiment.sizes import num_time_steps, teacher_channels
 from cdkd.inference.preprocessing import Preprocessing, VideoEncoding
-from cdkd.models.weights.checkpoints import load_description
+from cdkd.models.weights.checkpoints import Description, load_description
 from cdkd.models.weights.loading import student_architecture, teacher_architecture
 from cdkd.settings import RunConfig
 from cdkd.tracking.tracker import CHECKPOINT, Outcome
@@ -21,7 +20,7 @@ _SAME_TEST = ("dataset", "dataset_version", "split", "views", "num_test_videos")
 _SAME_CLIP = ("gops_per_clip", "frames_per_gop")
 
 
-def student_description(config: RunConfig, dataset: OpenDataset, metadata: dict[str, str]) -> dict[str, Any]:
+def student_description(config: RunConfig, dataset: OpenDataset, metadata: dict[str, str]) -> Description:
     """Of a student; JSON can hold it."""
     channels = teacher_channels(config)
     return {
@@ -37,12 +36,12 @@ def student_description(config: RunConfig, dataset: OpenDataset, metadata: dict[
         ),
         "teacher_channels": channels,
         "classes": list(dataset.manifest.classes),
-        "preprocessing": _preprocessing(config, dataset.manifest),
+        "preprocessing": _preprocessing(config, dataset.manifest).model_dump(mode="json"),
         **metadata,
     }
 
 
-def teacher_description(config: RunConfig, dataset: OpenDataset, metadata: dict[str, str]) -> dict[str, Any]:
+def teacher_description(config: RunConfig, dataset: OpenDataset, metadata: dict[str, str]) -> Description:
     """Of a teacher; JSON can hold it."""
     return {
         "role": "teacher",
@@ -53,12 +52,12 @@ def teacher_description(config: RunConfig, dataset: OpenDataset, metadata: dict[
         "settings": config.teacher.model_dump(mode="json"),
         "num_segments": num_time_steps(config),
         "classes": list(dataset.manifest.classes),
-        "preprocessing": _preprocessing(config, dataset.manifest),
+        "preprocessing": _preprocessing(config, dataset.manifest).model_dump(mode="json"),
         **metadata,
     }
 
 
-def _preprocessing(config: RunConfig, manifest: Manifest) -> dict[str, Any]:
+def _preprocessing(config: RunConfig, manifest: Manifest) -> Preprocessing:
     data, evaluation = config.data, resolve_evaluation(config)
     return Preprocessing(
         gops_per_clip=data.gops_per_clip,
@@ -69,7 +68,7 @@ def _preprocessing(config: RunConfig, manifest: Manifest) -> dict[str, Any]:
         clips=evaluation.clips,
         crops=evaluation.crops,
         transcode=_encoding(manifest.settings),
-    ).model_dump(mode="json")
+    )
 
 
 def _encoding(settings: dict[str, str]) -> VideoEncoding | None:

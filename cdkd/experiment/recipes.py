@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from cdkd.config import build_record, merge_dotted
 from cdkd.errors import CdkdError
@@ -23,7 +22,7 @@ class Recipe:
     """At `batch_size`; scaled linearly to any other."""
     batch_size: int
     """Clips per optimizer step."""
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, object] = field(default_factory=dict)
     """By dotted key."""
     starts_from: str = "random"
     """`teacher.weights`; "checkpoint": the user names one."""
@@ -33,7 +32,7 @@ class Recipe:
 
 # Both: SGD with momentum 0.9, gradient norm clipped at 20, no warm-up, crops down to 0.66 of the shorter side. T frames
 # come from T equal parts of a video: G = T groups of pictures with one P-frame each.
-_COMMON: dict[str, Any] = {
+_COMMON: dict[str, object] = {
     "teacher.backbone": "resnet50",
     "teacher.train.optimizer": "sgd",
     "teacher.train.momentum": 0.9,
@@ -47,17 +46,17 @@ _COMMON: dict[str, Any] = {
 }
 # The classifier learns faster in TSM. TDN's code has such multipliers too but never applies them, and its weight decay
 # reaches biases and batch norms.
-_TSM: dict[str, Any] = {
+_TSM: dict[str, object] = {
     **_COMMON,
     "teacher.shift_div": 8,
     "teacher.train.classifier_weight_multiplier": 5.0,
     "teacher.train.classifier_bias_multiplier": 10.0,
     "data.gops_per_clip": 8,
 }
-_TDN: dict[str, Any] = {**_COMMON, "teacher.train.decay_all": True, "data.gops_per_clip": 8}
+_TDN: dict[str, object] = {**_COMMON, "teacher.train.decay_all": True, "data.gops_per_clip": 8}
 
 
-def _schedule(steps: list[int], epochs: int, weight_decay: float, dropout: float) -> dict[str, Any]:
+def _schedule(steps: list[int], epochs: int, weight_decay: float, dropout: float) -> dict[str, object]:
     return {
         "teacher.train.step_epochs": steps,
         "teacher.train.epochs": epochs,
@@ -96,7 +95,7 @@ RECIPES = {arch: {**_PUBLISHED.get(arch, {}), "shapes": _EMBEDDED} for arch in T
 """Architecture -> data set -> its recipe."""
 
 
-def recipe_config(arch: str, name: str, overrides: Mapping[str, Any]) -> RunConfig:
+def recipe_config(arch: str, name: str, overrides: Mapping[str, object]) -> RunConfig:
     """A teacher's training as published, with `overrides` by dotted key on top.
 
     The learning rate follows the batch size linearly unless it is given. The classifier of a starting checkpoint is

@@ -16,20 +16,21 @@ A checkpoint's own `shift_div`, dropout and mixing weights stay what it was trai
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import torch
 
+from cdkd.config import build_record
 from cdkd.errors import CdkdError
 from cdkd.experiment.sizes import build_own_teacher, num_time_steps
 from cdkd.models.teacher.ensemble import TeacherEnsemble
 from cdkd.models.teacher.teacher import FrozenTeacher, Teacher
-from cdkd.models.weights.checkpoints import load_description
+from cdkd.models.weights.checkpoints import Description, load_description
 from cdkd.models.weights.loading import load_teacher
-from cdkd.settings import RunConfig
+from cdkd.settings import RunConfig, TeacherSettings
 
 logger = logging.getLogger(__name__)
 
@@ -81,13 +82,12 @@ class _Candidate:
 
     path: Path
     network: Teacher
-    description: Mapping[str, Any]
+    description: Description
 
-    @property
-    def settings(self) -> Mapping[str, Any]:
-        """The fields of `TeacherSettings` that it was built with."""
-        settings: Mapping[str, Any] = self.description["architecture"]["settings"]
-        return settings
+    @cached_property
+    def settings(self) -> TeacherSettings:
+        """What it was built with."""
+        return build_record(TeacherSettings, self.description["architecture"]["settings"])
 
     @property
     def num_classes(self) -> int:
@@ -109,7 +109,7 @@ class _Candidate:
             if clip != own_clip:
                 found.append(f"{self.path}: learnt from clips of {clip}, teaches with clips of {own_clip}")
         else:
-            steps = self.settings.get("num_segments") or self.description["architecture"]["num_segments"]
+            steps = self.settings.num_segments or self.description["architecture"]["num_segments"]
             if steps != num_time_steps(config):
                 found.append(f"{self.path}: learnt from {steps} frames per clip, teaches with {num_time_steps(config)}")
         size = known.get("input_size", known.get("crop_pixels", data.input_size))
@@ -123,7 +123,7 @@ def _candidate(path: Path, num_segments: int | None) -> _Candidate:
 
 
 def _check_architecture(config: RunConfig, found: _Candidate, wanted: Teacher) -> None:
-    arch, window = found.settings["arch"], found.network.window
+    arch, window = found.settings.arch, found.network.window
     if (arch, window) != (config.teacher.arch, wanted.window):
         raise TeacherError(
             f"{found.path}: holds a {arch} teacher, which reads {_frames(window)} per time step; the settings ask for "
@@ -139,7 +139,7 @@ def _frames(number: int) -> str:
 def _check_backbone(config: RunConfig, found: _Candidate, wanted: Teacher) -> None:
     # Where an architecture has no choice of backbones, the setting means nothing and all weights agree.
     if _shapes(found.network) != _shapes(wanted):
-        own, asked = found.settings["backbone"], config.teacher.backbone
+        own, asked = found.settings.backbone, config.teacher.backbone
         raise TeacherError(
             f"{found.path}: its backbone is {own}, whose maps have {found.network.num_features} channels, those of "
             f"teacher.arch={config.teacher.arch} with teacher.backbone={asked} {wanted.num_features}; "

@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +14,7 @@ from cdkd.inference.preprocessing import read_preprocessing
 from cdkd.models.complexity import student_shapes, teacher_shapes
 from cdkd.models.student.student import StreamStudent
 from cdkd.models.teacher.teacher import Teacher
-from cdkd.models.weights.checkpoints import require_folder
+from cdkd.models.weights.checkpoints import Description, require_folder
 from cdkd.models.weights.loading import load_model
 
 TOLERANCE = 1e-4
@@ -103,9 +102,7 @@ def export_model(checkpoint: Path, folder: Path, formats: Sequence[str]) -> list
     return found
 
 
-def _shapes(
-    checkpoint: Path, description: dict[str, Any], network: StreamStudent | Teacher
-) -> dict[str, tuple[int, ...]]:
+def _shapes(checkpoint: Path, description: Description, network: StreamStudent | Teacher) -> dict[str, tuple[int, ...]]:
     """Input name to its shape without the batch axis."""
     settings = read_preprocessing(checkpoint, description)
     gops, frames, size = settings.gops_per_clip, settings.frames_per_gop, settings.input_size

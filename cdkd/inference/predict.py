@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Self
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -40,7 +40,7 @@ class Prediction:
     """With crop, resize and normalisation."""
     transcoded_because: str = ""
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """For JSON."""
         top = [{"class": name, "score": score} for name, score in zip(self.classes, self.scores, strict=True)]
         seconds = {

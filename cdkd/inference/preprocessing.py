@@ -1,10 +1,10 @@
 """How videos become a trained network's input, as its checkpoint says it."""
 
 from pathlib import Path
-from typing import Any
 
 from cdkd.config import Record, build_record
 from cdkd.errors import CdkdError
+from cdkd.models.weights.checkpoints import Description
 
 
 class PreprocessingError(CdkdError):
@@ -42,7 +42,7 @@ class Preprocessing(Record):
     """None: nobody noted it; the settings of `data prepare` are taken, and every GOP length is accepted."""
 
 
-def read_preprocessing(checkpoint: Path, description: dict[str, Any]) -> Preprocessing:
+def read_preprocessing(checkpoint: Path, description: Description) -> Preprocessing:
     """What a checkpoint says about its network's input.
 
     Raises:

@@ -3,11 +3,13 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True)
@@ -59,11 +61,11 @@ class Processes:
         """Whether a boolean () holds in every process."""
         return float(self.mean(condition.float())) == 1.0
 
-    def gather(self, rows: Sequence[Any]) -> list[Any]:
+    def gather(self, rows: Sequence[Row]) -> list[Row]:
         """The rows of all processes in the order of the whole, where each has every world_size-th row."""
         if self.world_size == 1:
             return list(rows)
-        parts: list[Any] = [None] * self.world_size
+        parts: list[list[Row]] = [[] for _ in range(self.world_size)]
         dist.all_gather_object(parts, list(rows))
         return [parts[i % self.world_size][i // self.world_size] for i in range(sum(map(len, parts)))]
 

@@ -55,7 +55,7 @@ def test_from_training_to_a_registered_model() -> None:
     teachers = client.search_runs([config.experiment_id], "tags.`cdkd.role` = 'teacher'")
     assert [run.data.metrics["test_top1"] for run in teachers] == [taught["test_top1"]] * 2
     assert {run.data.tags["cdkd.metadata.gmacs_per_view"] for run in teachers} == {taught["gmacs_per_view"]}
-    run_id = runs["run_id"][0]
+    run_id, teacher_id = runs["run_id"][0], teachers[0].info.run_id
     assert cdkd("register", run_id, "--name", "gestures").output == "registered: models:/gestures/1\n"
     manifest = prepare_shapes(ShapesSettings.model_validate(TINY["data"]["shapes"]))
     video = str(manifest.file(manifest.part("test")[0]))
@@ -64,6 +64,11 @@ def test_from_training_to_a_registered_model() -> None:
         for model in ("s.safetensors", run_id, "models:/gestures/1")
     ]
     assert tops[0] == tops[1] == tops[2] and len(tops[0]) == 5
+    seen = [
+        json.loads(cdkd("predict", video, "--model", model, "--json").output)[0]["top"]
+        for model in ("teacher.safetensors", teacher_id)
+    ]
+    assert seen[0] == seen[1] != tops[0]
 
 
 def test_every_command_has_help_with_examples() -> None:

@@ -14,6 +14,9 @@ from torch import Tensor, nn
 from cdkd.atomic_write import atomic_write
 from cdkd.models.errors import ModelError
 
+Description = dict[str, Any]
+"""What a checkpoint says about itself, as JSON: `architecture`, `classes`, `preprocessing`, and what else is known."""
+
 FORMAT = "cdkd-1"
 SUFFIX = ".safetensors"
 
@@ -72,7 +75,7 @@ def _write(path: Path, content: bytes) -> None:
         raise ModelError(f"{path}: cannot be written: {error}") from error
 
 
-def load_description(path: Path) -> dict[str, Any]:
+def load_description(path: Path) -> Description:
     """What a checkpoint says about itself, read from the weights file's header; no tensor is read.
 
     Raises:
@@ -85,7 +88,7 @@ def load_description(path: Path) -> dict[str, Any]:
             "official TSM and TDN files are converted by `cdkd teacher import`"
         )
     try:
-        description: dict[str, Any] = json.loads(metadata["description"])
+        description: Description = json.loads(metadata["description"])
     except ValueError as error:
         raise ModelError(f"{path}: its description is damaged: {error}") from error
     if description.get("format") != FORMAT:

@@ -1,19 +1,18 @@
 """One call from a checkpoint to the network it describes."""
 
 from pathlib import Path
-from typing import Any
 
 from cdkd.config import ConfigError, build_record
 from cdkd.models.errors import ModelError
 from cdkd.models.student.student import CoviarStudent, Student, build_student
 from cdkd.models.teacher.teacher import Teacher, build_teacher
-from cdkd.models.weights.checkpoints import load_description, load_weights
+from cdkd.models.weights.checkpoints import Description, load_description, load_weights
 from cdkd.settings import StudentSettings, TeacherSettings
 
 
 def student_architecture(
     settings: StudentSettings, *, num_classes: int, num_gops: int, frames_per_gop: int, teacher_channels: int
-) -> dict[str, Any]:
+) -> Description:
     """The `architecture` entry of a student's description: what `build_student` was given."""
     return {
         "kind": "student",
@@ -25,7 +24,7 @@ def student_architecture(
     }
 
 
-def teacher_architecture(settings: TeacherSettings, *, num_classes: int, num_segments: int) -> dict[str, Any]:
+def teacher_architecture(settings: TeacherSettings, *, num_classes: int, num_segments: int) -> Description:
     """The `architecture` entry of a teacher's description: what `build_teacher` was given."""
     return {
         "kind": "teacher",
@@ -87,7 +86,7 @@ def load_teacher(path: Path | str, *, num_segments: int | None = None) -> Teache
 
 def load_model(
     path: Path | str, *, num_segments: int | None = None
-) -> tuple[Student | CoviarStudent | Teacher, dict[str, Any]]:
+) -> tuple[Student | CoviarStudent | Teacher, Description]:
     """A checkpoint's network, in eval mode, and its description.
 
     Args:
@@ -107,7 +106,7 @@ def load_model(
     return network.eval(), description
 
 
-def _build(architecture: dict[str, Any], num_segments: int | None) -> Student | CoviarStudent | Teacher:
+def _build(architecture: Description, num_segments: int | None) -> Student | CoviarStudent | Teacher:
     kind = architecture.pop("kind")
     settings = architecture.pop("settings")
     if kind == "student":
