@@ -1,4 +1,4 @@
-"""The one table of what differs from modality to modality.
+"""The one table of what differs from modality to modality, and what motion and residual can be.
 
 Legend of axis letters, used by every docstring of the package:
 
@@ -12,9 +12,40 @@ A letter with a dash, such as H', is the same axis after a resize or a stride.
 """
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 MOTION_UNITS_PER_PIXEL = 4
 """Motion fields are int16 in quarter pixels, the finest unit of MPEG-4 and H.264."""
+
+
+class MotionReference(StrEnum):
+    """The frame that motion and residual of a P-frame are relative to; the value is that of `data.motion`."""
+
+    IFRAME = "accumulated"
+    """The GOP's I-frame: vectors are chained, predictions follow from predictions."""
+    FRAME_BEFORE = "per_frame"
+    """The I- or P-frame before, as the codec itself counts."""
+
+
+class ResidualKind(StrEnum):
+    """What is taken away from a frame to leave its residual; the value is that of `data.residual`."""
+
+    EXACT = "exact"
+    """The prediction by sub-pixel vectors: MPEG-4's own, to the bit."""
+    COVIAR = "coviar"
+    """CoViAR's: the reference warped by vectors that are cut to whole pixels."""
+
+
+@dataclass(frozen=True)
+class PFrameForm:
+    """What motion and residual of a P-frame mean."""
+
+    reference: MotionReference = MotionReference.IFRAME
+    residual: ResidualKind = ResidualKind.EXACT
+
+
+DEFAULT_FORM = PFrameForm()
+"""What is meant where nobody says anything else."""
 
 
 @dataclass(frozen=True)

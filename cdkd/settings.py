@@ -7,6 +7,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from cdkd.config import Count, Fraction, Record, Weight, build_record, flatten, load_document, merge_dotted
 from cdkd.distill.losses.table import DistillSettings
+from cdkd.modality import MotionReference, PFrameForm, ResidualKind
 
 Pair = Annotated[tuple[float, float], BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)]
 Steps = Annotated[tuple[int, ...], BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)]
@@ -69,8 +70,11 @@ class DataSettings(Record):
     """G: groups of pictures per clip."""
     frames_per_gop: Count = 6
     """P: P-frames per group of pictures."""
-    motion: Literal["accumulated", "per_frame"] = "accumulated"
-    """Motion and residual relative to the I-frame, or to the frame before."""
+    motion: Annotated[MotionReference, Field(strict=False)] = MotionReference.IFRAME
+    """Motion and residual relative to the I-frame (accumulated), or to the frame before (per_frame)."""
+    residual: Annotated[ResidualKind, Field(strict=False)] = ResidualKind.EXACT
+    """What a frame's residual is: the frame minus the codec's own sub-pixel prediction (exact), or minus the reference
+    warped by vectors cut to whole pixels, as in CoViAR (coviar)."""
     input_size: Annotated[int, Field(ge=16)] = 48
     """Width and height of what the networks see, in pixels."""
     crop_scale: Pair = (0.85, 1.0)
@@ -84,6 +88,11 @@ class DataSettings(Record):
     max_unreadable: Fraction = 0.0
     """Share of unreadable videos that a run accepts (they are left out and listed)."""
     shapes: ShapesSettings = ShapesSettings()
+
+    @property
+    def p_frame_form(self) -> PFrameForm:
+        """What motion and residual mean."""
+        return PFrameForm(self.motion, self.residual)
 
 
 class StudentSettings(Record):

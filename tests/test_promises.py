@@ -10,7 +10,7 @@ from support.tiny import BASELINE, tiny
 from cdkd.distill.losses.table import LOSSES
 from cdkd.experiment import RUNNER
 from cdkd.experiment.build import StudentRun, assemble
-from cdkd.experiment.identity import cell_identity
+from cdkd.experiment.identity import cell_identity, teacher_identity
 from cdkd.settings import RunConfig
 
 Logged = dict[int, dict[str, float]]
@@ -120,5 +120,7 @@ def test_identity_ignores_what_cannot_change_a_result() -> None:
     assert cell_identity(tiny(runtime__num_workers=3, runtime__device="cuda", data__cache="off")) == base
     assert cell_identity(tiny(seed=2)) != base
     assert cell_identity(tiny(distill__spatial__weight=0.2)) != base
+    assert cell_identity(tiny(data__residual="coviar")) != base
+    assert teacher_identity(tiny(data__residual="coviar", data__motion="per_frame")) == teacher_identity(tiny())
     off = {"distill__spatial__enabled": False}
     assert cell_identity(tiny(**off, distill__spatial__weight=0.5)) == cell_identity(tiny(**off))

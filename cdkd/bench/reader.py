@@ -15,6 +15,7 @@ import av
 import numpy as np
 
 from cdkd.bench.coviar import load
+from cdkd.modality import ResidualKind
 from cdkd.video.frames import VideoError
 from cdkd.video.index import index_video
 from cdkd.video.reader import VideoReader, read_gop
@@ -106,8 +107,8 @@ def whole_file_cases(path: Path) -> list[Case]:
     """Every P-frame of the file."""
     cases: list[Case] = [
         ("FFmpeg, plain decode", lambda: _decode(path)),
-        ("I-frames, motion", lambda: _read_all(path, with_residual=False)),
-        ("I-frames, motion, residual", lambda: _read_all(path, with_residual=True)),
+        ("I-frames, motion", lambda: _read_all(path, None)),
+        ("I-frames, motion, residual", lambda: _read_all(path, ResidualKind.EXACT)),
     ]
     vectors = _import("mvextractor.videocap")
     if vectors:
@@ -129,6 +130,7 @@ def clip_cases(path: Path, gop: int) -> list[Case]:
         ("FFmpeg, plain decode of that GOP twice", lambda: [_decode(path, key_time) for _ in range(2)]),
         ("clip of 6 P-frames", lambda: read_gop(path, gop, positions)),
         ("the same, with the teacher's frames", lambda: read_gop(path, gop, positions, positions)),
+        ("the same clip with CoViAR's residual", lambda: read_gop(path, gop, positions, residual=ResidualKind.COVIAR)),
         ("CoViAR's scheme in numpy", coviar),
     ]
 
@@ -172,9 +174,9 @@ def _decode(path: Path, key_time: int | None = None) -> int:
     return count
 
 
-def _read_all(path: Path, with_residual: bool) -> None:
+def _read_all(path: Path, residual: ResidualKind | None) -> None:
     with VideoReader(path) as video:
-        for _ in video.iter_gops(with_residual=with_residual):
+        for _ in video.iter_gops(residual=residual):
             pass
 
 

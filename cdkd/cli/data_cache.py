@@ -7,6 +7,7 @@ import click
 
 from cdkd.cli.options import Choice, workers_option
 from cdkd.errors import CdkdError
+from cdkd.modality import MotionReference, PFrameForm, ResidualKind
 
 if TYPE_CHECKING:
     from cdkd.data.cache.packing import PackJob, PackReport
@@ -28,8 +29,12 @@ class WindowError(CdkdError):
 @click.option("--student-window", default=1, show_default=True, type=click.IntRange(0), help="TSM: 1, TDN: 5.")
 @click.option("--teacher-window", default=1, show_default=True, type=click.IntRange(0), help="TSM: 1, TDN: 5, none: 0.")
 @click.option(
-    "--motion", default="accumulated", show_default=True, type=Choice(["accumulated", "per_frame"]),
+    "--motion", default="accumulated", show_default=True, type=Choice([kind.value for kind in MotionReference]),
     help="data.motion.",
+)  # fmt: skip
+@click.option(
+    "--residual", default="exact", show_default=True, type=Choice([kind.value for kind in ResidualKind]),
+    help="data.residual.",
 )  # fmt: skip
 @workers_option
 def cache(
@@ -40,6 +45,7 @@ def cache(
     student_window: int,
     teacher_window: int,
     motion: str,
+    residual: str,
     workers: int | None,
 ) -> None:
     """Decode every clip of a prepared data set once, so that training need not.
@@ -64,7 +70,8 @@ def cache(
     splits = tuple(read_manifest(root, number) for number in ((split,) if split else split_numbers(root)))
     layout = ClipLayout(1, frames_per_gop, student_window, teacher_window)
     wanted = cast("tuple[Part, ...]", parts)
-    make_cache(PackJob(splits, layout, motion == "accumulated", wanted, workers or default_workers()))
+    form = PFrameForm(MotionReference(motion), ResidualKind(residual))
+    make_cache(PackJob(splits, layout, form, wanted, workers or default_workers()))
 
 
 def make_cache(job: "PackJob") -> "PackReport":

@@ -126,8 +126,7 @@ def _pack(report: "PrepareReport", num_workers: int) -> None:
 
     defaults = DataSettings()
     layout = ClipLayout(1, defaults.frames_per_gop)
-    accumulated = defaults.motion == "accumulated"
-    make_cache(PackJob(tuple(report.manifests.values()), layout, accumulated, num_workers=num_workers))
+    make_cache(PackJob(tuple(report.manifests.values()), layout, defaults.p_frame_form, num_workers=num_workers))
 
 
 def _split_choice(values: tuple[str, ...]) -> tuple[tuple[int, ...], tuple[str, ...]]:

@@ -79,7 +79,7 @@ class OpenDataset:
             self.manifest,
             part,
             layout or ClipLayout(settings.gops_per_clip, settings.frames_per_gop),
-            accumulated=settings.motion == "accumulated",
+            form=settings.p_frame_form,
             num_workers=num_workers,
             cache=settings.cache,
             max_unreadable=settings.max_unreadable,

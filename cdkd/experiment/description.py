@@ -63,6 +63,7 @@ def _preprocessing(config: RunConfig, manifest: Manifest) -> Preprocessing:
         gops_per_clip=data.gops_per_clip,
         frames_per_gop=data.frames_per_gop,
         motion=data.motion,
+        residual=data.residual,
         input_size=data.input_size,
         resize=evaluation.resize,
         clips=evaluation.clips,

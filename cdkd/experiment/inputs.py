@@ -67,7 +67,7 @@ class ClipInputs:
             self.dataset.manifest,
             part,
             layout,
-            accumulated=data.motion == "accumulated",
+            form=data.p_frame_form,
             num_workers=self.config.runtime.num_workers,
             cache=data.cache,
             max_unreadable=data.max_unreadable,

@@ -17,6 +17,7 @@ from cdkd.data.clips.sampling import ClipLayout, usable_gops, view_gops
 from cdkd.data.clips.transforms import prepare_inputs, view_boxes
 from cdkd.inference.model_reference import checkpoint_file
 from cdkd.inference.preprocessing import VideoEncoding, read_preprocessing
+from cdkd.modality import PFrameForm
 from cdkd.models.devices import choose_device
 from cdkd.models.teacher.teacher import Teacher
 from cdkd.models.weights.loading import load_model
@@ -134,10 +135,8 @@ class Predictor:
 
     def _unsupported_reason(self, info: StreamInfo) -> str:
         """Why the network cannot read a video as it is; empty: it can."""
-        if info.unsupported_reason:
-            return info.unsupported_reason
-        if self.preprocessing.motion == "per_frame" and info.frame_residual_unsupported_reason:
-            return info.frame_residual_unsupported_reason
+        if reason := info.unsupported_residual_reason(self.preprocessing.motion, self.preprocessing.residual):
+            return reason
         if not usable_gops(info.gop_lengths, self.layout.frames_per_gop):
             return f"no group of pictures has the {self.layout.frames_per_gop + 1} frames that the network reads"
         encoding = self.preprocessing.transcode
@@ -163,11 +162,11 @@ class Predictor:
         if not usable:
             needed = settings.frames_per_gop + 1
             raise VideoError(video, f"is too short: {info.num_frames} frames, the network reads {needed} in a row")
-        accumulated = settings.motion == "accumulated"
+        form = PFrameForm(settings.motion, settings.residual)
         return join_clips(
             [
                 read_clip(
-                    readable, view_gops(usable, settings.gops_per_clip, clip, settings.clips), self.layout, accumulated,
+                    readable, view_gops(usable, settings.gops_per_clip, clip, settings.clips), self.layout, form,
                     label=0, video=0,
                 )
                 for clip in range(settings.clips)

@@ -1,9 +1,13 @@
 """How videos become a trained network's input, as its checkpoint says it."""
 
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
 
 from cdkd.config import Record, build_record
 from cdkd.errors import CdkdError
+from cdkd.modality import MotionReference, ResidualKind
 from cdkd.models.weights.checkpoints import Description
 
 
@@ -30,8 +34,8 @@ class Preprocessing(Record):
     """G."""
     frames_per_gop: int
     """P."""
-    motion: str = "accumulated"
-    """`data.motion`."""
+    motion: Annotated[MotionReference, Field(strict=False)] = MotionReference.IFRAME
+    residual: Annotated[ResidualKind, Field(strict=False)] = ResidualKind.EXACT
     input_size: int
     """H and W, in pixels."""
     resize: int

@@ -4,6 +4,12 @@ FFmpeg's own converter picks other code, with other rounding, on other processor
 pictures must be exact. The rule is 13-bit fixed point, each chroma sample used for its 2 x 2 pixels:
 
     channel = clamp((luma * (Y - black) + u * (U - 128) + v * (V - 128) + 4096) >> 13)
+
+    1  for every other row, the chroma part of each channel, u, v and rounding summed up, is written out at full width
+    2  each row of luma then adds its own part, 32 pixels at a time (`simd_colour.py`), and stores three channels
+
+A difference of two pictures takes both through 1 and 2 at once and stores what is between them: neither picture's RGB
+is written to memory, which would be two thirds of the traffic.
 """
 
 from dataclasses import dataclass
@@ -12,9 +18,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cdkd.video.jit import native
+from cdkd.video.jit import jit
 from cdkd.video.memory import empty_array
-from cdkd.video.simd_colour import PIXELS, difference_32, rgb_32, stream_difference_32
+from cdkd.video.plain import PIXELS, level
+from cdkd.video.row_operations import colour_ops
 
 Plane = NDArray[np.uint8]
 
@@ -75,9 +82,9 @@ def empty_images(count: int, height: int, width: int, channels: int, kind: Any) 
     return empty_array((count, channels, height, width), kind).transpose(0, 2, 3, 1)
 
 
-@native
+@jit
 def _chroma_terms(u: Plane, v: Plane, row: int, rule: ColourRule, pairs: Any) -> None:
-    """One row's chroma part of red, green and blue, rounding included.
+    """1: one row's chroma part of red, green and blue, rounding included.
 
     Args:
         row: of the half-size planes.
@@ -97,14 +104,7 @@ def _chroma_terms(u: Plane, v: Plane, row: int, rule: ColourRule, pairs: Any) ->
             pairs[3 + channel, index] = lower | (lower << np.uint32(16))
 
 
-@native
-def _level(luma: Any, chroma: Any, channel: int, column: int) -> Any:
-    """One pixel's channel, where too few lie side by side to take many at once."""
-    value = (luma + 8192 * np.int64(chroma[channel, column]) + chroma[3 + channel, column]) >> 13
-    return min(max(value, 0), 255)
-
-
-@native
+@jit
 def _rgb_rows(y: Plane, u: Plane, v: Plane, rule: ColourRule, out: Plane) -> None:
     height, width = y.shape
     pairs = np.empty((6, u.shape[1]), np.uint32)
@@ -117,17 +117,24 @@ def _rgb_rows(y: Plane, u: Plane, v: Plane, rule: ColourRule, out: Plane) -> Non
             for column in range(width):
                 luma = rule.luma * (np.int64(y[row, column]) - rule.black)
                 for channel in range(3):
-                    out[channel * height + row, column] = _level(luma, chroma, channel, column)
+                    out[channel * height + row, column] = level(luma, chroma, channel, column)
         else:
-            for first in range(0, width, PIXELS):
+            for start in range(0, width, PIXELS):
                 # The last ones overlap those before, if the width is no multiple.
-                place = np.uint64(min(first, width - PIXELS))
-                rgb_32(y, np.uint64(row), chroma, place, black, factor, out, tall)
+                place = np.uint64(min(start, width - PIXELS))
+                colour_ops.rgb_32(y, np.uint64(row), chroma, place, black, factor, out, tall)
 
 
 def to_rgb(picture: Picture, out: Image) -> None:
     """Writes a picture's RGB into `out` (H, W, 3), memory as `empty_images` lays it."""
     _rgb_rows(picture.y, picture.u, picture.v, picture.rule, _stacked(out))
+
+
+def new_rgb(picture: Picture) -> Image:
+    """A picture's RGB, (H, W, 3)."""
+    image: Image = empty_images(1, picture.y.shape[0], picture.y.shape[1], 3, np.uint8)[0]
+    to_rgb(picture, image)
+    return image
 
 
 def _stacked(out: NDArray[Any]) -> NDArray[Any]:
@@ -139,7 +146,7 @@ def _stacked(out: NDArray[Any]) -> NDArray[Any]:
     return channels.reshape(-1, out.shape[1])
 
 
-@native
+@jit
 def _difference_rows(
     y1: Plane, u1: Plane, v1: Plane, y2: Plane, u2: Plane, v2: Plane, rule: ColourRule, out: NDArray[np.int16]
 ) -> None:
@@ -147,7 +154,6 @@ def _difference_rows(
     pairs1, pairs2 = np.empty((6, u1.shape[1]), np.uint32), np.empty((6, u1.shape[1]), np.uint32)
     chroma1, chroma2 = pairs1.view(np.int16), pairs2.view(np.int16)
     black, factor, tall = np.uint64(rule.black), np.uint64(rule.luma), np.uint64(height)
-    is_streamed = width % PIXELS == 0 and out.ctypes.data % (2 * PIXELS) == 0
     for row in range(height):
         if row % 2 == 0:
             _chroma_terms(u1, v1, row // 2, rule, pairs1)
@@ -157,15 +163,13 @@ def _difference_rows(
                 luma1 = rule.luma * (np.int64(y1[row, column]) - rule.black)
                 luma2 = rule.luma * (np.int64(y2[row, column]) - rule.black)
                 for channel in range(3):
-                    level = _level(luma1, chroma1, channel, column) - _level(luma2, chroma2, channel, column)
-                    out[channel * height + row, column] = level
+                    first, second = level(luma1, chroma1, channel, column), level(luma2, chroma2, channel, column)
+                    out[channel * height + row, column] = first - second
         else:
-            for first in range(0, width, PIXELS):
-                place = np.uint64(min(first, width - PIXELS))
-                if is_streamed:
-                    stream_difference_32(y1, chroma1, y2, chroma2, np.uint64(row), place, black, factor, out, tall)
-                else:
-                    difference_32(y1, chroma1, y2, chroma2, np.uint64(row), place, black, factor, out, tall)
+            line = np.uint64(row)
+            for start in range(0, width, PIXELS):
+                place = np.uint64(min(start, width - PIXELS))
+                colour_ops.difference_32(y1, chroma1, y2, chroma2, line, place, black, factor, out, tall)
 
 
 def rgb_difference(decoded: Picture, predicted: Picture, out: NDArray[np.int16]) -> None:

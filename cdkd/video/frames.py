@@ -1,6 +1,6 @@
 """What passes from the reader to the rest: shape-checked records and the one error of unreadable video.
 
-Axis letters here: `P` P-frames asked for, `F` raw frames asked for, `H` height, `W` width.
+Axis letters here: `P` P-frames asked for, `M` raw frames asked for, `H` height, `W` width.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cdkd.errors import CdkdError
-from cdkd.modality import MOTION_UNITS_PER_PIXEL
+from cdkd.modality import MOTION_UNITS_PER_PIXEL, MotionReference, ResidualKind
 
 __all__ = ["MOTION_UNITS_PER_PIXEL", "GopRead", "StreamInfo", "VideoError"]
 
@@ -48,22 +48,23 @@ class StreamInfo:
     gop_lengths: tuple[int, ...]
     """Frames of each group of pictures, its key frame included, in display order."""
     frame_types: tuple[str, ...]
-    """Each GOP's frames as letters in display order, e.g. `IPPP`; empty where headers do not tell (not MPEG-4)."""
+    """Each GOP's picture types in display order, e.g. `IPPP`; empty where headers do not tell (not MPEG-4)."""
     has_b_frames: bool
     unsupported_reason: str
     """Why motion and residual cannot be read, with the remedy; empty: they can."""
     frame_residual_unsupported_reason: str
-    """The same for residuals relative to the frame before."""
+    """The same for exact residuals relative to the frame before."""
 
     @property
     def num_gops(self) -> int:
         """Groups of pictures in the file."""
         return len(self.gop_lengths)
 
-    @property
-    def is_readable(self) -> bool:
-        """Motion and accumulated residual can be read."""
-        return not self.unsupported_reason
+    def unsupported_residual_reason(self, reference: MotionReference, residual: ResidualKind | None) -> str:
+        """Why such residuals cannot be read, with the remedy; empty: they can."""
+        if residual is ResidualKind.EXACT and reference is MotionReference.FRAME_BEFORE:
+            return self.frame_residual_unsupported_reason
+        return self.unsupported_reason
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,9 +85,10 @@ class GopRead:
     residual: NDArray[np.int16]
     """(P, H, W, 3) RGB: decoded frame minus its prediction, not clipped; (0, H, W, 3) if not asked for."""
     intra: NDArray[np.bool_]
-    """(P, ceil(H / 8), ceil(W / 8)): cells of 8 x 8 pixels not predicted from another frame (motion 0, residual 0)."""
+    """(P, ceil(H / 8), ceil(W / 8)): blocks of 8 x 8 pixels that the codec did not predict from another frame. They
+    count as standing still: motion and prediction are those of the frame before, the residual holds what changed."""
     frames: NDArray[np.uint8]
-    """(F, H, W, 3) RGB decoded frames."""
+    """(M, H, W, 3) RGB decoded frames."""
     positions: tuple[int, ...]
     """Position in the GOP (0 is the key frame) of each P entry."""
     frame_positions: tuple[int, ...]
@@ -94,14 +96,14 @@ class GopRead:
 
     def __post_init__(self) -> None:
         height, width = self.iframe.shape[:2]
-        num_p, num_f = len(self.positions), len(self.frame_positions)
+        num_p, num_m = len(self.positions), len(self.frame_positions)
         num_residuals = num_p if len(self.residual) else 0
         expected: dict[str, tuple[tuple[int, ...], type]] = {
             "iframe": ((height, width, 3), np.uint8),
             "motion": ((num_p, height, width, 2), np.int16),
             "residual": ((num_residuals, height, width, 3), np.int16),
             "intra": ((num_p, -(-height // 8), -(-width // 8)), np.bool_),
-            "frames": ((num_f, height, width, 3), np.uint8),
+            "frames": ((num_m, height, width, 3), np.uint8),
         }
         for name, (shape, kind) in expected.items():
             array = getattr(self, name)

@@ -8,17 +8,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import av
 from av.error import FFmpegError
 
 from cdkd.video.frames import StreamInfo, VideoError
 from cdkd.video.h264_headers import parse_sequence
+from cdkd.video.integrity import PacketTally
 from cdkd.video.mpeg4_headers import FrameHeader, Layer, parse_frames, parse_layer
+from cdkd.video.opening import REMEDY, open_video
 
-REMEDY = "re-encode it with `cdkd data prepare`"
 _PIXEL_FORMATS = ("yuv420p", "yuvj420p")
-# Containers that state the number of their packets exactly, so that fewer of them mean a truncated file.
-_COUNTED_CONTAINERS = ("mov,mp4,m4a,3gp,3g2,mj2",)
 
 
 @dataclass(frozen=True)
@@ -30,32 +28,6 @@ class Index:
     """Decoding time of each GOP's key frame, in the stream's time base."""
     roundings: tuple[str, ...]
     """MPEG-4: `vop_rounding_type` of each GOP's frames, as digits in display order."""
-
-
-def open_video(path: Path) -> tuple[Any, Any]:
-    """The container and its first video stream; the caller closes the container.
-
-    Raises:
-        VideoError: missing, unreadable, empty, no video, or nothing that FFmpeg knows.
-    """
-    try:
-        if os.stat(path).st_size == 0:
-            raise VideoError(path, "is empty (0 bytes)")
-        # Without a protocol FFmpeg would take the part of a name before a colon for one.
-        container = av.open(f"file:{os.path.abspath(path)}", "r")
-    except (FFmpegError, OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise VideoError(path, f"cannot be opened as a video: {reason}") from error
-    try:
-        if not container.streams.video or container.streams.video[0].codec_context is None:
-            raise VideoError(path, "holds no video stream that can be decoded")
-        stream = container.streams.video[0]
-        if stream.codec_context.width == 0 or stream.codec_context.pix_fmt is None:
-            raise VideoError(path, "its video stream says neither size nor pixel format; it is damaged or cut short")
-    except VideoError:
-        container.close()
-        raise
-    return container, stream
 
 
 def index_video(path: Path) -> Index:
@@ -87,18 +59,21 @@ def _index(path: Path, size: int, modified_ns: int) -> Index:
 
 
 def _packets(path: Path, container: Any, stream: Any) -> Iterator[Any]:
-    """All packets that hold something, checked against what the container promises."""
-    count = 0
-    for packet in container.demux(stream):
-        count += packet.dts is not None
+    """All of a stream's packets that hold something, checked against what the container promises."""
+    count, tally = 0, PacketTally(container)
+    for packet in container.demux(*tally.streams):
+        tally.add(packet)
+        if packet.stream_index != stream.index:
+            continue
         if packet.is_corrupt:
-            raise VideoError(path, f"is damaged or cut short at packet {count - 1}")
+            raise VideoError(path, f"is damaged or cut short at packet {count}")
         if packet.size and packet.dts is None:
             raise VideoError(path, f"has no time stamps in its {container.format.name} container; {REMEDY}")
         if packet.size:
+            count += 1
             yield packet
-    if container.format.name in _COUNTED_CONTAINERS and count < stream.frames:
-        raise VideoError(path, f"is cut short: {count} of {stream.frames} packets are there")
+    if shortfall := tally.strict_shortfall(path):
+        raise VideoError(path, f"is cut short: {shortfall}")
 
 
 def _index_mpeg4(path: Path, container: Any, stream: Any) -> Index:
@@ -131,7 +106,7 @@ def display_order(decoded: Iterable[tuple[int, FrameHeader]], num_gops: int) -> 
     shown: int | None = None
     waiting: tuple[int, FrameHeader] | None = None
     for gop, header in decoded:
-        if header.letter == "B":
+        if header.picture_type == "B":
             if shown is not None:
                 gops[shown].append(header)
             continue
@@ -145,13 +120,13 @@ def display_order(decoded: Iterable[tuple[int, FrameHeader]], num_gops: int) -> 
 
 
 def _mpeg4_info(path: Path, container: Any, stream: Any, layer: Layer, gops: list[list[FrameHeader]]) -> StreamInfo:
-    types = tuple(sys.intern("".join(header.letter for header in gop)) for gop in gops)
+    types = tuple(sys.intern("".join(header.picture_type for header in gop)) for gop in gops)
     unsupported_reason = _format_unsupported_reason(stream)
     if layer.is_interlaced:
         unsupported_reason = f"is interlaced: its blocks refer to half pictures; {REMEDY}"
     elif layer.has_sprites:
         unsupported_reason = f"uses global motion compensation, for which FFmpeg hands out no vectors; {REMEDY}"
-    elif any(letters.rfind("I") != 0 for letters in types):
+    elif any(gop_types.rfind("I") != 0 for gop_types in types):
         unsupported_reason = f"has key frames that its {container.format.name} container does not mark; {REMEDY}"
     frame_unsupported_reason = unsupported_reason
     if not unsupported_reason and layer.is_quarter_pixel:

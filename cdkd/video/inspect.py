@@ -1,28 +1,27 @@
 """What a video holds and what a network could read from it, gathered by decoding it once."""
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 from av.error import FFmpegError
-from av.sidedata.sidedata import SideDataContainer
+from numpy.typing import NDArray
 
 from cdkd.video.frames import StreamInfo, VideoError
-from cdkd.video.index import open_video
-from cdkd.video.motion_blocks import VECTOR_TYPE
+from cdkd.video.motion_blocks import frame_vectors
+from cdkd.video.opening import PICTURE_TYPES, new_decoder, open_video, picture_type_of
+from cdkd.video.packets import complete_packed
 from cdkd.video.reader import describe
-
-_LETTERS = "?IPBS"
 
 
 @dataclass(frozen=True)
 class FrameTypeStatistics:
     """All frames of one type."""
 
-    letter: str
+    picture_type: str
     """I, P, B or S."""
     num_frames: int
     mean_bits: float
@@ -77,26 +76,26 @@ def inspect_video(path: Path) -> Inspection:
         if packet.size:
             packet_bits[packet.pts] = 8 * packet.size
         for frame in frames:
-            letter = _LETTERS[min(frame.pict_type, 4)]
-            counts[letter] += 1
-            bits[letter] += packet_bits.pop(frame.pts, 0)
-            vectors = SideDataContainer(frame).get("MOTION_VECTORS")  # type: ignore[call-arg]
-            if letter == "P" and vectors is not None:
+            picture_type = picture_type_of(frame)
+            counts[picture_type] += 1
+            bits[picture_type] += packet_bits.pop(frame.pts, 0)
+            vectors = frame_vectors(frame)
+            if picture_type == "P" and vectors is not None:
                 num_p_with_vectors += 1
-                motion += _add_blocks(np.frombuffer(vectors, VECTOR_TYPE), info, area)
+                motion += _add_blocks(vectors, info, area)
     predicted = sum(area.values())
     has_vectors = num_p_with_vectors > 0
     return Inspection(
         info=info,
         num_decoded=sum(counts.values()),
-        frame_types=tuple(FrameTypeStatistics(t, counts[t], bits[t] / counts[t]) for t in _LETTERS if counts[t]),
+        frame_types=tuple(FrameTypeStatistics(t, counts[t], bits[t] / counts[t]) for t in PICTURE_TYPES if counts[t]),
         block_fractions={size: fraction / predicted for size, fraction in area.most_common()},
         intra_fraction=1 - predicted / (num_p_with_vectors * info.width * info.height) if has_vectors else None,
         mean_motion_pixels=motion / predicted if predicted else None,
     )
 
 
-def _add_blocks(vectors: "np.ndarray[Any, Any]", info: StreamInfo, area: Counter[str]) -> float:
+def _add_blocks(vectors: NDArray[np.void], info: StreamInfo, area: Counter[str]) -> float:
     """Adds the visible area of a frame's blocks by size; returns their motion times area."""
     w, h = vectors["w"].astype(int), vectors["h"].astype(int)
     left, top = vectors["dst_x"] - w // 2, vectors["dst_y"] - h // 2
@@ -107,17 +106,18 @@ def _add_blocks(vectors: "np.ndarray[Any, Any]", info: StreamInfo, area: Counter
     return float((lengths * visible).sum())
 
 
-def _decoded(path: Path) -> Any:
+def _decoded(path: Path) -> Iterator[tuple[Any, list[Any]]]:
+    """Each packet of the file with the frames that it brings out of a decoder."""
     container, stream = open_video(path)
     with container:
-        context: Any = av.CodecContext.create(stream.codec_context.name, "r")
-        context.extradata, context.codec_tag = stream.codec_context.extradata, stream.codec_context.codec_tag
-        context.options = {"flags2": "+export_mvs", "threads": "1"}
+        decoder = new_decoder(stream, {"flags2": "+export_mvs"})
+        # An empty packet in the middle of a file would make the decoder believe in its end.
+        packets: Iterator[Any] = (p for p in container.demux(stream) if p.size or p.dts is None)
+        if decoder.name == "mpeg4":
+            packets = complete_packed(packets, stream.codec_context.extradata)
         try:
-            for packet in container.demux(stream):
-                # An empty packet in the middle of a file would make the decoder believe in its end.
-                if packet.size or packet.dts is None:
-                    yield packet, context.decode(packet)
+            for packet in packets:
+                yield packet, decoder.decode(packet)
         except FFmpegError as error:
             raise VideoError(path, f"cannot be decoded to its end: {error.strerror}") from error
 
@@ -137,7 +137,7 @@ def format_inspection(inspection: Inspection) -> str:
         ("B-frames", "yes" if info.has_b_frames else "no"),
     ]
     for kind in inspection.frame_types:
-        rows.append((f"{kind.letter}-frames", f"{kind.num_frames}, {kind.mean_bits:,.0f} bits each"))
+        rows.append((f"{kind.picture_type}-frames", f"{kind.num_frames}, {kind.mean_bits:,.0f} bits each"))
     if inspection.intra_fraction is not None:
         blocks = ", ".join(f"{size} {fraction:.1%}" for size, fraction in inspection.block_fractions.items())
         rows.append(("blocks of P", f"{blocks}; intra {inspection.intra_fraction:.2%} of the area"))

@@ -2,6 +2,11 @@
 
 Fresh memory costs more than what is written into it: the system hands it out page by page and blanks each one. So the
 memory of arrays that nobody holds any more is kept, up to a limit, for the next ones of the same size.
+
+What it gains, against plain `numpy.empty` in the same run (processor time, whole file by `cdkd bench reader`):
+
+    motion and residual    320 x 256 pixels    85 instead of 92 ms      1280 x 720    1,004 instead of 1,377 ms
+    motion alone                               46 instead of 50 ms                      486 instead of   612 ms
 """
 
 import math
@@ -15,7 +20,7 @@ _KEPT_BYTES = 256 << 20
 """At most so much waits in a process: two GOPs of 12 frames of 1280 x 720 with motion and residual of each P-frame."""
 
 _LINE_BYTES = 64
-"""What a processor's cache holds as one; memory starts where such a line does, so that lines can be written whole."""
+"""What a processor's cache holds as one; memory starts where such a line does, so that vectors cross none."""
 
 
 class _Memory:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from cdkd.video.bitstream import BitReader
 
 _VOP_START = b"\x00\x00\x01\xb6"
-_VOP_LETTERS = "IPBS"
+_VOP_TYPES = "IPBS"
 _HEADER_BYTES = 32
 
 
@@ -28,7 +28,7 @@ class Layer:
 class FrameHeader:
     """One coded frame (VOP)."""
 
-    letter: str
+    picture_type: str
     """I, P, B or S (sprite: global motion compensation)."""
     is_coded: bool
     """False: a place holder, for which a decoder gives no frame."""
@@ -95,13 +95,21 @@ def parse_frames(data: bytes, layer: Layer) -> Iterator[FrameHeader]:
     start = data.find(_VOP_START)
     while start >= 0:
         bits = BitReader(data[start + 4 : start + 4 + _HEADER_BYTES])
-        letter = _VOP_LETTERS[bits.read(2)]
+        picture_type = _VOP_TYPES[bits.read(2)]
         while bits.read(1):
             pass
         bits.read(1 + layer.time_bits + 1)
         is_coded = bool(bits.read(1))
-        yield FrameHeader(letter, is_coded, bits.read(1) if is_coded and letter == "P" else 0)
+        yield FrameHeader(picture_type, is_coded, bits.read(1) if is_coded and picture_type == "P" else 0)
         start = data.find(_VOP_START, start + 4)
+
+
+def not_coded_frame(layer: Layer) -> bytes:
+    """A P-frame that holds nothing: a place holder, for which a decoder gives no frame."""
+    # 01 P | 0 no whole second | 1 marker | 0.. time | 1 marker | 0 not coded | stuffing 0, then 1s to the next byte
+    bits = "01" + "0" + "1" + "0" * layer.time_bits + "1" + "0" + "0"
+    bits += "1" * (-len(bits) % 8)
+    return _VOP_START + int(bits, 2).to_bytes(len(bits) // 8, "big")
 
 
 def _start_codes(data: bytes) -> Iterator[int]:

@@ -1,42 +1,58 @@
 """Residuals: what remains of a frame when its prediction is taken away.
 
-    relative to        MPEG-4 Part 2, exact to the bit                 H.264
-    the I-frame        full decode - decode with `skip_idct=nokey`     frame - I-frame warped by accumulated motion
-    the frame before   full decode - half-pixel motion compensation    frame - frame before warped by its motion
+    relative to        MPEG-4 Part 2, exact to the bit                     H.264
+    the I-frame        frame - I-frame carried along by the vectors        frame - I-frame warped by accumulated motion
+    the frame before   frame - half-pixel motion compensation of it        frame - frame before warped by its motion
 
-`skip_idct=nokey` leaves out the inverse transform of every P-frame, so that such a decoder carries the I-frame along
-by the vectors alone, with the codec's own interpolation. H.264 ignores it; there the warp is bilinear. In blocks that
-MPEG-4 codes without prediction (intra) that decoder shows the decoded pixels, so the residual is 0 there.
+To the bit: residual + prediction is the decoded frame, and the prediction is the codec's own, interpolation included.
+The carried I-frame is a chain of predictions, each from the one before it, back to the I-frame. `prediction.py` makes
+them; for quarter-pixel vectors and odd sizes a second decoder does (`carried.py`). H.264's interpolation has six taps
+and a deblocking filter behind it; there the warp is bilinear.
+
+In blocks that the codec did not predict (intra) the reference stands still: the carried I-frame goes on from where it
+was, the frame before is taken as it is, and the residual holds what has changed there. (The codec itself takes no
+reference in such a block, and a decoder without inverse transform shows the new pixels there. A residual against these
+would be 0 just where most has changed, from that frame to the end of the GOP.)
+
+How this differs from CoViAR's residual is told in `coviar_residual.py`.
 """
+
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cdkd.modality import MOTION_UNITS_PER_PIXEL
-from cdkd.video.colour import Image, Picture, empty_images, rgb_difference, to_rgb
+from cdkd.modality import MOTION_UNITS_PER_PIXEL, MotionReference
+from cdkd.video.colour import Image, Picture, new_rgb, rgb_difference
 from cdkd.video.decoding import DecodedFrame
-from cdkd.video.jit import native
+from cdkd.video.jit import jit
 from cdkd.video.motion import Field
-from cdkd.video.motion_blocks import UNIT_BITS, Cells
+from cdkd.video.motion_blocks import UNIT_BITS, MotionBlocks
 from cdkd.video.prediction import predict
 
 
-@native
+@jit
 def _warped_difference(decoded: Image, reference: Image, field: Field, out: NDArray[np.int16]) -> None:
-    """All channel by channel, (3, H, W); `field` in quarter pixels."""
+    """All channel by channel, (3, H, W); `field` in quarter pixels.
+
+    1  where the pixel comes from, in quarter pixels: the whole part by a shift, the fraction by a mask, which hold for
+       negative numbers too
+    2  its four neighbours there, clamped to the picture, which repeats its edges
+    3  their mean by the fractions, in sixteenths, rounded half up
+    """
     _, height, width = decoded.shape
     bits, last = UNIT_BITS, MOTION_UNITS_PER_PIXEL - 1
     for row in range(height):
         for column in range(width):
-            x = (column << bits) - np.int64(field[0, row, column])
+            x = (column << bits) - np.int64(field[0, row, column])  # 1
             y = (row << bits) - np.int64(field[1, row, column])
-            left, right = min(max(x >> bits, 0), width - 1), min(max((x >> bits) + 1, 0), width - 1)
-            top, bottom = min(max(y >> bits, 0), height - 1), min(max((y >> bits) + 1, 0), height - 1)
             right_part, bottom_part = x & last, y & last
-            # Unsigned places are not looked at for being counted from the end.
+            left, right = min(max(x >> bits, 0), width - 1), min(max((x >> bits) + 1, 0), width - 1)  # 2
+            top, bottom = min(max(y >> bits, 0), height - 1), min(max((y >> bits) + 1, 0), height - 1)
+            # Unsigned, so that no index is asked whether it is negative and counts from the end.
             to_y, to_x, from_left, from_right = np.uint64(row), np.uint64(column), np.uint64(left), np.uint64(right)
             from_top, from_bottom = np.uint64(top), np.uint64(bottom)
-            for channel in range(np.uint64(3)):
+            for channel in range(np.uint64(3)):  # 3
                 upper = (last + 1 - right_part) * np.int64(reference[channel, from_top, from_left])
                 upper += right_part * np.int64(reference[channel, from_top, from_right])
                 lower = (last + 1 - right_part) * np.int64(reference[channel, from_bottom, from_left])
@@ -46,30 +62,47 @@ def _warped_difference(decoded: Image, reference: Image, field: Field, out: NDAr
                 out[channel, to_y, to_x] = np.int64(decoded[channel, to_y, to_x]) - predicted
 
 
+class ResidualWriter(Protocol):
+    """Takes a GOP's frames in display order and writes the residuals of those that are wanted."""
+
+    def advance(self, frame: DecodedFrame, blocks: MotionBlocks, position: int, slot: int) -> None:
+        """Takes the GOP's next frame.
+
+        Args:
+            frame: of any type; residuals are of P-frames.
+            blocks: (ceil(H / 8), ceil(W / 8)) the motions of a P-frame's blocks.
+            position: in the GOP.
+            slot: where in the output its residual goes; -1: it is not wanted.
+        """
+
+    def finish(self) -> None:
+        """All frames are through, and their motion is known."""
+
+
 class PredictedResidual:
     """MPEG-4's residuals along a GOP, to the bit."""
 
-    def __init__(self, roundings: str, is_chained: bool, out: NDArray[np.int16]) -> None:
+    def __init__(self, roundings: str, reference: MotionReference, out: NDArray[np.int16]) -> None:
         """
         Args:
             roundings: `vop_rounding_type` of each of the GOP's frames, 0 or 1.
-            is_chained: relative to the I-frame; else to the frame before.
+            reference: what the residual is relative to.
             out: (P, H, W, 3) RGB, not clipped.
         """
         self._roundings = roundings
-        self._is_chained = is_chained
+        self._is_chained = reference is MotionReference.IFRAME
         self._out = out
         self._origin: Picture | None = None
 
-    def advance(self, frame: DecodedFrame, cells: Cells, position: int, slot: int) -> None:
-        """Takes the GOP's next frame and leaves its residual in `out[slot]`; -1: it is not wanted."""
-        if frame.letter not in "IP":
+    def advance(self, frame: DecodedFrame, blocks: MotionBlocks, position: int, slot: int) -> None:
+        """See `ResidualWriter`."""
+        if frame.picture_type not in "IP":
             return
         picture = frame.picture()
         if self._origin is None:
             self._origin = picture
         elif self._is_chained or slot >= 0:
-            predicted = frame.chain() or predict(cells, self._origin, picture, int(self._roundings[position]))
+            predicted = frame.carried or predict(blocks, self._origin, int(self._roundings[position]))
             if slot >= 0:
                 rgb_difference(picture, predicted, self._out[slot])
             # Chained: predicted from the frame before as predicted itself, back to the I-frame.
@@ -78,7 +111,7 @@ class PredictedResidual:
             self._origin = picture
 
     def finish(self) -> None:
-        """Nothing is left to do."""
+        """See `ResidualWriter`."""
 
 
 class WarpedResidual:
@@ -97,22 +130,16 @@ class WarpedResidual:
         self._before: Picture | None = None
         self._pairs: dict[int, tuple[Image, Image]] = {}
 
-    def advance(self, frame: DecodedFrame, cells: Cells, position: int, slot: int) -> None:
-        """Takes the GOP's next frame, wanted in `out[slot]`; -1: it is not."""
+    def advance(self, frame: DecodedFrame, blocks: MotionBlocks, position: int, slot: int) -> None:
+        """See `ResidualWriter`."""
         picture = frame.picture()
         if slot >= 0 and self._before is not None:
-            reference = _rgb(self._before) if self._iframe is None else self._iframe
-            self._pairs[slot] = _rgb(picture), reference
+            reference = new_rgb(self._before) if self._iframe is None else self._iframe
+            self._pairs[slot] = new_rgb(picture), reference
         self._before = picture
 
     def finish(self) -> None:
-        """Writes all residuals; the motion is there by now."""
+        """Writes all residuals."""
         for slot, (decoded, reference) in self._pairs.items():
             field, out = (array[slot].transpose(2, 0, 1) for array in (self._motion, self._out))
             _warped_difference(decoded.transpose(2, 0, 1), reference.transpose(2, 0, 1), field, out)
-
-
-def _rgb(picture: Picture) -> Image:
-    image: Image = empty_images(1, picture.y.shape[0], picture.y.shape[1], 3, np.uint8)[0]
-    to_rgb(picture, image)
-    return image

@@ -10,7 +10,7 @@ from matplotlib.colors import hsv_to_rgb
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from cdkd.modality import MOTION_UNITS_PER_PIXEL
+from cdkd.modality import DEFAULT_FORM, MOTION_UNITS_PER_PIXEL, MotionReference, PFrameForm, ResidualKind
 from cdkd.video.frames import GopRead, VideoError
 from cdkd.video.reader import VideoReader
 from cdkd.video.transcode import encode_frames
@@ -53,28 +53,29 @@ def motion_limit(read: GopRead) -> float:
     return max(1.0, float(np.percentile(lengths, 99)) / MOTION_UNITS_PER_PIXEL)
 
 
-def save_sheet(path: Path, output: Path, gop: int | None, accumulated: bool = True) -> int:
+def save_sheet(path: Path, output: Path, gop: int | None, form: PFrameForm = DEFAULT_FORM) -> int:
     """Draws one GOP as a contact sheet and returns its number.
 
     Args:
         output: `.png`, or any suffix that matplotlib writes.
         gop: None takes the GOP with the most motion among up to twelve spread over the file.
+        form: what motion and residual mean.
 
     Raises:
         VideoError: the video cannot be read, or has no GOP with P-frames.
     """
     with VideoReader(path) as video:
         chosen = _liveliest_gop(video) if gop is None else gop
-        if not 0 <= chosen < video.info.num_gops:
-            raise VideoError(path, f"has {video.info.num_gops} GOPs; there is no GOP {chosen}")
+        if not 0 <= chosen < len(video):
+            raise VideoError(path, f"has {len(video)} GOPs; there is no GOP {chosen}")
         known = video.p_positions(chosen)
         if not known:
             raise VideoError(path, f"GOP {chosen} has no P-frames; choose another with --gop")
         spread = np.unique(np.linspace(0, len(known) - 1, min(_MAX_COLUMNS, len(known))).round().astype(int))
         positions = tuple(known[index] for index in spread)
-        read = video.read_gop(chosen, positions, positions, accumulated)
-        title = f"{path.name}: GOP {chosen} of {video.info.num_gops}, {video.info.gop_lengths[chosen]} frames"
-    figure = _draw(read, title, accumulated)
+        read = video.read_gop(chosen, positions, positions, form.reference, form.residual)
+        title = f"{path.name}: GOP {chosen} of {len(video)}, {video.info.gop_lengths[chosen]} frames"
+    figure = _draw(read, title, form)
     FigureCanvasAgg(figure)
     try:
         figure.savefig(output, dpi=100)
@@ -84,25 +85,24 @@ def save_sheet(path: Path, output: Path, gop: int | None, accumulated: bool = Tr
 
 
 def _liveliest_gop(video: VideoReader) -> int:
-    candidates = [gop for gop in range(video.info.num_gops) if video.p_positions(gop)]
+    candidates = [gop for gop in range(len(video)) if video.p_positions(gop)]
     if not candidates:
         raise VideoError(video.path, "has no GOP with P-frames")
     motions: dict[int, float] = {}
     for index in np.unique(np.linspace(0, len(candidates) - 1, min(12, len(candidates))).astype(int)):
         gop = candidates[int(index)]
         last = video.p_positions(gop)[-1]
-        motions[gop] = float(np.abs(video.read_gop(gop, [last], with_residual=False).motion.astype(np.int32)).mean())
+        motions[gop] = float(np.abs(video.read_gop(gop, [last], residual=None).motion.astype(np.int32)).mean())
     return max(motions, key=lambda gop: motions[gop])
 
 
-def _draw(read: GopRead, title: str, accumulated: bool) -> Figure:
+def _draw(read: GopRead, title: str, form: PFrameForm) -> Figure:
     height, width = read.iframe.shape[:2]
     num_columns = len(read.positions) + 1
     cell_width = 2.6
     cell_height = cell_width * height / width + 0.28
     figure = Figure(figsize=(num_columns * cell_width + 0.3, 3 * cell_height + 0.6), layout="constrained")
-    relative = "the I-frame" if accumulated else "the frame before"
-    figure.suptitle(f"{title}; motion and residual relative to {relative}", fontsize=11)
+    figure.suptitle(f"{title}; {_describe(form)}", fontsize=11)
     axes = figure.subplots(3, num_columns, squeeze=False)
     for axis in axes.flat:
         axis.set_axis_off()
@@ -122,6 +122,12 @@ def _draw(read: GopRead, title: str, accumulated: bool) -> Figure:
             axes[row][column].set_title(f"{name} {position}", fontsize=9)
         _draw_arrows(axes[1][column], read.motion[column - 1])
     return figure
+
+
+def _describe(form: PFrameForm) -> str:
+    relative = "the I-frame" if form.reference is MotionReference.IFRAME else "the frame before"
+    definition = " (residual: CoViAR's)" if form.residual is ResidualKind.COVIAR else ""
+    return f"motion and residual relative to {relative}{definition}"
 
 
 def _draw_arrows(axes: Axes, motion: NDArray[np.int16]) -> None:
@@ -153,7 +159,7 @@ def _draw_scale(axes: Axes) -> None:
     axes.set_title("residual: -128 to 127", fontsize=9)
 
 
-def save_video(path: Path, output: Path, accumulated: bool = True) -> int:
+def save_video(path: Path, output: Path, form: PFrameForm = DEFAULT_FORM) -> int:
     """The whole file as a video of frame, motion and residual side by side; returns the number of frames.
 
     Raises:
@@ -161,15 +167,15 @@ def save_video(path: Path, output: Path, accumulated: bool = True) -> int:
     """
     with VideoReader(path) as video:
         rate = video.info.frames_per_second or 25.0
-        return encode_frames(output, _panels(video, accumulated), frames_per_second=rate, quantiser=2)
+        return encode_frames(output, _panels(video, form), frames_per_second=rate, quantiser=2)
 
 
-def _panels(video: VideoReader, accumulated: bool) -> Iterator[NDArray[np.uint8]]:
+def _panels(video: VideoReader, form: PFrameForm) -> Iterator[NDArray[np.uint8]]:
     limit = None
-    for gop in range(video.info.num_gops):
+    for gop in range(len(video)):
         known = video.p_positions(gop)
         positions = tuple(range(video.info.gop_lengths[gop]))
-        read = video.read_gop(gop, known, positions, accumulated)
+        read = video.read_gop(gop, known, positions, form.reference, form.residual)
         limit = limit or (motion_limit(read) if len(known) else None)
         for position in positions:
             yield _panel(read, position, known, limit or 1.0)

@@ -14,12 +14,17 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoRef
 from numpy.typing import NDArray
 
 from cdkd.atomic_write import atomic_file
+from cdkd.callbacks import Progress
 from cdkd.video.frames import VideoError
-from cdkd.video.index import open_video
+from cdkd.video.integrity import TruncatedError, count_packets
+from cdkd.video.opening import open_video
+from cdkd.video.packets import complete_packed
 
 # Bit-exact: the same file on every processor, at the price of slower conversion.
 _SCALING = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
 _LAMBDA_PER_QUANTISER = 118  # FFmpeg's FF_QP2LAMBDA
+_FRAMES_PER_REPORT = 25
+_LEAST_DECODED = 0.5
 _MAX_CLOCK = 65535  # MPEG-4 Part 2 stores its clock's ticks per second in 16 bits.
 
 
@@ -103,44 +108,111 @@ def transcode(
     source: Path | str,
     target: Path | str,
     *,
-    width: int = 320,
-    height: int = 256,
+    width: int | None = 320,
+    height: int | None = 256,
     gop_length: int = 12,
     quantiser: int = 3,
     four_vectors: bool = True,
+    must_be_whole: bool = False,
+    least_frames: int = 1,
+    progress: Progress | None = None,
 ) -> int:
     """Re-encodes any video that FFmpeg reads, upright and resized to `width` x `height`, frame by frame.
 
     Every decoded frame becomes one frame, at the source's average rate. Returns the number of frames.
 
+    Args:
+        width: pixels; None: what keeps the source's proportions, or its size where both are None. Then both sides are
+            rounded to whole macroblocks of 16 pixels, which every kind of residual can be read from.
+        height: the same.
+        must_be_whole: a source that is cut off, or of which less than half can be decoded, is an error.
+        least_frames: fewer are an error too.
+        progress: called now and then, where the source says how long it is.
+
     Raises:
-        VideoError: the source cannot be decoded to its end, holds no video, or the target cannot be written.
+        VideoError: the source cannot be decoded to its end, holds no video, or the target cannot be written; what was
+            there before is kept.
     """
     source = Path(source)
+    num_packets = _whole_packets(source) if must_be_whole else 0
     container, stream = open_video(source)
     with container:
         rate = stream.average_rate or stream.guessed_rate or Fraction(25)
         encoding = _Encoding(Path(target), float(rate), gop_length, quantiser, four_vectors)
-        return _write(encoding, _resized(source, container, stream, width, height))
+        pictures = _resized(source, container, stream, (width, height), progress)
+        return _write(encoding, _enough(source, pictures, num_packets, least_frames))
 
 
-def _resized(source: Path, container: Any, stream: Any, width: int, height: int) -> Iterator[Any]:
+def _whole_packets(source: Path) -> int:
+    try:
+        return count_packets(source)
+    except TruncatedError as error:
+        raise VideoError(source, str(error)) from error
+
+
+def _enough(source: Path, pictures: Iterator[Any], num_packets: int, least_frames: int) -> Iterator[Any]:
+    num_frames = 0
+    for picture in pictures:
+        num_frames += 1
+        yield picture
+    # Interlaced and packed videos hold more packets than frames, so not all packets can be asked for.
+    if num_frames < max(least_frames, _LEAST_DECODED * num_packets):
+        reason = f"only {num_frames} of {num_packets} frames can be decoded, {least_frames} are the least"
+        raise VideoError(source, reason)
+
+
+def _resized(
+    source: Path, container: Any, stream: Any, wanted: tuple[int | None, int | None], progress: Progress | None
+) -> Iterator[Any]:
     reformatter = VideoReformatter()
     num_frames = 0
+    seconds = (container.duration or 0) / av.time_base
     # One thread: callers run a process per core.
     stream.codec_context.thread_count = 1
     try:
-        for frame in container.decode(stream):
+        for frame in _decoded(container, stream):
             # A camera held upright writes lying pictures and how far to turn them, counter-clockwise.
             turns = round(frame.rotation / 90) % 4
-            size = (height, width) if turns % 2 else (width, height)
-            picture = _converted(reformatter, frame, *size)
+            lying = (frame.height, frame.width) if turns % 2 else (frame.width, frame.height)
+            width, height = target_size(lying, wanted)
+            picture = _converted(reformatter, frame, *((height, width) if turns % 2 else (width, height)))
             num_frames += 1
+            if progress and seconds and frame.time is not None and num_frames % _FRAMES_PER_REPORT == 0:
+                progress(min(frame.time / seconds, 1.0))
             yield _turned(picture, turns) if turns else picture
     except FFmpegError as error:
         raise VideoError(source, f"cannot be decoded after {num_frames} frames: {error.strerror}") from error
     if num_frames == 0:
         raise VideoError(source, "holds no frames that can be decoded")
+    if progress:
+        progress(1.0)
+
+
+def _decoded(container: Any, stream: Any) -> Iterator[Any]:
+    """All frames, by the stream's own decoder, which alone knows how pictures are turned."""
+    packets = container.demux(stream)
+    if stream.codec_context.name == "mpeg4":
+        packets = complete_packed(packets, stream.codec_context.extradata)
+    for packet in packets:
+        yield from stream.decode(packet)
+
+
+def target_size(source: tuple[int, int], wanted: tuple[int | None, int | None]) -> tuple[int, int]:
+    """Width and height to encode, of a source's; a side that is None keeps proportions, in whole macroblocks."""
+    width, height = wanted
+    if width is not None and height is not None:
+        return width, height
+    if width is not None:
+        scale = width / source[0]
+    elif height is not None:
+        scale = height / source[1]
+    else:
+        scale = 1.0
+    return width or _whole_macroblocks(scale * source[0]), height or _whole_macroblocks(scale * source[1])
+
+
+def _whole_macroblocks(pixels: float) -> int:
+    return max(16 * round(pixels / 16), 16)
 
 
 def _converted(reformatter: VideoReformatter, frame: Any, width: int, height: int) -> Any:

@@ -48,6 +48,14 @@ def test_cache_of_one_part_with_wide_windows(tmp_path: Path) -> None:
     assert result.stderr.splitlines()[-1] == "packing: 3 of 3 videos, 0 broken"
 
 
+def test_cache_of_coviars_residual(tmp_path: Path) -> None:
+    manifest = prepared_folder(tmp_path / "set", 1, 1)
+    options = ("--frames-per-gop", 3, "--residual", "coviar", "--workers", 1)
+    result = invoke("cache", "--root", manifest.root, *options)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.endswith(f"in {manifest.root / 'packed' / 'p3-s1-t1-accumulated-coviar'}\n")
+
+
 def test_a_window_without_middle_is_refused(tmp_path: Path) -> None:
     result = invoke("cache", "--root", tmp_path, "--student-window", 4)
     assert str(result.exception) == "--student-window 4: a window has a middle; give an odd number, or 0 for none"

@@ -121,4 +121,4 @@ def test_figures_of_another_test_are_not_repeated() -> None:
     assert known(data__shapes__seed=4) == {}
     assert known(teacher__members=["other.safetensors"]) == {}
     # Motion is nothing that a teacher sees.
-    assert known(data__motion="per_frame") == known()
+    assert known(data__motion="per_frame", data__residual="coviar") == known()

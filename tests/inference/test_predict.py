@@ -96,6 +96,19 @@ def test_groups_of_another_length_are_transcoded(outcome: Outcome, tmp_path: Pat
     assert found.transcoded_because == "its groups of pictures have 8 frames; the network learnt from 12"
 
 
+def test_residuals_are_those_of_the_training(outcome: Outcome, tmp_path: Path) -> None:
+    network, description = load_model(outcome.artifacts["checkpoint"])
+    assert description["preprocessing"]["residual"] == "exact"
+    found = {}
+    for residual in ("exact", "coviar", None):
+        preprocessing = {**description["preprocessing"], "residual": residual}
+        if residual is None:  # as checkpoints of earlier versions
+            del preprocessing["residual"]
+        save_model(tmp_path / "a.safetensors", network, {**description, "preprocessing": preprocessing})
+        found[residual] = Predictor(tmp_path / "a.safetensors", CPU).predict(a_video()).scores
+    assert found[None] == found["exact"] != found["coviar"]
+
+
 def test_a_broken_video_is_reported_and_the_others_predicted(outcome: Outcome, tmp_path: Path) -> None:
     (tmp_path / "broken.mp4").write_bytes(b"no video")
     arguments = [str(tmp_path / "broken.mp4"), str(a_video()), "--model", str(outcome.artifacts["checkpoint"])]

@@ -93,9 +93,14 @@ def write_packets(path: Path, template: Any, packets: Sequence[bytes], keys: Seq
     return path
 
 
-def packed_avi(path: Path, frames: Frames) -> Path:
-    """P- and B-frame in one packet, then a place holder, as DivX and XviD wrote them into AVI."""
-    options = {**MPEG4_B_FRAMES, "bf": "1", "b_strategy": "0"}
+def packed_avi(path: Path, frames: Frames, every_place_holder: bool = True, flags: str = "") -> Path:
+    """P- and B-frame in one packet, then a place holder, as DivX and XviD wrote them into AVI.
+
+    Args:
+        every_place_holder: False leaves out the file's last one, and those before a key packet.
+        flags: of the encoder.
+    """
+    options = {**MPEG4_B_FRAMES, "bf": "1", "b_strategy": "0", "flags": "+bitexact" + flags}
     context, packets = encode_packets(frames, "mpeg4", options)
     coded = [bytes(packet) for packet in packets]
     is_b = [data[data.find(b"\x00\x00\x01\xb6") + 4] >> 6 == 2 for data in coded]
@@ -109,6 +114,10 @@ def packed_avi(path: Path, frames: Frames) -> Path:
         else:
             chunks.append(data)
             keys.append(packet.is_keyframe)
+    if not every_place_holder:
+        ends = [index for index in range(len(keys)) if index + 1 == len(keys) or keys[index + 1]]
+        kept = [index for index in range(len(keys)) if index not in ends or chunks[index] != _PLACE_HOLDER]
+        chunks, keys = [chunks[index] for index in kept], [keys[index] for index in kept]
     for index, is_key in enumerate(keys):
         if is_key:
             start = chunks[index].find(b"\x00\x00\x01\xb6")

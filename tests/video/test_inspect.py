@@ -16,7 +16,7 @@ def test_counts_of_a_plain_file(tmp_path: Path) -> None:
     path = clip(tmp_path / "a.mp4", moving_texture(26, 64, 96, (3, 0)), four_vectors=False)
     inspection = inspect_video(path)
     assert inspection.num_decoded == 26
-    assert [(kind.letter, kind.num_frames) for kind in inspection.frame_types] == [("I", 3), ("P", 23)]
+    assert [(kind.picture_type, kind.num_frames) for kind in inspection.frame_types] == [("I", 3), ("P", 23)]
     bits = sum(kind.num_frames * kind.mean_bits for kind in inspection.frame_types)
     assert 0.85 * 8 * path.stat().st_size < bits < 8 * path.stat().st_size
     assert inspection.block_fractions == {"16x16": 1.0}
@@ -49,7 +49,7 @@ def test_command_in_text_and_json(tmp_path: Path) -> None:
     values = json.loads(CliRunner().invoke(command, ["inspect", str(path), "--json"]).output)
     assert values["info"]["gop_lengths"] == [12, 4]
     assert values["info"]["path"] == str(path)
-    assert {kind["letter"]: kind["num_frames"] for kind in values["frame_types"]} == {"I": 2, "P": 4, "B": 10}
+    assert {kind["picture_type"]: kind["num_frames"] for kind in values["frame_types"]} == {"I": 2, "P": 4, "B": 10}
 
 
 def test_damage_is_an_error(tmp_path: Path) -> None:

@@ -1,11 +1,12 @@
-"""Block vectors become cells, cells become fields, fields chain back to the I-frame."""
+"""Block vectors become motion blocks, motion blocks become fields, fields chain back to the I-frame."""
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from cdkd.modality import MotionReference
 from cdkd.video.motion import trace_motion
-from cdkd.video.motion_blocks import BARE, VECTOR_TYPE, list_cells, num_cells, x_of, y_of
+from cdkd.video.motion_blocks import INTRA, VECTOR_TYPE, num_blocks, read_blocks, x_of, y_of
 
 Blocks = list[tuple[int, int, int, int, int, int]]  # left, top, side, motion_x, motion_y, motion_scale
 
@@ -19,10 +20,10 @@ def vectors_of(blocks: Blocks) -> NDArray[np.void]:
     return vectors
 
 
-def cells_of(blocks: Blocks, height: int, width: int) -> NDArray[np.int32]:
-    cells = np.full((num_cells(height), num_cells(width)), 7, np.int32)
-    list_cells(vectors_of(blocks), cells)
-    return cells
+def motion_blocks_of(blocks: Blocks, height: int, width: int) -> NDArray[np.int32]:
+    motion_blocks = np.full((num_blocks(height), num_blocks(width)), 7, np.int32)
+    read_blocks(vectors_of(blocks), motion_blocks)
+    return motion_blocks
 
 
 def trace_slowly(frames: list[Blocks], height: int, width: int) -> list[tuple[NDArray[np.int16], NDArray[np.bool_]]]:
@@ -46,14 +47,18 @@ def trace_slowly(frames: list[Blocks], height: int, width: int) -> list[tuple[ND
 
 
 def trace(
-    frames: list[Blocks], height: int, width: int, slots: list[int] | None = None, is_chained: bool = True
+    frames: list[Blocks],
+    height: int,
+    width: int,
+    slots: list[int] | None = None,
+    reference: MotionReference = MotionReference.IFRAME,
 ) -> tuple[NDArray[np.int16], NDArray[np.bool_]]:
     """(P, 2, H, W) and, by pixels, (P, H, W)."""
     slots = list(range(len(frames))) if slots is None else slots
-    count, grid = max(slots) + 1, (num_cells(height), num_cells(width))
+    count, grid = max(slots) + 1, (num_blocks(height), num_blocks(width))
     motion, intra = np.full((count, 2, height, width), 99, np.int16), np.zeros((count, *grid), np.bool_)
-    cells = np.stack([cells_of(blocks, height, width) for blocks in frames])
-    trace_motion(cells, slots, is_chained, motion, intra)
+    motion_blocks = np.stack([motion_blocks_of(blocks, height, width) for blocks in frames])
+    trace_motion(motion_blocks, slots, reference, motion, intra)
     return motion, intra.repeat(8, 1).repeat(8, 2)[:, :height, :width]
 
 
@@ -75,15 +80,15 @@ def random_blocks(draw: np.random.Generator, height: int, width: int) -> Blocks:
 
 def test_cells_by_hand() -> None:
     # FFmpeg's vector (3, -1) / 2 points from the block to its reference; motion is the other way, in quarter pixels.
-    cells = cells_of([(16, 0, 16, 3, -1, 2), (0, 8, 8, -1, 6, 4)], 20, 36)
-    assert cells.shape == (3, 5)
-    bare = [[True, True, False, False, True], [False, True, False, False, True], [True] * 5]
-    np.testing.assert_array_equal(cells == BARE, bare)
-    assert {(int(x_of(cells[row, column])), int(y_of(cells[row, column]))) for row in (0, 1) for column in (2, 3)} == {
+    found = motion_blocks_of([(16, 0, 16, 3, -1, 2), (0, 8, 8, -1, 6, 4)], 20, 36)
+    assert found.shape == (3, 5)
+    intra = [[True, True, False, False, True], [False, True, False, False, True], [True] * 5]
+    np.testing.assert_array_equal(found == INTRA, intra)
+    assert {(int(x_of(found[row, column])), int(y_of(found[row, column]))) for row in (0, 1) for column in (2, 3)} == {
         (-6, 2)
     }
-    assert (x_of(cells[1, 0]), y_of(cells[1, 0])) == (1, -6)
-    assert (x_of(cells[2, 0]), y_of(cells[2, 0])) == (0, 0)
+    assert (x_of(found[1, 0]), y_of(found[1, 0])) == (1, -6)
+    assert (x_of(found[2, 0]), y_of(found[2, 0])) == (0, 0)
 
 
 def test_one_block_by_hand() -> None:
@@ -95,7 +100,7 @@ def test_one_block_by_hand() -> None:
 
 
 def test_two_steps_by_hand() -> None:
-    # In the first frame the left half's left column of cells moved by 40 quarter pixels to the left.
+    # In the first frame the left half's left column of blocks moved by 40 quarter pixels to the left.
     first: Blocks = [(0, 0, 8, -20, 0, 2), (8, 0, 8, 0, 0, 2), (16, 0, 8, 0, 0, 2), (24, 0, 8, 0, 0, 2)]
     # Then every pixel comes from 8 pixels further left: columns 8..15 inherit the 40 of columns 0..7, as does what
     # comes from beyond the edge.
@@ -131,7 +136,7 @@ def test_frames_that_are_not_wanted_are_chained_all_the_same() -> None:
 def test_each_frame_alone() -> None:
     draw = np.random.default_rng(4)
     frames = [random_blocks(draw, 36, 52) for _ in range(3)]
-    motion, _ = trace(frames, 36, 52, [0, -1, 1], is_chained=False)
+    motion, _ = trace(frames, 36, 52, [0, -1, 1], reference=MotionReference.FRAME_BEFORE)
     for slot, index in ((0, 0), (1, 2)):
         np.testing.assert_array_equal(motion[slot], trace_slowly([frames[index]], 36, 52)[0][0])
 

@@ -1,5 +1,6 @@
 """Reading GOPs: exact, in any order, of every kind of stream that can be read."""
 
+import doctest
 import os
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from support.videos import (
     write_stream,
 )
 
+import cdkd.video.reader
+from cdkd.modality import MotionReference, ResidualKind
 from cdkd.video.frames import VideoError
 from cdkd.video.reader import VideoReader, describe, read_gop
 
@@ -66,35 +69,16 @@ def test_known_motion_is_recovered(tmp_path: Path) -> None:
     # The window moves by (3, -2): content moves by (-3, 2) pixels a frame, that is (-12, 8) quarter pixels.
     path = clip(tmp_path / "a.mp4", moving_texture(12, 80, 112, (3, -2)), quantiser=1)
     accumulated = read_gop(path, 0, range(1, 12))
-    per_frame = read_gop(path, 0, range(1, 12), accumulated=False)
+    per_frame = read_gop(path, 0, range(1, 12), reference=MotionReference.FRAME_BEFORE)
     for index in range(11):
         inner = np.s_[32:48, 48:64]
         assert np.median(per_frame.motion[index], (0, 1)).tolist() == [-12, 8]
         assert np.median(accumulated.motion[index][inner], (0, 1)).tolist() == [-12 * (index + 1), 8 * (index + 1)]
 
 
-@pytest.mark.parametrize("scene", ["texture", "square", "odd size", "quarter pixel"])
-def test_accumulated_residual_is_exact(tmp_path: Path, scene: str) -> None:
-    path = tmp_path / "a.mp4"
-    if scene == "quarter pixel":
-        options = {"flags": "+qpel+mv4", "g": "12", "bf": "0", "qmin": "3", "qmax": "3"}
-        write_stream(path, moving_texture(14, velocity=(1, 3)), "mpeg4", options)
-    else:
-        size = (46, 70) if scene == "odd size" else (64, 96)
-        clip(path, sudden_square() if scene == "square" else moving_texture(14, *size, velocity=(5, -3)))
-    full, chain = decode(path), decode(path, skip_idct="nokey")
-    read = read_gop(path, 0, range(1, 12), range(12))
-    np.testing.assert_array_equal(read.iframe, rgb(planes_of(full[0])))
-    for index in range(11):
-        np.testing.assert_array_equal(read.frames[index + 1], rgb(planes_of(full[index + 1])))
-        predicted, decoded = rgb(planes_of(chain[index + 1])), rgb(planes_of(full[index + 1]))
-        np.testing.assert_array_equal(predicted + read.residual[index], decoded)
-    assert np.abs(read.residual).max() > 20
-
-
-def predict_slowly(vectors: Any, before: list[Any], frame: list[Any], rounding: int) -> list[Any]:
-    """ISO/IEC 14496-2 half-pixel prediction of three planes, pixel by pixel; None where intra."""
-    out = [np.full(plane.shape, -1, np.int64) for plane in frame]
+def predict_slowly(vectors: Any, before: list[Any], rounding: int) -> list[Any]:
+    """ISO/IEC 14496-2 half-pixel prediction of three planes, pixel by pixel; where no vector is, what was there."""
+    out = [plane.copy() for plane in before]
     sums: dict[tuple[int, int], list[tuple[int, int]]] = {}
     for vector in vectors:
         side = int(vector["w"])
@@ -118,37 +102,74 @@ def _predict_block_slowly(
 ) -> None:
     height, width = source.shape
     (whole_x, half_x), (whole_y, half_y) = divmod(motion[0], 2), divmod(motion[1], 2)
-    for y in range(top, top + side):
-        for x in range(left, left + side):
-            pixels = [
-                int(source[np.clip(y + whole_y + dy, 0, height - 1), np.clip(x + whole_x + dx, 0, width - 1)])
-                for dy in range(half_y + 1)
-                for dx in range(half_x + 1)
-            ]
-            bias = {1: 0, 2: 1 - rounding, 4: 2 - rounding}[len(pixels)]
-            out[y, x] = (sum(pixels) + bias) // len(pixels)
+    y, x = np.arange(top, top + side)[:, None] + whole_y, np.arange(left, left + side)[None, :] + whole_x
+    pixels = [
+        source[np.clip(y + dy, 0, height - 1), np.clip(x + dx, 0, width - 1)]
+        for dy in range(half_y + 1)
+        for dx in range(half_x + 1)
+    ]
+    bias = {1: 0, 2: 1 - rounding, 4: 2 - rounding}[len(pixels)]
+    out[top : top + side, left : left + side] = (sum(pixels) + bias) // len(pixels)
 
 
-def test_residual_per_frame_is_exact(tmp_path: Path) -> None:
-    path = clip(tmp_path / "a.mp4", moving_texture(6, 48, 64, (5, -3)))
-    full = decode(path, flags2="+export_mvs")
-    read = read_gop(path, 0, range(1, 6), accumulated=False)
-    for index in range(5):
-        before, frame = planes_of(full[index]), planes_of(full[index + 1])
-        vectors = full[index + 1].side_data.get("MOTION_VECTORS").to_ndarray()
+@pytest.mark.parametrize("reference", list(MotionReference))
+@pytest.mark.parametrize("scene", ["texture", "square"])
+def test_prediction_and_residual_are_the_frame_to_the_bit(
+    tmp_path: Path, scene: str, reference: MotionReference
+) -> None:
+    path = clip(tmp_path / "a.mp4", sudden_square() if scene == "square" else moving_texture(14, velocity=(5, -3)))
+    frames = decode(path, flags2="+export_mvs")
+    read = read_gop(path, 0, range(1, 12), range(12), reference)
+    predicted = planes_of(frames[0])
+    np.testing.assert_array_equal(read.iframe, rgb(predicted))
+    for index in range(11):
+        if reference is MotionReference.FRAME_BEFORE:
+            predicted = planes_of(frames[index])
+        vectors = frames[index + 1].side_data.get("MOTION_VECTORS").to_ndarray()
         # FFmpeg's encoder alternates the rounding, starting with 1 at the first P-frame.
-        predicted = predict_slowly(vectors, before, frame, (index + 1) % 2)
-        for plane, decoded in zip(predicted, frame, strict=True):
-            plane[plane < 0] = decoded[plane < 0]
-        expected = rgb(planes_of(full[index + 1])) - rgb(predicted)
-        np.testing.assert_array_equal(read.residual[index], expected)
-    np.testing.assert_array_equal(read.residual[0], read_gop(path, 0, [1]).residual[0])
+        predicted = predict_slowly(vectors, predicted, (index + 1) % 2)
+        decoded = rgb(planes_of(frames[index + 1]))
+        np.testing.assert_array_equal(read.frames[index + 1], decoded)
+        np.testing.assert_array_equal(rgb(predicted) + read.residual[index], decoded)
+    assert read.intra.any() == (scene == "square")
+    assert np.abs(read.residual).max() > 20
+
+
+def test_the_accumulated_residual_holds_what_appeared(tmp_path: Path) -> None:
+    # A square of one colour is there from frame 3 on; the codec codes it as intra blocks once, then by vectors.
+    path = clip(tmp_path / "a.mp4", sudden_square())
+    read = read_gop(path, 0, range(1, 12), range(12))
+    assert read.intra[2].any() and not read.intra[3:].any()
+    inside = np.s_[20:44, 36:60]
+    for index in range(2, 11):
+        colours = read.frames[index + 1][inside].astype(int).mean((0, 1))
+        np.testing.assert_allclose(colours, (250, 10, 240), atol=6)
+        assert np.abs(read.residual[index][inside]).mean() > 50
+
+
+@pytest.mark.parametrize("scene", ["odd size", "quarter pixel"])
+def test_accumulated_residual_of_other_streams_is_exact(tmp_path: Path, scene: str) -> None:
+    path = tmp_path / "a.mp4"
+    if scene == "quarter pixel":
+        options = {"flags": "+qpel+mv4", "g": "12", "bf": "0", "qmin": "3", "qmax": "3"}
+        write_stream(path, moving_texture(14, velocity=(1, 3)), "mpeg4", options)
+    else:
+        clip(path, moving_texture(14, 46, 70, velocity=(1, -1)))
+    full, chain = decode(path), decode(path, skip_idct="nokey")
+    read = read_gop(path, 0, range(1, 12), range(12))
+    np.testing.assert_array_equal(read.iframe, rgb(planes_of(full[0])))
+    for index in range(11):
+        np.testing.assert_array_equal(read.frames[index + 1], rgb(planes_of(full[index + 1])))
+        predicted, decoded = rgb(planes_of(chain[index + 1])), rgb(planes_of(full[index + 1]))
+        np.testing.assert_array_equal(predicted + read.residual[index], decoded)
+    assert not read.intra.any()
+    assert np.abs(read.residual).max() > 20
 
 
 @pytest.mark.parametrize(("threads", "kind"), [("1", "frame"), ("3", "frame"), ("3", "slice")])
 def test_motion_is_ffmpegs_by_field_with_any_threads(tmp_path: Path, threads: str, kind: str) -> None:
     path = clip(tmp_path / "a.mp4", sudden_square())
-    read = read_gop(path, 0, range(1, 12), accumulated=False)
+    read = read_gop(path, 0, range(1, 12), reference=MotionReference.FRAME_BEFORE)
     frames = decode(path, threads, kind, flags2="+export_mvs")
     for index in range(11):
         motion, intra = np.zeros((64, 96, 2), np.int64), np.ones((64, 96), bool)
@@ -159,8 +180,9 @@ def test_motion_is_ffmpegs_by_field_with_any_threads(tmp_path: Path, threads: st
             intra[place] = False
         np.testing.assert_array_equal(read.motion[index], motion)
         np.testing.assert_array_equal(read.intra[index].repeat(8, 0).repeat(8, 1), intra)
-        assert not read.residual[index][intra].any()
-    # The square appears at frame 3, over macroblocks that nothing predicts; one is 2 x 2 cells.
+        changed = rgb(planes_of(frames[index + 1])) - rgb(planes_of(frames[index]))
+        np.testing.assert_array_equal(read.residual[index][intra], changed[intra])
+    # The square appears at frame 3, over macroblocks that nothing predicts; one is 2 x 2 motion blocks.
     assert read.intra[2].sum() >= 2 * 4
 
 
@@ -173,6 +195,34 @@ def test_iterating_reads_what_single_reads_do(tmp_path: Path) -> None:
             again = video.read_gop(gop, reads[gop].positions, (0,))
             for name in ("iframe", "motion", "residual", "intra", "frames"):
                 np.testing.assert_array_equal(getattr(again, name), getattr(reads[gop], name))
+
+
+def test_a_reader_is_a_sequence_of_gops(tmp_path: Path) -> None:
+    path = clip(tmp_path / "a.mp4", moving_texture(17, 48, 80), gop_length=8)
+    with VideoReader(path) as video:
+        assert len(video) == 3
+        assert [gop.positions for gop in video] == [tuple(range(1, 8)), tuple(range(1, 8)), ()]
+        np.testing.assert_array_equal(video[-2].residual, video.read_gop(1, range(1, 8)).residual)
+        assert [len(gop.motion) for gop in video[1:]] == [7, 0]
+        assert [len(gop.motion) for gop in video[::-2]] == [0, 7]
+        for gop in (3, -4):
+            with pytest.raises(IndexError, match=rf"a\.mp4: has 3 GOPs; there is no GOP {gop}"):
+                video[gop]
+
+
+def test_the_examples_run() -> None:
+    assert doctest.testmod(cdkd.video.reader).attempted > 5
+    assert doctest.testmod(cdkd.video.reader).failed == 0
+
+
+def test_a_reference_may_be_named_by_the_settings_value(tmp_path: Path) -> None:
+    path = clip(tmp_path / "a.mp4", moving_texture(4, 48, 80))
+    named = read_gop(path, 0, [3], reference="per_frame", residual="coviar")  # type: ignore[arg-type]
+    meant = read_gop(path, 0, [3], reference=MotionReference.FRAME_BEFORE, residual=ResidualKind.COVIAR)
+    np.testing.assert_array_equal(named.motion, meant.motion)
+    np.testing.assert_array_equal(named.residual, meant.residual)
+    with pytest.raises(ValueError, match="'iframe' is not a valid MotionReference"):
+        read_gop(path, 0, [3], reference="iframe")  # type: ignore[arg-type]
 
 
 def test_what_is_held_stays_while_more_is_read(tmp_path: Path) -> None:
@@ -205,9 +255,9 @@ def test_a_mirrored_video_moves_the_other_way(tmp_path: Path) -> None:
 def test_without_residual(tmp_path: Path) -> None:
     path = clip(tmp_path / "a.mp4", moving_texture(5, 48, 80))
     with VideoReader(path) as video:
-        for accumulated in (True, False):
-            lean = video.read_gop(0, (1, 3), (2,), accumulated, with_residual=False)
-            full = video.read_gop(0, (1, 3), (2,), accumulated)
+        for reference in MotionReference:
+            lean = video.read_gop(0, (1, 3), (2,), reference, residual=None)
+            full = video.read_gop(0, (1, 3), (2,), reference)
             assert lean.residual.shape == (0, 48, 80, 3)
             for name in ("iframe", "motion", "intra", "frames"):
                 np.testing.assert_array_equal(getattr(lean, name), getattr(full, name))
@@ -223,7 +273,7 @@ def test_motion_alone_is_decoded_with_less_work_and_the_same_result(tmp_path: Pa
     with VideoReader(path) as video:
         for gop in range(video.info.num_gops):
             positions = video.p_positions(gop)
-            lean = video.read_gop(gop, positions, with_residual=False)
+            lean = video.read_gop(gop, positions, residual=None)
             full = video.read_gop(gop, positions, range(len(positions) + 1))
             np.testing.assert_array_equal(lean.iframe, full.frames[0])
             for name in ("iframe", "motion", "intra"):
@@ -232,11 +282,12 @@ def test_motion_alone_is_decoded_with_less_work_and_the_same_result(tmp_path: Pa
 
 def test_reading_on_equals_reading_alone_whatever_is_asked(tmp_path: Path) -> None:
     path = clip(tmp_path / "a.mp4", moving_texture(60, 48, 80))
-    asked = [((1, 11), (0,), True), ((11,), (), False), ((), (11,), True), ((2,), (), False), ((5, 11), (3,), True)]
+    exact = ResidualKind.EXACT
+    asked = [((1, 11), (0,), exact), ((11,), (), None), ((), (11,), exact), ((2,), (), None), ((5, 11), (3,), exact)]
     with VideoReader(path) as video:
-        for gop, (positions, frame_positions, with_residual) in enumerate(asked):
-            on = video.read_gop(gop, positions, frame_positions, with_residual=with_residual)
-            alone = read_gop(path, gop, positions, frame_positions, with_residual=with_residual)
+        for gop, (positions, frame_positions, residual) in enumerate(asked):
+            on = video.read_gop(gop, positions, frame_positions, residual=residual)
+            alone = read_gop(path, gop, positions, frame_positions, residual=residual)
             for name in ("iframe", "motion", "residual", "intra", "frames"):
                 np.testing.assert_array_equal(getattr(on, name), getattr(alone, name))
 
@@ -270,7 +321,7 @@ def test_h264(tmp_path: Path) -> None:
     with VideoReader(path) as video:
         assert video.info.gop_lengths == (8, 2)
         accumulated = video.read_gop(0, range(1, 8), range(8))
-        per_frame = video.read_gop(0, range(1, 8), accumulated=False)
+        per_frame = video.read_gop(0, range(1, 8), reference=MotionReference.FRAME_BEFORE)
     for index in range(7):
         assert np.median(per_frame.motion[index], (0, 1)).tolist() == [-8, -4]
         inner = np.s_[16:40, 16:64]
@@ -340,9 +391,14 @@ def test_wrong_requests_say_what_there_is(
 def test_inexact_residual_per_frame_is_refused(tmp_path: Path) -> None:
     path = clip(tmp_path / "a.mp4", moving_texture(3, 48, 70))
     with VideoReader(path) as video:
-        assert video.read_gop(0, [1], accumulated=False, with_residual=False).motion.shape == (1, 48, 70, 2)
+        assert video.read_gop(0, [1], reference=MotionReference.FRAME_BEFORE, residual=None).motion.shape == (
+            1,
+            48,
+            70,
+            2,
+        )
         with pytest.raises(VideoError, match=r"multiples of 16.*cdkd data prepare"):
-            video.read_gop(0, [1], accumulated=False)
+            video.read_gop(0, [1], reference=MotionReference.FRAME_BEFORE)
 
 
 def test_opening_a_refused_stream_raises_its_obstacle(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from click.testing import CliRunner
 from support.videos import clip, moving_texture
 
 from cdkd.cli.data import command
+from cdkd.modality import MotionReference, PFrameForm
 from cdkd.video.frames import VideoError
 from cdkd.video.reader import describe, read_gop
 from cdkd.video.show import colour_motion, grey_residual, save_sheet, save_video
@@ -34,7 +35,7 @@ def test_sheet_shows_the_liveliest_gop(tmp_path: Path) -> None:
     image = imread(tmp_path / "sheet.png")
     assert image.shape[1] > 1500
     assert image.std() > 0.1
-    assert save_sheet(path, tmp_path / "sheet.pdf", gop=2, accumulated=False) == 2
+    assert save_sheet(path, tmp_path / "sheet.pdf", gop=2, form=PFrameForm(MotionReference.FRAME_BEFORE)) == 2
     assert (tmp_path / "sheet.pdf").read_bytes().startswith(b"%PDF")
 
 

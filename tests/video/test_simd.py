@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numba.core.errors import TypingError
 
-from cdkd.video import simd as wide
+from cdkd.video import simd
 
 SOURCE = np.random.default_rng(0).integers(0, 256, (4, 40), dtype=np.uint8)
 
@@ -34,7 +34,7 @@ def run_mean(operation: Any, bias: int, source: Any = SOURCE) -> Any:
     ],
 )
 def test_means(count: int, name: str, steps: list[tuple[int, int]], bias: int) -> None:
-    out = run_mean(getattr(wide, f"{name}_{count}"), bias)
+    out = run_mean(getattr(simd, f"{name}_{count}"), bias)
     expected = np.full((3, 30), 9)
     for index in range(count):
         pixels = [int(SOURCE[1 + down, 5 + right + index]) for down, right in steps]
@@ -44,7 +44,7 @@ def test_means(count: int, name: str, steps: list[tuple[int, int]], bias: int) -
 
 @pytest.mark.parametrize("count", [8, 16])
 def test_addition(count: int) -> None:
-    operation = getattr(wide, f"add_row_{count}")
+    operation = getattr(simd, f"add_row_{count}")
     source, out = np.arange(80, dtype=np.int16).reshape(2, 40), np.zeros((3, 30), np.int16)
 
     @numba.njit  # type: ignore[untyped-decorator]
@@ -58,6 +58,6 @@ def test_addition(count: int) -> None:
 
 def test_other_types_are_refused() -> None:
     with pytest.raises(TypingError, match="a matrix of uint8 is needed"):
-        run_mean(wide.copy_row_16, 0, SOURCE.astype(np.int16))
+        run_mean(simd.copy_row_16, 0, SOURCE.astype(np.int16))
     with pytest.raises(TypingError, match="a matrix of uint8 is needed"):
-        run_mean(wide.copy_row_16, 0, SOURCE[0])
+        run_mean(simd.copy_row_16, 0, SOURCE[0])

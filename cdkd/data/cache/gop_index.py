@@ -23,6 +23,7 @@ from typing import Any
 
 from cdkd.atomic_write import atomic_write
 from cdkd.data.home import cdkd_home
+from cdkd.modality import MotionReference, PFrameForm, ResidualKind
 from cdkd.process_pool import map_in_processes
 from cdkd.video.frames import VideoError
 from cdkd.video.reader import describe
@@ -30,7 +31,8 @@ from cdkd.video.reader import describe
 logger = logging.getLogger(__name__)
 
 INDEX_NAME = "gop_lengths.json"
-FORMAT = 1
+FORMAT = 2
+"""1 listed files that end too early."""
 _CHUNK = 250
 _CHUNKS_PER_WRITE = 40
 
@@ -42,7 +44,12 @@ class GopLengths:
     lengths: tuple[int, ...]
     """Frames of each GOP; videos of equal lengths share one tuple."""
     frame_residual_unsupported_reason: str
-    """Why residuals relative to the frame before cannot be read; empty: they can."""
+    """Why exact residuals relative to the frame before cannot be read; empty: they can."""
+
+    def unsupported_reason(self, form: PFrameForm) -> str:
+        """Why such motion and residuals cannot be read; empty: they can."""
+        is_affected = form == PFrameForm(MotionReference.FRAME_BEFORE, ResidualKind.EXACT)
+        return self.frame_residual_unsupported_reason if is_affected else ""
 
 
 _Entry = tuple[int, int, str, str]

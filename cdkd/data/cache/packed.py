@@ -1,6 +1,6 @@
 """Opens the packed cache of a data set: clips as they come out of the decoder, read without one.
 
-packed/p6-s1-t1-accumulated/       frames per GOP, the student's and the teacher's window, form of motion
+packed/p6-s1-t1-accumulated/       frames per GOP, the student's and the teacher's window, motion.reference[-residual]
     packed.json                    what it holds; written last, so that half a cache never looks finished
     entries.npy                    one row per GOP: shard, offset, size and form; memory-mapped
     shard-00000-0123456789ab.bin   the records of some videos, one after the other
@@ -37,11 +37,13 @@ from cdkd.data.clips.clip import GopArrays
 from cdkd.data.clips.sampling import ClipLayout
 from cdkd.data.manifest import LabelledVideo
 from cdkd.errors import CdkdError
+from cdkd.modality import DEFAULT_FORM, MotionReference, PFrameForm, ResidualKind
 
 PACKED_FOLDER = "packed"
 HEADER_NAME = "packed.json"
 ENTRIES_NAME = "entries.npy"
-FORMAT = 1
+FORMAT = 2
+"""1 held residuals that were 0 in the blocks of P-frames that the codec did not predict."""
 
 ENTRY = np.dtype(
     [
@@ -62,18 +64,20 @@ class PackedError(CdkdError):
     """A packed cache is missing, stale, damaged or made for another layout."""
 
 
-def packed_folder(root: Path, layout: ClipLayout, accumulated: bool) -> Path:
+def packed_folder(root: Path, layout: ClipLayout, form: PFrameForm) -> Path:
     """Where the cache of a layout lies; the number of GOPs per clip does not matter to it."""
     windows = f"p{layout.frames_per_gop}-s{layout.student_window}-t{layout.teacher_window}"
-    return root / PACKED_FOLDER / f"{windows}-{'accumulated' if accumulated else 'per_frame'}"
+    residual = "" if form.residual is DEFAULT_FORM.residual else f"-{form.residual}"
+    return root / PACKED_FOLDER / f"{windows}-{form.reference}{residual}"
 
 
-def packing_remedy(root: Path, layout: ClipLayout, accumulated: bool) -> str:
+def packing_remedy(root: Path, layout: ClipLayout, form: PFrameForm) -> str:
     """The command that makes a cache for a layout."""
-    motion = "" if accumulated else " --motion per_frame"
+    motion = "" if form.reference is DEFAULT_FORM.reference else f" --motion {form.reference}"
+    residual = "" if form.residual is DEFAULT_FORM.residual else f" --residual {form.residual}"
     return (
         f"cdkd data cache --root {root} --frames-per-gop {layout.frames_per_gop} "
-        f"--student-window {layout.student_window} --teacher-window {layout.teacher_window}{motion}"
+        f"--student-window {layout.student_window} --teacher-window {layout.teacher_window}{motion}{residual}"
     )
 
 
@@ -115,7 +119,7 @@ class PackedCache:
 
     folder: Path
     layout: ClipLayout
-    accumulated: bool
+    form: PFrameForm
     num_gops: int
     num_bytes: int
     broken: dict[str, str]
@@ -126,10 +130,10 @@ class PackedCache:
     _shards: Sequence[str] = field(repr=False)
     _entries: NDArray[Any] = field(repr=False)
 
-    def fits(self, layout: ClipLayout, accumulated: bool) -> bool:
+    def fits(self, layout: ClipLayout, form: PFrameForm) -> bool:
         """Every position that the layout reads is here."""
         return (
-            self.accumulated == accumulated
+            self.form == form
             and self.layout.frames_per_gop == layout.frames_per_gop
             and self.layout.student_window >= layout.student_window
             and self.layout.teacher_window >= layout.teacher_window
@@ -179,12 +183,14 @@ def read_cache(folder: Path) -> PackedCache:
         raise PackedError(f"{path}: cannot be read: {error}") from error
     try:
         if header["format"] != FORMAT:
-            raise PackedError(f"{folder}: format {header['format']}, this version reads {FORMAT}")
+            raise PackedError(
+                f"{folder}: format {header['format']}, this version reads {FORMAT}; make it again: cdkd data cache"
+            )
         videos = header["videos"]
         cache = PackedCache(
             folder=folder,
             layout=ClipLayout(1, **header["layout"]),
-            accumulated=header["motion"] == "accumulated",
+            form=PFrameForm(MotionReference(header["motion"]), ResidualKind(header["residual"])),
             num_gops=header["num_gops"],
             num_bytes=header["num_bytes"],
             broken=header["broken"],
@@ -202,7 +208,7 @@ def read_cache(folder: Path) -> PackedCache:
 
 
 def find_cache(
-    root: Path, videos: Sequence[LabelledVideo], layout: ClipLayout, accumulated: bool
+    root: Path, videos: Sequence[LabelledVideo], layout: ClipLayout, form: PFrameForm
 ) -> tuple[PackedCache | None, str]:
     """The cache that serves these videos, or why none does (empty: there is none at all)."""
     reasons: list[str] = []
@@ -212,8 +218,8 @@ def find_cache(
         except PackedError as error:
             reasons.append(str(error))
             continue
-        if not cache.fits(layout, accumulated):
-            reasons.append(f"{cache.folder}: is made for another layout")
+        if not cache.fits(layout, form):
+            reasons.append(f"{cache.folder}: is made for another layout, or other motion and residual")
             continue
         fault = cache.fault(videos)
         if not fault:

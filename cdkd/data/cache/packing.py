@@ -44,6 +44,7 @@ from cdkd.data.manifest import PARTS, LabelledVideo, Manifest, Part
 from cdkd.data.preparation.prepare import ProgressCallback, silent
 from cdkd.data.preparation.transcoding import is_disk_full
 from cdkd.file_lock import FileLock
+from cdkd.modality import DEFAULT_FORM, PFrameForm
 from cdkd.process_pool import map_in_processes
 from cdkd.video.frames import VideoError
 from cdkd.video.reader import VideoReader
@@ -59,7 +60,7 @@ class PackJob:
     splits: tuple[Manifest, ...]
     """One data set under one or more of its official splits."""
     layout: ClipLayout
-    accumulated: bool = True
+    form: PFrameForm = DEFAULT_FORM
     parts: tuple[Part, ...] = ()
     """A video is packed where it belongs to one of them in any of the splits; empty: where it is used at all."""
     num_workers: int = 1
@@ -105,7 +106,7 @@ class CacheShard:
     """Path and digest."""
     gop_lengths: tuple[tuple[int, ...], ...]
     layout: ClipLayout
-    accumulated: bool
+    form: PFrameForm
 
     @property
     def name(self) -> str:
@@ -131,7 +132,7 @@ def pack(job: PackJob, progress: ProgressCallback = silent) -> PackReport:
         PackedError: nothing to pack, no digests, no space, another process is packing, or the folder cannot be written.
         WorkerError: a worker process was killed.
     """
-    folder = packed_folder(job.root, job.layout, job.accumulated)
+    folder = packed_folder(job.root, job.layout, job.form)
     try:
         lock = FileLock(folder / "packing.lock")
         if not lock.acquire():
@@ -188,7 +189,7 @@ def _divide(job: PackJob, folder: Path) -> tuple[list[CacheShard], dict[str, str
     lengths: list[tuple[int, ...]] = []
 
     def close() -> None:
-        shard = CacheShard(folder, len(shards), job.root, tuple(videos), tuple(lengths), job.layout, job.accumulated)
+        shard = CacheShard(folder, len(shards), job.root, tuple(videos), tuple(lengths), job.layout, job.form)
         shards.append(shard)
         videos.clear()
         lengths.clear()
@@ -212,7 +213,7 @@ def _unsupported_reason(known: GopLengths | VideoError, job: PackJob) -> str:
         return known.reason
     if not usable_gops(known.lengths, job.layout.frames_per_gop):
         return f"no GOP of at least {job.layout.frames_per_gop + 1} frames"
-    return "" if job.accumulated else known.frame_residual_unsupported_reason
+    return known.unsupported_reason(job.form)
 
 
 def _refuse_without_space(folder: Path, missing: Sequence[CacheShard]) -> None:
@@ -266,7 +267,8 @@ def _write_video(stream: Any, shard: CacheShard, path: Path, lengths: tuple[int,
     with VideoReader(path) as reader:
         for gop in usable_gops(lengths, shard.layout.frames_per_gop):
             positions = gop_positions(lengths[gop], shard.layout)
-            read = reader.read_gop(gop, positions.motion, stored_frames(positions), accumulated=shard.accumulated)
+            frames = stored_frames(positions)
+            read = reader.read_gop(gop, positions.motion, frames, shard.form.reference, shard.form.residual)
             data, form = encode_gop(read, lengths[gop])
             rows.append([gop, stream.tell(), len(data), *asdict(form).values()])
             stream.write(data)
@@ -314,7 +316,8 @@ def _write_index(job: PackJob, folder: Path, shards: Sequence[CacheShard], broke
         "dataset": job.splits[0].name,
         "dataset_versions": [manifest.version for manifest in job.splits],
         "layout": layout,
-        "motion": "accumulated" if job.accumulated else "per_frame",
+        "motion": job.form.reference.value,
+        "residual": job.form.residual.value,
         "num_gops": len(rows),
         "num_bytes": num_bytes,
         "broken": broken,

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cdkd.data.clips.sampling import ClipLayout, GopPositions, gop_positions
+from cdkd.modality import PFrameForm
 from cdkd.video.reader import VideoReader
 
 
@@ -76,7 +77,7 @@ class GopArrays:
 
 
 def read_clip(
-    path: Path, gops: Sequence[int], layout: ClipLayout, accumulated: bool, label: int, video: int
+    path: Path, gops: Sequence[int], layout: ClipLayout, form: PFrameForm, label: int, video: int
 ) -> ClipBatch:
     """One clip of a file as a batch of one.
 
@@ -85,12 +86,12 @@ def read_clip(
     """
     with VideoReader(path) as reader:
         lengths = reader.info.gop_lengths
-        read = [_read_gop(reader, gop, gop_positions(lengths[gop], layout), accumulated) for gop in gops]
+        read = [_read_gop(reader, gop, gop_positions(lengths[gop], layout), form) for gop in gops]
     return clip_of(read, label, video)
 
 
-def _read_gop(reader: VideoReader, gop: int, positions: GopPositions, accumulated: bool) -> GopArrays:
-    read = reader.read_gop(gop, positions.motion, positions.frames, accumulated=accumulated)
+def _read_gop(reader: VideoReader, gop: int, positions: GopPositions, form: PFrameForm) -> GopArrays:
+    read = reader.read_gop(gop, positions.motion, positions.frames, form.reference, form.residual)
     return GopArrays(
         iframe=read.iframe.transpose(2, 0, 1),
         motion=read.motion.transpose(0, 3, 1, 2),

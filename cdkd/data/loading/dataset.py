@@ -14,6 +14,7 @@ from cdkd.data.clips.sampling import ClipLayout, training_gops, usable_gops, vie
 from cdkd.data.loading.loader import LIMIT_BYTES, ClipLoader, ClipMemory, ClipReader, ClipRequest
 from cdkd.data.manifest import DatasetError, LabelledVideo, Manifest, Part
 from cdkd.errors import CdkdError
+from cdkd.modality import DEFAULT_FORM, PFrameForm
 from cdkd.seeding import derive_seed
 from cdkd.video.frames import VideoError
 
@@ -63,7 +64,7 @@ class ClipDataset(Dataset[ClipBatch]):
         manifest: Manifest,
         part: Part,
         layout: ClipLayout,
-        accumulated: bool = True,
+        form: PFrameForm = DEFAULT_FORM,
         num_workers: int = 0,
         cache: CachePolicy = "auto",
         max_unreadable: float = 0.0,
@@ -74,7 +75,7 @@ class ClipDataset(Dataset[ClipBatch]):
             manifest: the data set.
             part: of it.
             layout: the shape of a clip.
-            accumulated: motion and residual are relative to the I-frame, else to the frame before.
+            form: what motion and residual mean.
             num_workers: processes that read ahead for the loaders, and that open videos.
             cache: as `data.cache`.
             max_unreadable: the fraction of the videos that may be left out.
@@ -87,7 +88,7 @@ class ClipDataset(Dataset[ClipBatch]):
         self.root = manifest.root
         self.part = part
         self.layout = layout
-        self.accumulated = accumulated
+        self.form = form
         self.num_workers = num_workers
         self.cache = cache
         listed = manifest.part(part)
@@ -97,7 +98,7 @@ class ClipDataset(Dataset[ClipBatch]):
         self.packed = self._open_packed(listed)
         self.videos, self.gops = self._scan(listed, max_unreadable)
         self.memory = self._memory() if self.packed is None else ClipMemory(0)
-        self._reader = ClipReader(layout, accumulated)
+        self._reader = ClipReader(layout, form)
 
     collate = staticmethod(join_clips)
     """For `DataLoader(collate_fn=...)`: clips of equal picture size as one batch."""
@@ -142,8 +143,8 @@ class ClipDataset(Dataset[ClipBatch]):
     def _usable_gops(self, path: str, found: GopLengths | VideoError) -> tuple[int, ...]:
         if isinstance(found, VideoError):
             raise found
-        if found.frame_residual_unsupported_reason and not self.accumulated:
-            raise VideoError(self.root / path, found.frame_residual_unsupported_reason)
+        if reason := found.unsupported_reason(self.form):
+            raise VideoError(self.root / path, reason)
         if self.packed is not None and path in self.packed.broken:
             raise VideoError(self.root / path, self.packed.broken[path])
         usable = usable_gops(found.lengths, self.layout.frames_per_gop)
@@ -154,9 +155,9 @@ class ClipDataset(Dataset[ClipBatch]):
     def _open_packed(self, listed: Sequence[LabelledVideo]) -> PackedCache | None:
         if self.cache not in ("auto", "packed"):
             return None
-        packed, reason = find_cache(self.root, listed, self.layout, self.accumulated)
+        packed, reason = find_cache(self.root, listed, self.layout, self.form)
         if packed is None and self.cache == "packed":
-            remedy = packing_remedy(self.root, self.layout, self.accumulated)
+            remedy = packing_remedy(self.root, self.layout, self.form)
             raise PackedError(
                 f"data.cache=packed, but no packed cache serves the {self.part} part: {reason or 'there is none'}; "
                 f"make it: {remedy}"

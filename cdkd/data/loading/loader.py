@@ -16,6 +16,7 @@ from cdkd.data.cache.packed import PackedGop
 from cdkd.data.clips.clip import ClipBatch, clip_of, join_clips, read_clip
 from cdkd.data.clips.sampling import ClipLayout
 from cdkd.errors import CdkdError
+from cdkd.modality import PFrameForm
 
 LIMIT_BYTES = 2 << 30
 
@@ -44,9 +45,9 @@ class ClipRequest:
 class ClipReader(Dataset["ClipBatch | CdkdError"]):
     """Reads the clips of one batch; its "indices" are tuples of requests."""
 
-    def __init__(self, layout: ClipLayout, accumulated: bool) -> None:
+    def __init__(self, layout: ClipLayout, form: PFrameForm) -> None:
         self._layout = layout
-        self._accumulated = accumulated
+        self._form = form
 
     def __getitem__(self, requests: tuple[ClipRequest, ...]) -> ClipBatch | CdkdError:
         try:
@@ -63,7 +64,7 @@ class ClipReader(Dataset["ClipBatch | CdkdError"]):
         """
         if request.packed:
             return clip_of([gop.read(self._layout) for gop in request.packed], request.label, request.video)
-        return read_clip(request.path, request.gops, self._layout, self._accumulated, request.label, request.video)
+        return read_clip(request.path, request.gops, self._layout, self._form, request.label, request.video)
 
 
 @dataclass

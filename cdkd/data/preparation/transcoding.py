@@ -15,9 +15,6 @@ from cdkd.process_pool import Killed, map_deadly
 MIN_FRAMES = 2
 """A video of a single frame has no motion."""
 
-_LEAST_DECODED = 0.5
-"""Fraction of its packets that a video must decode to; interlaced and packed ones hold more packets than frames."""
-
 
 @dataclass(frozen=True)
 class TranscodeSettings:
@@ -100,7 +97,6 @@ def transcode_one(task: TranscodeTask, settings: TranscodeSettings, known: Finis
         DiskFullError: the target's disk is full.
     """
     from cdkd.video.frames import VideoError
-    from cdkd.video.integrity import TruncatedError
 
     try:
         status = task.source.stat()
@@ -115,8 +111,6 @@ def transcode_one(task: TranscodeTask, settings: TranscodeSettings, known: Finis
         if is_disk_full(error):
             raise disk_full_error(task.target.parent) from error
         return Failed(task.path, str(error))
-    except TruncatedError as error:
-        return Failed(task.path, f"{task.source}: {error}")
     return Finished(
         task.path, settings.key, status.st_size, status.st_mtime_ns, source_digest, size, target_digest, num_frames
     )
@@ -124,14 +118,9 @@ def transcode_one(task: TranscodeTask, settings: TranscodeSettings, known: Finis
 
 def _make(task: TranscodeTask, settings: TranscodeSettings) -> tuple[int, str]:
     """Number of frames and digest of the new target."""
-    from cdkd.video.integrity import TruncatedError, count_packets
     from cdkd.video.transcode import transcode
 
-    num_packets = count_packets(task.source)
-    num_frames = transcode(task.source, task.work, **asdict(settings))
-    if num_frames < max(MIN_FRAMES, _LEAST_DECODED * num_packets):
-        task.work.unlink()
-        raise TruncatedError(f"only {num_frames} of {num_packets} frames can be decoded, {MIN_FRAMES} are the least")
+    num_frames = transcode(task.source, task.work, must_be_whole=True, least_frames=MIN_FRAMES, **asdict(settings))
     digest = file_digest(task.work)
     task.target.parent.mkdir(parents=True, exist_ok=True)
     os.replace(task.work, task.target)

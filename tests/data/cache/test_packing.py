@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import signal
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from cdkd.data.clips.sampling import ClipLayout
 from cdkd.data.loading.dataset import ClipDataset, UnreadableError
 from cdkd.data.manifest import LabelledVideo, Manifest, make_manifest
 from cdkd.file_lock import FileLock
+from cdkd.modality import DEFAULT_FORM, MotionReference, PFrameForm, ResidualKind
 
 LAYOUT = ClipLayout(1, 3, student_window=1, teacher_window=5)
 
@@ -34,10 +36,12 @@ def manifest(tmp_path: Path) -> Manifest:
     return prepared_folder(tmp_path / "set", num_train=3, num_test=2)
 
 
-def assert_same_clips(manifest: Manifest, layout: ClipLayout, accumulated: bool = True, num_workers: int = 0) -> None:
+def assert_same_clips(
+    manifest: Manifest, layout: ClipLayout, form: PFrameForm = DEFAULT_FORM, num_workers: int = 0
+) -> None:
     """All test views from video equal those from the cache, which is known to be read."""
     plain, packed = (
-        ClipDataset(manifest, "train", layout, accumulated, workers, cache)  # type: ignore[arg-type]
+        ClipDataset(manifest, "train", layout, form, workers, cache)  # type: ignore[arg-type]
         for workers, cache in ((0, "off"), (num_workers, "packed"))
     )
     assert packed.packed is not None
@@ -49,7 +53,7 @@ def assert_same_clips(manifest: Manifest, layout: ClipLayout, accumulated: bool 
                 assert tensor.dtype == other.dtype and torch.equal(tensor, other), name
 
 
-@pytest.mark.parametrize("accumulated", [True, False])
+@pytest.mark.parametrize("form", [PFrameForm(*pair) for pair in product(MotionReference, ResidualKind)])
 @pytest.mark.parametrize(
     "wanted",
     [
@@ -59,9 +63,9 @@ def assert_same_clips(manifest: Manifest, layout: ClipLayout, accumulated: bool 
         ClipLayout(3, 3, 1, 1),
     ],
 )
-def test_clips_equal_those_from_video(manifest: Manifest, wanted: ClipLayout, accumulated: bool) -> None:
-    pack(PackJob((manifest,), LAYOUT, accumulated))
-    assert_same_clips(manifest, wanted, accumulated)
+def test_clips_equal_those_from_video(manifest: Manifest, wanted: ClipLayout, form: PFrameForm) -> None:
+    pack(PackJob((manifest,), LAYOUT, form))
+    assert_same_clips(manifest, wanted, form)
 
 
 def test_clips_equal_with_tdn_windows_and_workers(manifest: Manifest) -> None:
@@ -94,7 +98,7 @@ def test_sizes_are_those_of_the_arrays(manifest: Manifest) -> None:
     assert report.cache.num_bytes == 15 * full
     assert report.bytes_per_thousand_gops == 1000 * full
     # Motion relative to the frame before holds one vector per 8 x 8 block.
-    blocks = pack(PackJob((manifest,), LAYOUT, accumulated=False)).cache
+    blocks = pack(PackJob((manifest,), LAYOUT, PFrameForm(MotionReference.FRAME_BEFORE))).cache
     assert blocks.num_bytes == 15 * (full - 32 * 48 * 3 * 2 + 4 * 6 * 3 * 2 * 2)
 
 
@@ -132,9 +136,12 @@ def test_a_killed_run_goes_on_and_its_half_never_looks_finished(manifest: Manife
     killed.start()
     killed.join()
     assert killed.exitcode == -signal.SIGKILL
-    folder = packed_folder(manifest.root, LAYOUT, True)
+    folder = packed_folder(manifest.root, LAYOUT, DEFAULT_FORM)
     assert len(list(folder.glob("shard-*.json"))) == 2 and len(list(folder.glob("shard-*.bin"))) == 3
-    assert find_cache(manifest.root, manifest.part("train"), LAYOUT, True) == (None, f"{folder}: is not finished")
+    assert find_cache(manifest.root, manifest.part("train"), LAYOUT, DEFAULT_FORM) == (
+        None,
+        f"{folder}: is not finished",
+    )
     report = pack(PackJob((manifest,), LAYOUT, gops_per_shard=6))
     assert (report.num_kept_shards, report.num_shards) == (2, 3)
     assert_same_clips(manifest, LAYOUT)
@@ -152,7 +159,7 @@ def test_a_stale_cache_is_refused_or_left_aside(manifest: Manifest, caplog: pyte
     assert "is stale" in caplog.text
     report = pack(PackJob((changed,), LAYOUT, gops_per_shard=3))
     assert (report.num_kept_shards, report.num_shards) == (4, 5)
-    assert len(list(packed_folder(changed.root, LAYOUT, True).glob("shard-*.bin"))) == 5
+    assert len(list(packed_folder(changed.root, LAYOUT, DEFAULT_FORM).glob("shard-*.bin"))) == 5
     assert_same_clips(changed, LAYOUT)
 
 
@@ -164,6 +171,34 @@ def test_another_layout_is_refused(manifest: Manifest, other: ClipLayout) -> Non
     pack(PackJob((manifest,), LAYOUT))
     with pytest.raises(PackedError, match=f"another layout.*--frames-per-gop {other.frames_per_gop}"):
         ClipDataset(manifest, "train", other, cache="packed")
+
+
+def test_caches_of_other_residuals_are_never_taken_for_each_other(manifest: Manifest) -> None:
+    forms = [PFrameForm(*pair) for pair in product(MotionReference, ResidualKind)]
+    folders = [pack(PackJob((manifest,), LAYOUT, form)).cache.folder for form in forms]
+    names = ["accumulated", "accumulated-coviar", "per_frame", "per_frame-coviar"]
+    assert [folder.name for folder in folders] == [f"p3-s1-t5-{name}" for name in names]
+    for form, folder in zip(forms, folders, strict=True):
+        found, _ = find_cache(manifest.root, manifest.part("train"), LAYOUT, form)
+        assert found is not None and (found.folder, found.form) == (folder, form)
+    packing.shutil.rmtree(folders[1])
+    remedy = r"make it: cdkd data cache .* --teacher-window 5 --residual coviar$"
+    with pytest.raises(PackedError, match=f"other motion and residual.*{remedy}"):
+        ClipDataset(manifest, "train", LAYOUT, forms[1], cache="packed")
+
+
+def test_a_cache_whose_residuals_were_erased_in_intra_blocks_is_refused(
+    manifest: Manifest, caplog: pytest.LogCaptureFixture
+) -> None:
+    header = pack(PackJob((manifest,), LAYOUT)).cache.folder / "packed.json"
+    before = {name: value for name, value in json.loads(header.read_text()).items() if name != "residual"}
+    header.write_text(json.dumps({**before, "format": 1}))
+    with pytest.raises(PackedError, match=r"format 1, this version reads 2; .*make it: cdkd data cache --root"):
+        ClipDataset(manifest, "train", LAYOUT, cache="packed")
+    assert ClipDataset(manifest, "train", LAYOUT, cache="auto").packed is None
+    assert "format 1" in caplog.text
+    assert pack(PackJob((manifest,), LAYOUT)).cache.num_gops == 15
+    assert_same_clips(manifest, LAYOUT)
 
 
 def test_a_part_that_was_not_packed_is_named(manifest: Manifest) -> None:
@@ -209,12 +244,12 @@ def test_damage_is_named(manifest: Manifest) -> None:
         list(source.view_batches(0, 1, 3))
     header = cache.folder / "packed.json"
     header.write_text(json.dumps({**json.loads(header.read_text()), "format": 9}))
-    with pytest.raises(PackedError, match="format 9, this version reads 1"):
+    with pytest.raises(PackedError, match="format 9, this version reads 2; make it again: cdkd data cache"):
         read_cache(cache.folder)
 
 
 def test_two_at_once_and_too_little_space_are_refused(manifest: Manifest, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = packed_folder(manifest.root, LAYOUT, True)
+    folder = packed_folder(manifest.root, LAYOUT, DEFAULT_FORM)
     folder.mkdir(parents=True)
     with FileLock(folder / "packing.lock"), pytest.raises(PackedError, match="another process is making this cache"):
         pack(PackJob((manifest,), LAYOUT))

@@ -1,17 +1,21 @@
-"""Every kind of bad file raises one error with its path and the reason; good ones with odd names are read."""
+"""Every kind of bad file raises one error with its path and the reason; good ones with odd names or tags are read."""
 
 import gc
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
 from support.faulty_videos import audio_only, text, zero_bytes
-from support.videos import clip, encode_packets, moving_texture, write_packets
+from support.videos import H264_ONE_REFERENCE, clip, encode_packets, moving_texture, write_packets, write_stream
 
 from cdkd.video.frames import VideoError
+from cdkd.video.inspect import inspect_video
 from cdkd.video.reader import VideoReader, describe, read_gop
 from cdkd.video.transcode import transcode
 
@@ -84,6 +88,69 @@ def test_unreadable_permissions(tmp_path: Path) -> None:
     assert "Permission denied" in message
 
 
+def pipe(path: Path) -> Path:
+    os.mkfifo(path)
+    return path
+
+
+def unix_socket(path: Path) -> Path:
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+    return path
+
+
+def device(path: Path) -> Path:
+    path.symlink_to("/dev/zero")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"), [(pipe, "a pipe (FIFO), not a file"), (unix_socket, "a socket"), (device, "a device")]
+)
+def test_what_is_no_file_is_refused_at_once(
+    tmp_path: Path, make: Callable[[Path], Path], reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # a socket's path may be a hundred bytes long
+    path = make(Path("x.mp4"))
+    for use in (describe, VideoReader, inspect_video, lambda p: transcode(p, "out.mp4", must_be_whole=True)):
+        with pytest.raises(VideoError) as caught:
+            use(path)
+        assert caught.value.reason.startswith(f"cannot be opened as a video: is {reason}")
+
+
+def test_a_codec_tag_that_is_no_text(tmp_path: Path) -> None:
+    frames = moving_texture(9)
+    plain = write_stream(tmp_path / "a.ts", frames, "libx264", H264_ONE_REFERENCE)
+    # In a transport stream the tag is the stream's type; one that FFmpeg does not know makes it look at the data.
+    path = tmp_path / "b.ts"
+    path.write_bytes(with_stream_type(plain.read_bytes(), 0xF7))
+    with av.open(str(path)) as container, pytest.raises(UnicodeDecodeError):
+        _ = container.streams.video[0].codec_context.codec_tag
+    for name in ("iframe", "motion", "residual"):
+        ours, expected = (getattr(read_gop(file, 0, range(1, 8)), name) for file in (path, plain))
+        np.testing.assert_array_equal(ours, expected)
+    assert inspect_video(path).num_decoded == 9
+    assert transcode(path, tmp_path / "c.mp4") == 9
+
+
+def with_stream_type(data: bytes, stream_type: int) -> bytes:
+    """A transport stream of one video whose tables call it `stream_type`, their checksums set right."""
+    changed = bytearray(data)
+    for start in range(0, len(data), 188):
+        table = data[start : start + 188].find(b"\x00\x02\xb0", 4, 12)  # a pointer of 0, then a programme map
+        if table >= 0:
+            first, last = start + table + 1, start + table + 4 + data[start + table + 3]
+            place = first + 12 + data[first + 11]
+            changed[place] = stream_type
+            checksum = 0xFFFFFFFF
+            for byte in changed[first : last - 4]:
+                checksum ^= byte << 24
+                for _ in range(8):
+                    checksum = (checksum << 1 ^ (0x04C11DB7 if checksum >> 31 else 0)) & 0xFFFFFFFF
+            changed[last - 4 : last] = checksum.to_bytes(4, "big")
+    return bytes(changed)
+
+
 def test_avi_cut_in_the_middle_of_a_frame(tmp_path: Path) -> None:
     path = clip(tmp_path / "a.avi")
     data = path.read_bytes()
@@ -129,7 +196,7 @@ def test_size_change_in_the_middle(tmp_path: Path) -> None:
     data = [bytes(packet) for packet in first + second]
     path = write_packets(tmp_path / "a.avi", small, data, [index % 6 == 0 for index in range(12)])
     assert read_gop(path, 0, (5,)).motion.shape == (1, 64, 96, 2)
-    with pytest.raises(VideoError, match=r"changes size from 96x64 to 112x80 in GOP 1.*cdkd data prepare"):
+    with pytest.raises(VideoError, match=r"changes size from 96x64 to 112x80 in GOP 1.*cdkd data transcode"):
         read_gop(path, 1, (1,))
 
 
