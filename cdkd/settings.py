@@ -70,9 +70,9 @@ class DataSettings(Record):
     """G: groups of pictures per clip."""
     frames_per_gop: Count = 6
     """P: P-frames per group of pictures."""
-    motion: Annotated[MotionReference, Field(strict=False)] = MotionReference.IFRAME
+    motion: Literal["accumulated", "per_frame"] = "accumulated"
     """Motion and residual relative to the I-frame (accumulated), or to the frame before (per_frame)."""
-    residual: Annotated[ResidualKind, Field(strict=False)] = ResidualKind.EXACT
+    residual: Literal["exact", "coviar"] = "exact"
     """What a frame's residual is: the frame minus the codec's own sub-pixel prediction (exact), or minus the reference
     warped by vectors cut to whole pixels, as in CoViAR (coviar)."""
     input_size: Annotated[int, Field(ge=16)] = 48
@@ -92,7 +92,7 @@ class DataSettings(Record):
     @property
     def p_frame_form(self) -> PFrameForm:
         """What motion and residual mean."""
-        return PFrameForm(self.motion, self.residual)
+        return PFrameForm(MotionReference(self.motion), ResidualKind(self.residual))
 
 
 class StudentSettings(Record):

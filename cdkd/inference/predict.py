@@ -17,7 +17,6 @@ from cdkd.data.clips.sampling import ClipLayout, usable_gops, view_gops
 from cdkd.data.clips.transforms import prepare_inputs, view_boxes
 from cdkd.inference.model_reference import checkpoint_file
 from cdkd.inference.preprocessing import VideoEncoding, read_preprocessing
-from cdkd.modality import PFrameForm
 from cdkd.models.devices import choose_device
 from cdkd.models.teacher.teacher import Teacher
 from cdkd.models.weights.loading import load_model
@@ -135,7 +134,8 @@ class Predictor:
 
     def _unsupported_reason(self, info: StreamInfo) -> str:
         """Why the network cannot read a video as it is; empty: it can."""
-        if reason := info.unsupported_residual_reason(self.preprocessing.motion, self.preprocessing.residual):
+        form = self.preprocessing.p_frame_form
+        if reason := info.unsupported_residual_reason(form.reference, form.residual):
             return reason
         if not usable_gops(info.gop_lengths, self.layout.frames_per_gop):
             return f"no group of pictures has the {self.layout.frames_per_gop + 1} frames that the network reads"
@@ -162,7 +162,7 @@ class Predictor:
         if not usable:
             needed = settings.frames_per_gop + 1
             raise VideoError(video, f"is too short: {info.num_frames} frames, the network reads {needed} in a row")
-        form = PFrameForm(settings.motion, settings.residual)
+        form = settings.p_frame_form
         return join_clips(
             [
                 read_clip(

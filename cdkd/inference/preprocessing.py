@@ -1,13 +1,11 @@
 """How videos become a trained network's input, as its checkpoint says it."""
 
 from pathlib import Path
-from typing import Annotated
-
-from pydantic import Field
+from typing import Literal
 
 from cdkd.config import Record, build_record
 from cdkd.errors import CdkdError
-from cdkd.modality import MotionReference, ResidualKind
+from cdkd.modality import MotionReference, PFrameForm, ResidualKind
 from cdkd.models.weights.checkpoints import Description
 
 
@@ -34,8 +32,10 @@ class Preprocessing(Record):
     """G."""
     frames_per_gop: int
     """P."""
-    motion: Annotated[MotionReference, Field(strict=False)] = MotionReference.IFRAME
-    residual: Annotated[ResidualKind, Field(strict=False)] = ResidualKind.EXACT
+    motion: Literal["accumulated", "per_frame"] = "accumulated"
+    """`data.motion`."""
+    residual: Literal["exact", "coviar"] = "exact"
+    """`data.residual`."""
     input_size: int
     """H and W, in pixels."""
     resize: int
@@ -44,6 +44,11 @@ class Preprocessing(Record):
     crops: int = 1
     transcode: VideoEncoding | None = None
     """None: nobody noted it; the settings of `data prepare` are taken, and every GOP length is accepted."""
+
+    @property
+    def p_frame_form(self) -> PFrameForm:
+        """What motion and residual mean."""
+        return PFrameForm(MotionReference(self.motion), ResidualKind(self.residual))
 
 
 def read_preprocessing(checkpoint: Path, description: Description) -> Preprocessing:

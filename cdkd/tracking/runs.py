@@ -35,6 +35,10 @@ BASE_COLUMNS = (
 """Columns that every table of runs has; `labels.`, `settings.`, `metrics.` and `metadata.` columns follow."""
 
 
+_BEFORE_THE_SETTING = {"settings.data.residual": "exact, 0 in intra blocks"}
+"""What runs had that logged no such setting, since there was none: no table shows them beside runs of today."""
+
+
 def load_runs(tracking_uri: str | None = None, study: str | None = None) -> pd.DataFrame:
     """Every tracked attempt at a cell, oldest first, one row each.
 
@@ -109,6 +113,8 @@ def _row(run: "Run") -> dict[str, Any]:
     row |= {f"labels.{key.removeprefix(tags.LABELS)}": v for key, v in found.items() if key.startswith(tags.LABELS)}
     for prefix in (tags.FORMER_METADATA, tags.METADATA):
         row |= {f"metadata.{key.removeprefix(prefix)}": v for key, v in found.items() if key.startswith(prefix)}
+    if run.data.params:
+        row |= _BEFORE_THE_SETTING
     row |= {f"settings.{key}": decode_setting(value) for key, value in run.data.params.items()}
     row |= {f"metrics.{key}": value for key, value in run.data.metrics.items()}
     return row

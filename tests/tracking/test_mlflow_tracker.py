@@ -20,6 +20,7 @@ SETTINGS = {
     "student.decoder": False,
     "data.root": None,
     "data.name": "shapes",
+    "data.residual": "exact",
     "student.weights": "true",
 }
 
