@@ -19,48 +19,28 @@ def list_videos(folder: Path) -> tuple[str, ...]:
     Links to folders are followed, each folder once. Hidden files and folders are left out.
 
     Raises:
-        DatasetError: the folder cannot be read, or something else than a file is named like a video.
+        DatasetError: the folder cannot be read.
     """
     if not folder.is_dir():
         raise DatasetError(f"{folder}: is no folder; name the folder that holds the videos")
     seen: set[str] = set()
     found: list[str] = []
-    waiting = [""]
-    while waiting:
-        prefix = waiting.pop()
-        current = folder / prefix
+
+    def refuse(error: OSError) -> None:
+        raise DatasetError(f"{error.filename}: cannot be read: {error.strerror}") from error
+
+    for current, folders, files in os.walk(folder, followlinks=True, onerror=refuse):
         real = os.path.realpath(current)
         if real in seen:
+            folders.clear()
             continue
         seen.add(real)
-        files, folders = _listed(current)
-        found += [f"{prefix}{name}" for name in files]
-        # In order, so that of two links to one folder it is always the same that counts.
-        waiting += [f"{prefix}{name}/" for name in sorted(folders, reverse=True)]
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        prefix = Path(current).relative_to(folder).as_posix()
+        for name in files:
+            if os.path.splitext(name)[1].casefold() in VIDEO_SUFFIXES and not name.startswith("."):
+                found.append(name if prefix == "." else f"{prefix}/{name}")
     return tuple(sorted(found))
-
-
-def _listed(folder: Path) -> tuple[list[str], list[str]]:
-    """Names of the videos and of the folders in a folder; asks the disk once for all, not for each."""
-    files, folders = [], []
-    try:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if entry.name.startswith("."):
-                    continue
-                if entry.is_dir():
-                    folders.append(entry.name)
-                elif os.path.splitext(entry.name)[1].casefold() in VIDEO_SUFFIXES:
-                    # A link to nothing is listed, and found broken later. A pipe would be waited for without end.
-                    if not entry.is_file() and os.path.exists(entry.path):
-                        from cdkd.video.opening import irregular_reason  # loads FFmpeg, which listing can do without
-
-                        reason = irregular_reason(os.stat(entry.path).st_mode)
-                        raise DatasetError(f"{entry.path}: {reason}; remove it or give it another name")
-                    files.append(entry.name)
-    except OSError as error:
-        raise DatasetError(f"{error.filename}: cannot be read: {error.strerror}") from error
-    return files, folders
 
 
 class SourceFiles:

@@ -32,16 +32,6 @@ def test_missing_folder_is_named(tmp_path: Path) -> None:
         list_videos(tmp_path / "nowhere")
 
 
-def test_a_pipe_named_like_a_video_is_refused_at_once(tmp_path: Path) -> None:
-    touch(tmp_path, "kick/a.mp4", "kick/notes.txt")
-    os.mkfifo(tmp_path / "kick" / "notes.pipe")
-    (tmp_path / "kick" / "gone.mp4").symlink_to(tmp_path / "nowhere.mp4")
-    assert list_videos(tmp_path) == ("kick/a.mp4", "kick/gone.mp4")
-    os.mkfifo(tmp_path / "kick" / "x.mp4")
-    with pytest.raises(DatasetError, match=r"kick/x\.mp4: is a pipe \(FIFO\), not a file; remove it"):
-        list_videos(tmp_path)
-
-
 def files_of(name: str, folder: Path, *published: str, **changes: Any) -> SourceFiles:
     return SourceFiles(folder, replace(DATASETS[name], **changes), published)
 

@@ -124,7 +124,7 @@ def test_two_sweeps_at_once_and_a_killed_worker_run_each_cell_to_its_end_once(be
     os.kill(min(bench.worker_ids()), signal.SIGKILL)
     wait_until(lambda: len(bench.marks("started")) == 3)
     (bench.fake / "hold").unlink()
-    outputs = [sweep.communicate(timeout=60)[0] for sweep in sweeps]
+    outputs = [sweep.communicate(timeout=240)[0] for sweep in sweeps]
     assert [sweep.returncode for sweep in sweeps] == [0, 0], outputs
     assert "its process ended early" in "".join(outputs)
     assert "was killed by signal 9" in "".join(outputs)
@@ -151,7 +151,7 @@ def test_a_stopped_sweep_stops_its_workers_and_goes_on_later(bench: Bench, numbe
     wait_until(lambda: len(bench.marks("started")) == 2)
     workers = bench.worker_ids()
     sweep.send_signal(number)
-    output, _ = sweep.communicate(timeout=60)
+    output, _ = sweep.communicate(timeout=240)
     wait_until(lambda: not any(is_alive(worker) for worker in workers))
     if number == signal.SIGKILL:
         assert sweep.returncode == -signal.SIGKILL
