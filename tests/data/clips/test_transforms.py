@@ -2,24 +2,10 @@
 
 import pytest
 import torch
+from support.clips import batch_of
 
-from cdkd.data.clips.clip import ClipBatch
 from cdkd.data.clips.transforms import Boxes, draw_boxes, prepare_inputs, resampling_matrix, swap_labels, view_boxes
 from cdkd.modality import FRAME, MOTION, RESIDUAL
-
-
-def batch_of(height: int, width: int, num_clips: int = 2) -> ClipBatch:
-    draw = torch.Generator().manual_seed(0)
-    return ClipBatch(
-        iframes=torch.randint(0, 256, (num_clips, 1, 3, height, width), generator=draw, dtype=torch.uint8),
-        motion=torch.randint(-40, 41, (num_clips, 4, 2, height, width), generator=draw, dtype=torch.int16),
-        residual=torch.randint(-255, 256, (num_clips, 4, 3, height, width), generator=draw, dtype=torch.int16),
-        frames=torch.randint(0, 256, (num_clips, 5, 3, height, width), generator=draw, dtype=torch.uint8),
-        motion_windows=torch.tensor([[[0], [2], [3]]] * num_clips),
-        frame_windows=torch.tensor([[[0, 1, 2], [1, 2, 3], [2, 3, 4]]] * num_clips),
-        labels=torch.arange(num_clips),
-        videos=torch.arange(num_clips),
-    )
 
 
 def boxes(left: float, top: float, width: float, height: float, flip: bool, num_clips: int = 2) -> Boxes:

@@ -3,49 +3,18 @@
 import doctest
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import pytest
 import torch
+from support.clips import LAYOUT, assert_equal, epoch, source
 from support.prepared import prepared_folder
 from torch.utils.data import DataLoader
 
 from cdkd.data import opening
-from cdkd.data.clips.clip import ClipBatch
 from cdkd.data.clips.sampling import ClipLayout
 from cdkd.data.loading import dataset
-from cdkd.data.loading.dataset import CachePolicy, ClipDataset, UnreadableError
+from cdkd.data.loading.dataset import ClipDataset, UnreadableError
 from cdkd.data.manifest import DatasetError, Manifest
-
-LAYOUT = ClipLayout(num_gops=2, frames_per_gop=3, student_window=1, teacher_window=5)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def home(tmp_path_factory: pytest.TempPathFactory) -> object:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CDKD_HOME", str(tmp_path_factory.mktemp("home")))
-        yield
-
-
-@pytest.fixture(scope="module")
-def manifest(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
-    return prepared_folder(tmp_path_factory.mktemp("prepared") / "set", num_train=5, num_test=2)
-
-
-def source(manifest: Manifest, num_workers: int = 0, cache: CachePolicy = "off", **changes: Any) -> ClipDataset:
-    options = {"layout": LAYOUT, **changes}
-    return ClipDataset(manifest, "train", num_workers=num_workers, cache=cache, **options)
-
-
-def epoch(clips: ClipDataset, number: int) -> list[ClipBatch]:
-    return list(clips.training_batches(seed=4, epoch=number, batch_size=2))
-
-
-def assert_equal(ours: list[ClipBatch], theirs: list[ClipBatch]) -> None:
-    assert len(ours) == len(theirs) == 2
-    for one, other in zip(ours, theirs, strict=True):
-        for name, tensor in vars(one).items():
-            assert tensor.dtype == getattr(other, name).dtype and torch.equal(tensor, getattr(other, name)), name
 
 
 def test_memory_is_bounded_and_auto_keeps_nothing_that_cannot_all_fit(
