@@ -2,7 +2,8 @@
 
 Their loader is a C extension for an FFmpeg of 2017. What it does: for each frame and each representation it opens the
 file, decodes the GOP from its I-frame on, keeps for every pixel where in the I-frame it comes from (vectors cut to
-whole pixels), and subtracts the so warped I-frame. It is re-stated here from that description.
+whole pixels; where one points out of the picture, the place stays), and subtracts the so warped I-frame. It is
+re-stated here from that description. The result is that of `video/coviar_residual.py`, but for FFmpeg's colours.
 """
 
 from pathlib import Path
@@ -46,7 +47,8 @@ def _traced(source: NDArray[np.int64], vectors: NDArray[np.void]) -> NDArray[np.
         rows = np.arange(vector["dst_y"] - vector["h"] // 2, vector["dst_y"] + (vector["h"] + 1) // 2)
         columns = np.arange(vector["dst_x"] - vector["w"] // 2, vector["dst_x"] + (vector["w"] + 1) // 2)
         rows, columns = rows[rows < height], columns[columns < width]
-        from_rows = np.clip(rows + (int(vector["src_y"]) - int(vector["dst_y"])), 0, height - 1)
-        from_columns = np.clip(columns + (int(vector["src_x"]) - int(vector["dst_x"])), 0, width - 1)
-        traced[np.ix_(rows, columns)] = source[np.ix_(from_rows, from_columns)]
+        down, right = int(vector["src_y"]) - int(vector["dst_y"]), int(vector["src_x"]) - int(vector["dst_x"])
+        rows = rows[(rows + down >= 0) & (rows + down < height)]
+        columns = columns[(columns + right >= 0) & (columns + right < width)]
+        traced[np.ix_(rows, columns)] = source[np.ix_(rows + down, columns + right)]
     return traced

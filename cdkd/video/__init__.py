@@ -5,11 +5,22 @@
 
 What is read, and how exactly (everything else raises `cdkd.video.frames.VideoError` with path, reason and remedy):
 
-    MPEG-4 Part 2, I- and P-frames   motion, and residuals of both forms, to the bit
+    MPEG-4 Part 2, I- and P-frames   motion, and residuals relative to the I-frame and to the frame before, to the bit
     ... with B-frames, packed too    the same at P-frames; raw frames at any position
-    ... quarter-pixel, or a side     motion, and accumulated residuals to the bit; residuals per frame refused
-        that is no multiple of 16
+    ... quarter-pixel, or a side     motion, and residuals relative to the I-frame to the bit; to the frame before
+        that is no multiple of 16    refused
     ... interlaced, sprites          refused
     H.264, one reference, no B       motion to the quarter pixel; residuals by bilinear warp
-    H.264 otherwise, other codecs    refused: re-encode with `cdkd data prepare`
+    H.264 otherwise, other codecs    refused: re-encode with `cdkd data transcode`
+    all of the above                 CoViAR's residual (`data.residual=coviar`)
+
+How a file becomes arrays:
+
+    opening -> index -> packets -> decoding -> motion_blocks -> motion                      (dense fields)
+                                      |             |--------> prediction -> residual       (exact)
+                                      |             |--------> coviar_residual              (CoViAR's)
+                                      |-> carried: the I-frame by a second decoder, where prediction does not reach
+                                      |-> colour: RGB
+
+The loops below are compiled (`jit`), and made of `row_operations`: `simd` and `simd_colour`, or `plain`.
 """

@@ -62,9 +62,9 @@ class CarriedDecoder:
             picture = picture_of(frame)
             if picture_type_of(frame) == "P" and self._before is not None:
                 blocks = np.empty((num_blocks(frame.height), num_blocks(frame.width)), np.int32)
-                frame_blocks(frame, blocks)
+                frame_blocks(frame, blocks)  # 1
                 planes = zip(picture.planes, self._before.planes, _SIDES, strict=True)
-                for plane, before, side in planes:
+                for plane, before, side in planes:  # 2; and 3, as these planes are the decoder's reference from now on
                     _put_back(blocks, before, side, plane)
             self._before = picture
             self._pictures.append(picture)

@@ -43,6 +43,7 @@ def trace_origins(blocks: MotionBlocks, before: Origins, out: Origins) -> None:
     height, width = before.shape
     for row in range(height):
         for column in range(width):
+            # Intra blocks have a motion of 0: their pixels come from their own place.
             motion = blocks[row // BLOCK_PIXELS, column // BLOCK_PIXELS]
             from_row, from_column = row - _cut(y_of(motion)), column - _cut(x_of(motion))
             if 0 <= from_row < height and 0 <= from_column < width:
@@ -56,6 +57,7 @@ def _difference(decoded: Image, reference: Image, origins: Origins, out: NDArray
     """Channel by channel, (3, H * W)."""
     for channel in range(3):
         for pixel in range(decoded.shape[1]):
+            # Unsigned, so that no index is asked whether it is negative and counts from the end.
             place = np.uint64(origins[pixel])
             out[channel, pixel] = np.int16(decoded[channel, pixel]) - np.int16(reference[channel, place])
 

@@ -35,27 +35,28 @@ def parse_sequence(extradata: bytes) -> Sequence | None:
         return None
     # A byte 3 is stuffed after two zero bytes so that no start code arises by chance.
     bits = BitReader(unit[1:].replace(b"\x00\x00\x03", b"\x00\x00"))
-    profile, _ = bits.read(8), bits.read(16)
-    bits.read_exp_golomb()
+    profile, _ = bits.read(8), bits.read(16)  # constraints and level
+    bits.read_exp_golomb()  # seq_parameter_set_id
     if profile in _HIGH_PROFILES:
         _skip_high_profile(bits)
-    bits.read_exp_golomb()
+    bits.read_exp_golomb()  # log2_max_frame_num_minus4
     _skip_picture_order(bits)
     num_reference_frames = bits.read_exp_golomb()
-    bits.read(1)
+    bits.read(1)  # gaps_in_frame_num_value_allowed_flag
+    bits.read_exp_golomb()  # width and height in macroblocks
     bits.read_exp_golomb()
-    bits.read_exp_golomb()
+    # What follows is frame_mbs_only_flag.
     return Sequence(num_reference_frames, is_interlaced=bits.read(1) == 0)
 
 
 def _skip_high_profile(bits: BitReader) -> None:
     chroma = bits.read_exp_golomb()
-    if chroma == 3:
+    if chroma == 3:  # 4:4:4, whose planes may be coded apart
         bits.read(1)
+    bits.read_exp_golomb()  # bit depths of luma and chroma, less 8
     bits.read_exp_golomb()
-    bits.read_exp_golomb()
-    bits.read(1)
-    if bits.read(1):
+    bits.read(1)  # qpprime_y_zero_transform_bypass_flag
+    if bits.read(1):  # seq_scaling_matrix_present_flag; then a flag before each list
         for index in range(12 if chroma == 3 else 8):
             if bits.read(1):
                 _skip_scaling_list(bits, 16 if index < 6 else 64)

@@ -82,6 +82,7 @@ def _index_mpeg4(path: Path, container: Any, stream: Any) -> Index:
     decoded: list[tuple[int, FrameHeader]] = []
     for packet in _packets(path, container, stream):
         data = bytes(packet)
+        # Streams without headers of their own, as in AVI, repeat them in each key packet.
         layer = layer or parse_layer(data)
         coded = [header for header in parse_frames(data, layer) if header.is_coded] if layer else []
         if packet.is_keyframe and coded:
@@ -107,9 +108,11 @@ def display_order(decoded: Iterable[tuple[int, FrameHeader]], num_gops: int) -> 
     waiting: tuple[int, FrameHeader] | None = None
     for gop, header in decoded:
         if header.picture_type == "B":
+            # Shown at once: before the reference that waits, behind all that has been shown.
             if shown is not None:
                 gops[shown].append(header)
             continue
+        # A reference (I, P) is shown when the next one comes: until then B-frames may come that are shown before it.
         if waiting:
             shown = waiting[0]
             gops[shown].append(waiting[1])
@@ -155,6 +158,7 @@ def _index_other(path: Path, container: Any, stream: Any) -> Index:
             lengths.append(0)
         if lengths:
             lengths[-1] += 1
+        # Headers that were written without care deny B-frames; times that go back cannot.
         if packet.pts is not None:
             has_reordering |= last_pts is not None and packet.pts < last_pts
             last_pts = packet.pts

@@ -29,6 +29,7 @@ class _Memory:
     __slots__ = ("_whole", "address", "size")
 
     def __init__(self, size: int) -> None:
+        # A little more than asked for, of which an aligned part is used.
         self._whole = np.empty(size + _LINE_BYTES, np.uint8)
         place = self._whole.ctypes.data
         self.address = place + -place % _LINE_BYTES
@@ -50,6 +51,7 @@ class Pool:
     def take(self, size: int) -> _Memory:
         """Memory of `size` bytes, its content undefined."""
         try:
+            # One step, so that two threads never get the same; asking first whether there is one would be two.
             return self._waiting[size].pop()
         except IndexError:
             return _Memory(size)

@@ -46,27 +46,27 @@ def parse_layer(data: bytes) -> Layer | None:
     if start is None:
         return None
     bits = BitReader(data[start + 4 : start + 4 + 256])
-    bits.read(1 + 8)
+    bits.read(1 + 8)  # random_accessible_vol, video_object_type_indication
     version = 1
-    if bits.read(1):
+    if bits.read(1):  # is_object_layer_identifier: its version, its priority
         version, _ = bits.read(4), bits.read(3)
-    if bits.read(4) == 15:
+    if bits.read(4) == 15:  # aspect_ratio_info: extended, width and height of a pixel
         bits.read(16)
-    if bits.read(1):
+    if bits.read(1):  # vol_control_parameters: chroma_format, low_delay; the buffer's parameters
         bits.read(2 + 1)
         if bits.read(1):
             bits.read(79)
     shape = bits.read(2)
+    bits.read(1)  # a marker, as other single bits that are read and dropped below
+    time_bits = max((bits.read(16) - 1).bit_length(), 1)  # of a number below vop_time_increment_resolution
     bits.read(1)
-    time_bits = max((bits.read(16) - 1).bit_length(), 1)
-    bits.read(1)
-    if bits.read(1):
+    if bits.read(1):  # fixed_vop_rate: its time increment
         bits.read(time_bits)
     if shape != 0:
         raise EOFError("arbitrary shapes are not supported")
     _, width, _, height, _ = (bits.read(n) for n in (1, 13, 1, 13, 1))
     is_interlaced = bool(bits.read(1))
-    bits.read(1)
+    bits.read(1)  # obmc_disable
     sprites = bits.read(1 if version == 1 else 2)
     # With sprites the question does not arise: they are refused.
     is_quarter_pixel = version != 1 and sprites == 0 and _quarter_sample(bits)
@@ -74,9 +74,9 @@ def parse_layer(data: bytes) -> Layer | None:
 
 
 def _quarter_sample(bits: BitReader) -> bool:
-    if bits.read(1):
+    if bits.read(1):  # not_8_bit: precision of quantiser and pixels
         bits.read(4 + 4)
-    if bits.read(1):
+    if bits.read(1):  # quant_type: by matrices
         for _ in ("intra", "inter"):
             if bits.read(1):
                 # A quantiser matrix ends with a zero or with its 64th entry.
@@ -96,6 +96,7 @@ def parse_frames(data: bytes, layer: Layer) -> Iterator[FrameHeader]:
     while start >= 0:
         bits = BitReader(data[start + 4 : start + 4 + _HEADER_BYTES])
         picture_type = _VOP_TYPES[bits.read(2)]
+        # modulo_time_base: a 1 for each whole second passed, then a 0.
         while bits.read(1):
             pass
         bits.read(1 + layer.time_bits + 1)

@@ -40,6 +40,7 @@ def complete_packed(packets: Iterable[Any], extradata: bytes | None) -> Iterator
             if num_kept > 0 and (not frames or (frames[0].is_coded and frames[0].picture_type != "B")):
                 yield av.Packet(not_coded_frame(layer))
                 num_kept -= 1
+            # A decoder gives out one frame a packet; what a packet holds beyond that it keeps.
             num_kept = max(num_kept + sum(frame.is_coded for frame in frames) - 1, 0)
         yield packet
 

@@ -31,6 +31,7 @@ def _row_averager(count: int, down: int, right: int) -> Callable[..., None]:
         for index in range(np.uint64(count)):
             here = x + index
             total = bias + source[y, here]
+            # `right` and `down` are constants when this is compiled: the other branches are not there.
             if right:
                 total += source[y, here + beside]
             if down:

@@ -176,6 +176,7 @@ class VideoReader:
             )
 
     def _fill(self, result: GopRead, gop: int, reference: MotionReference, kind: ResidualKind | None) -> None:
+        # 1. What is wanted, and how much of the GOP has to be decoded for it, and how.
         frame_slots, motion_slots = _slots(result.frame_positions), _slots(result.positions)
         last_motion = max(motion_slots, default=0)
         num_frames = 1 + max((last_motion, *frame_slots))
@@ -184,6 +185,8 @@ class VideoReader:
         key_time = self._index.key_times[gop]
         blocks = np.empty((num_frames, *result.intra.shape[1:]), np.int32)
         slots: list[int] = []
+        # 2. Frame by frame: pictures become RGB while the decoder still holds them, vectors become blocks, residuals go
+        #    along. A frame between those wanted counts too: motion and prediction are chained through it.
         frames = self._decoder.decode(gop, key_time, num_frames, with_pixels, self._needs_carried(reference, kind))
         for position, frame in enumerate(frames):
             for slot in frame_slots.get(position, ()):
@@ -199,6 +202,7 @@ class VideoReader:
                 slots.append(slot)
             if residual and position <= last_motion:
                 residual.advance(frame, blocks[len(slots) - 1], position, slot)
+        # 3. Dense motion of all at once; a warp needs it, so residuals are finished after it.
         if slots:
             trace_motion(blocks[: len(slots)], slots, reference, result.motion.transpose(0, 3, 1, 2), result.intra)
         if residual:

@@ -1,18 +1,24 @@
 """The row operations that the kernels are made of: vector instructions written by hand, or plain loops in their stead.
 
-The instructions are built from numba's and llvmlite's internals, which no version promises to keep. So they are all
-used once when this module is imported (compiled once for a version of numba, then read from its cache); where anything
-goes wrong, plain loops take over by themselves. Both give the same bytes.
+The instructions are built from numba's and llvmlite's internals, which no version promises to keep. In the versions
+that they were tested with (setup.cfg asks for these) they are taken. In any other they are compiled once before
+anything else, half a second each time a process starts; where something goes wrong there, plain loops take over by
+themselves. Both give the same bytes.
 """
 
 import logging
 import os
 from types import ModuleType
 
+import numba
+
 from cdkd.video import plain
 from cdkd.video.jit import PLAIN_VARIABLE
 
 logger = logging.getLogger(__name__)
+
+FIRST_TESTED, FIRST_UNTESTED = (0, 60), (0, 69)
+"""Versions of numba; each goes with one of llvmlite."""
 
 
 def choose_operations() -> tuple[ModuleType, ModuleType]:
@@ -22,7 +28,8 @@ def choose_operations() -> tuple[ModuleType, ModuleType]:
     try:
         from cdkd.video import simd, simd_colour
 
-        simd_colour.use_all_once()
+        if not FIRST_TESTED <= numba.version_info.short < FIRST_UNTESTED:
+            simd_colour.use_all_once()
     except Exception as error:  # whatever their internals have come to
         reason = (str(error).strip() or repr(error)).splitlines()[-1]
         logger.warning("numba does not take cdkd's vector instructions, so videos are read more slowly: %s", reason)

@@ -12,6 +12,7 @@ from support.prepared import write_video
 from support.tiny import TINY
 
 from cdkd.config import flatten
+from cdkd.tracking.runs import load_runs
 
 REPOSITORY = Path(__file__).parent.parent.parent
 
@@ -82,6 +83,7 @@ def make_runs(folder: Path) -> Path:
     workplace = Workplace(folder)
     workplace.shell(f"cdkd sweep ablation.yaml {' '.join(ROWS)}")
     write_video(folder / "clip.mp4", num_frames=24, seed=0)
-    student = next(folder.glob("mlartifacts/ablation/*/artifacts/checkpoint/model.safetensors"))
+    run_id = load_runs(f"sqlite:///{folder}/mlflow.db").run_id[0]
+    student = folder / f"mlartifacts/ablation/{run_id}/artifacts/checkpoint/model.safetensors"
     shutil.copy(student, folder / "student.safetensors")
     return folder

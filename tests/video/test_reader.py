@@ -332,6 +332,18 @@ def test_h264(tmp_path: Path) -> None:
     np.testing.assert_array_equal(accumulated.residual[0], per_frame.residual[0])
 
 
+def test_h264_intra_blocks_hold_what_appeared(tmp_path: Path) -> None:
+    path = write_stream(tmp_path / "a.mp4", sudden_square(8), "libx264", H264_ONE_REFERENCE)
+    accumulated = read_gop(path, 0, range(1, 8))
+    per_frame = read_gop(path, 0, range(1, 8), range(8), MotionReference.FRAME_BEFORE)
+    assert accumulated.intra[2].any()
+    intra = per_frame.intra[2].repeat(8, 0).repeat(8, 1)
+    changed = per_frame.frames[3].astype(int) - per_frame.frames[2]
+    np.testing.assert_array_equal(per_frame.residual[2][intra], changed[intra])
+    for index in range(2, 7):
+        assert np.abs(accumulated.residual[index][20:44, 36:60]).mean() > 50
+
+
 def read_iframe(read: Any) -> NDArray[np.uint8]:
     iframe: NDArray[np.uint8] = read.iframe
     return iframe

@@ -105,8 +105,18 @@ def test_a_whole_video_is_read_alike(tmp_path: Path) -> None:
     assert run.stdout.strip() == digest.hexdigest()
 
 
-def test_here_the_vector_instructions_are_used() -> None:
+def test_here_the_vector_instructions_are_used_and_would_be_in_a_new_numba(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (row_operations.row_ops, row_operations.colour_ops) == (simd, simd_colour)
+    monkeypatch.setattr(row_operations, "FIRST_UNTESTED", (0, 60))
+    assert row_operations.choose_operations() == (simd, simd_colour)
+
+
+def test_the_versions_trusted_are_those_asked_for() -> None:
+    setup = (Path(__file__).parents[2] / "setup.cfg").read_text()
+    first, untested = (
+        ".".join(map(str, version)) for version in (row_operations.FIRST_TESTED, row_operations.FIRST_UNTESTED)
+    )
+    assert f"numba>={first},<{untested}" in setup
 
 
 @pytest.mark.parametrize("what", ["import", "compilation"])
@@ -125,6 +135,7 @@ def test_plain_loops_take_over_where_numba_has_changed(
         def fail(*arguments: object) -> None:
             raise AttributeError("get_item_pointer")
 
+        monkeypatch.setattr(row_operations, "FIRST_UNTESTED", (0, 60))
         monkeypatch.setattr(simd, "cgutils", None)
         monkeypatch.setattr(simd_colour, "pointer", fail)
         monkeypatch.setattr(simd_colour, "_use_all", numba.njit(simd_colour._use_all.py_func))  # type: ignore[attr-defined]

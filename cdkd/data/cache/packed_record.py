@@ -1,7 +1,7 @@
 """One GOP as bytes of a packed cache, and back: exactly, without decoding video.
 
     | motion                                  | prediction            | frames            |
-    | (N, 2, H, W) int8, int16 or by 8x8 block | (N, 3, H, W) uint8   | (F, 3, H, W) uint8 |
+    | (N, 2, H, W) int8, int16 or by 8x8 block | (N, 3, H, W) uint8   | (M, 3, H, W) uint8 |
 
 The residual is not stored: it is frame - prediction, so the raw frames that a teacher sees come for nothing. Frame 0 is
 the I-frame. Motion stays in quarter pixels: one byte where no vector exceeds 31.75 pixels, else two; at block
