@@ -9,9 +9,9 @@ how much of it is left; these operations, in the compiler's own intermediate lan
     4  back to the elements' own width, and written as one vector
 
 `plain.py` says the same in loops, and takes over where numba's internals have changed (`row_operations.py`). With the
-ones here and in `simd_colour.py` the reader needs, at 320 x 256 pixels, 44 % of the time of plain loops for motion and
-residual of a whole file (98 instead of 221 ms for 240 frames), half of it for a training clip and for raw frames, and
-85 % for motion alone. To measure it: `cdkd bench reader`, and again with CDKD_PLAIN_KERNELS=1 in the environment.
+ones here and in `simd_colour.py` the reader needs, at 320 x 256 pixels, 35 % of the time of plain loops for motion and
+residual of a whole file (81 instead of 232 ms for 240 frames), half of it for a training clip and for raw frames, and
+78 % for motion alone. To measure it: `cdkd bench reader`, and again with CDKD_PLAIN_KERNELS=1 in the environment.
 
 All take positions as unsigned row and column. Nothing is checked: the caller sees to it that all neighbours exist, and
 that neighbours lie next to each other in memory.
