@@ -64,6 +64,7 @@ def index_gops(root: Path, paths: Sequence[str], num_workers: int = 1) -> list[G
         num_workers: processes that open videos, where there are many.
     """
     known = _read_index(root)
+    # A text instead of a `Path`: one object less for each of hundreds of thousands of files.
     stats = [_stat(f"{root}/{path}") for path in paths]
     unknown = [
         path for path, stat in zip(paths, stats, strict=True)
@@ -104,6 +105,7 @@ def _open_unknown(
                 errors[path] = result
             else:
                 fresh[path] = result
+        # The whole file is written each time, so not after every chunk: that would be quadratic in the videos.
         if number % _CHUNKS_PER_WRITE == 0 or number == len(chunks):
             _write_index(root, fresh)
     known.update(fresh)
@@ -117,6 +119,7 @@ def _open_chunk(chunk: tuple[Path, tuple[str, ...]]) -> list[tuple[str, _Entry |
 
 def _open(path: Path) -> _Entry | VideoError:
     try:
+        # Before it is opened: a file that changes meanwhile is kept under its old time, and opened again next time.
         status = os.stat(path)
         info = describe(path)
     except OSError as error:
@@ -136,6 +139,7 @@ def _format(lengths: Sequence[int]) -> str:
     return " ".join(f"{length}*{count}" if count > 1 else str(length) for length, count in runs)
 
 
+# Equal texts give one tuple, which is how videos of equal lengths come to share it.
 @lru_cache(maxsize=65536)
 def _parse(text: str) -> tuple[int, ...]:
     lengths: list[int] = []

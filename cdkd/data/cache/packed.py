@@ -156,14 +156,18 @@ class PackedCache:
             PackedError: a GOP is not here.
         """
         place = self._places[path]
+        # A slice of a memory-mapped array: of the whole table only the pages of this video are read.
         rows = self._entries[self._first_entries[place] : self._first_entries[place + 1]]
         return tuple(self._find(path, rows, gop) for gop in gops)
 
     def _find(self, path: str, rows: NDArray[Any], gop: int) -> PackedGop:
+        # `searchsorted` answers for absent numbers too, with the place where they would stand.
         at = int(np.searchsorted(rows["gop"], gop))
         if at == len(rows) or rows["gop"][at] != gop:
             raise PackedError(f"{self.folder}: does not hold GOP {gop} of {path}; delete the folder and make it again")
+        # Python's own integers, since numpy's would be pickled with their type for every request that goes to a worker.
         row = rows[at].tolist()
+        # The order of ENTRY's fields: gop, shard, offset, num_bytes, then those of `RecordForm`.
         form = RecordForm(*row[4:])
         return PackedGop(self.folder / self._shards[row[1]], row[2], row[3], form, self.layout)
 
@@ -182,6 +186,7 @@ def read_cache(folder: Path) -> PackedCache:
     except (OSError, ValueError) as error:
         raise PackedError(f"{path}: cannot be read: {error}") from error
     try:
+        # Asked before anything else is read: another format may lack any of the keys below.
         if header["format"] != FORMAT:
             raise PackedError(
                 f"{folder}: format {header['format']}, this version reads {FORMAT}; make it again: cdkd data cache"
@@ -189,6 +194,7 @@ def read_cache(folder: Path) -> PackedCache:
         videos = header["videos"]
         cache = PackedCache(
             folder=folder,
+            # One GOP per clip stands for any number: records are of single GOPs.
             layout=ClipLayout(1, **header["layout"]),
             form=PFrameForm(MotionReference(header["motion"]), ResidualKind(header["residual"])),
             num_gops=header["num_gops"],
@@ -202,6 +208,7 @@ def read_cache(folder: Path) -> PackedCache:
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise PackedError(f"{folder}: is damaged ({error!r}); delete it and make it again") from error
+    # The two files are renamed one after the other, so a copy of the folder may hold one of each of two caches.
     if cache.num_gops != len(cache._entries) or cache._entries.dtype != ENTRY:
         raise PackedError(f"{folder}: is damaged: {ENTRIES_NAME} and {HEADER_NAME} differ; delete it and make it again")
     return cache
@@ -212,6 +219,7 @@ def find_cache(
 ) -> tuple[PackedCache | None, str]:
     """The cache that serves these videos, or why none does (empty: there is none at all)."""
     reasons: list[str] = []
+    # Every cache is asked, not only the one named after the layout: a wider window serves a narrower one too.
     for header in sorted((root / PACKED_FOLDER).glob("*/")):
         try:
             cache = read_cache(header)

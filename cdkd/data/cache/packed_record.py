@@ -56,20 +56,27 @@ def encode_gop(read: GopRead, gop_length: int) -> tuple[bytes, RecordForm]:
     Args:
         read: at the layout's motion positions, and its frames at `stored_frames`.
     """
+    # 1. Channels first, as networks want them: what is mapped later need not be turned round.
     height, width = read.iframe.shape[:2]
     motion, motion_kind = _encode_motion(read.motion.transpose(0, 3, 1, 2))
     frames = read.frames.transpose(0, 3, 1, 2)
     residual = read.residual.transpose(0, 3, 1, 2)
+    # 2. The frames that the residuals belong to, (N, 3, H, W).
     at_motion = frames[[read.frame_positions.index(position) for position in read.positions]]
+    # uint8 - int16 is int16, so nothing wraps around.
     prediction = at_motion - residual
+    # A decoder's prediction is a picture and fits; should one not, its residual is stored, at two bytes a pixel.
     is_byte = bool(((prediction >= 0) & (prediction <= 255)).all())
     stored = prediction.astype(np.uint8) if is_byte else residual
+    # 3. The three parts, one after the other.
     data = b"".join(np.ascontiguousarray(array).tobytes() for array in (motion, stored, frames))
     return data, RecordForm(gop_length, height, width, motion_kind, PREDICTION if is_byte else RESIDUAL)
 
 
 def _encode_motion(motion: NDArray[np.int16]) -> tuple[NDArray[np.int8] | NDArray[np.int16], int]:
+    # Of a picture of other sides the last blocks are cut off, and repeating them would give too many pixels.
     if motion.shape[2] % _BLOCK == 0 and motion.shape[3] % _BLOCK == 0:
+        # Tried on the values and not told from the form: chained motion of a still scene is uniform in blocks, too.
         blocks = motion[:, :, ::_BLOCK, ::_BLOCK]
         if np.array_equal(_repeat(blocks), motion):
             return blocks, BLOCKS
@@ -91,9 +98,11 @@ def decode_gop(data: NDArray[np.uint8], form: RecordForm, stored: ClipLayout, wa
         wanted: of the same frames per GOP, with windows that are no wider.
     """
     size = form.height, form.width
+    # 1. What the record holds, and what of it is wanted: positions, in order.
     has, wants = gop_positions(form.gop_length, stored), gop_positions(form.gop_length, wanted)
     kept = stored_frames(has)
     num = len(has.motion)
+    # 2. The three parts as views; nothing is copied yet.
     parts = _Parts(data)
     if form.motion_kind == BLOCKS:
         small = parts.take((num, 2, size[0] // _BLOCK, size[1] // _BLOCK), np.int16)
@@ -101,11 +110,13 @@ def decode_gop(data: NDArray[np.uint8], form: RecordForm, stored: ClipLayout, wa
         small = parts.take((num, 2, *size), np.int8 if form.motion_kind == INT8 else np.int16)
     difference = parts.take((num, 3, *size), np.uint8 if form.residual_kind == PREDICTION else np.int16)
     frames = parts.take((len(kept), 3, *size), np.uint8)
+    # 3. The rows that are wanted. A narrower window than the stored one takes fewer.
     rows = [has.motion.index(position) for position in wants.motion]
     motion = _rows(small, rows)
     residual = _rows(difference, rows)
     if form.residual_kind == PREDICTION:
         shown = _rows(frames, [kept.index(position) for position in wants.motion])
+        # In int16 from the start: a difference of bytes would wrap around.
         residual = np.subtract(shown, residual, dtype=np.int16)
     return GopArrays(
         iframe=frames[0],

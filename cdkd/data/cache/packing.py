@@ -76,6 +76,7 @@ class PackJob:
         """Those to pack, ordered by path."""
         wanted = self.parts or tuple(part for part in PARTS if part != "unused")
         rows = zip(*(manifest.videos for manifest in self.splits), strict=True)
+        # All splits list the same videos in the same order, so one row of each is one video.
         return tuple(row[0] for row in rows if any(video.part in wanted for video in row))
 
 
@@ -165,10 +166,12 @@ def _pack_locked(job: PackJob, folder: Path, progress: ProgressCallback) -> Pack
     total = sum(len(shard.videos) for shard in shards) + len(broken)
     finished = total - sum(len(shard.videos) for shard in missing)
     progress(finished, total, len(broken))
+    # 3 and 4, in the workers
     for shard, done in zip(missing, map_in_processes(_make_shard, missing, job.num_workers), strict=True):
         finished += len(shard.videos)
         broken.update(done.broken)
         progress(finished, total, len(broken))
+    # 5 and 6
     _write_index(job, folder, shards, broken)
     return PackReport(read_cache(folder), total, len(shards) - len(missing), len(shards))
 
@@ -201,6 +204,7 @@ def _divide(job: PackJob, folder: Path) -> tuple[list[CacheShard], dict[str, str
         elif isinstance(known, GopLengths):
             videos.append((video.path, video.digest))
             lengths.append(known.lengths)
+            # Whole videos alone: a shard may be larger than asked by the last one's GOPs.
             if sum(map(len, lengths)) >= job.gops_per_shard:
                 close()
     if videos:
@@ -227,6 +231,8 @@ def _refuse_without_space(folder: Path, missing: Sequence[CacheShard]) -> None:
         for gop_lengths in shard.gop_lengths:
             for gop in usable_gops(gop_lengths, shard.layout.frames_per_gop):
                 positions = gop_positions(gop_lengths[gop], shard.layout)
+                # Bytes per pixel: 2 of motion at one byte each, 3 of prediction; 3 of each frame. The first video's
+                # size stands for all: the GOP index keeps no sizes, and prepared videos are of one.
                 needed += num_pixels * (5 * len(positions.motion) + 3 * len(stored_frames(positions)))
     free = shutil.disk_usage(folder).free
     if needed > free:
@@ -254,6 +260,7 @@ def _make_shard(shard: CacheShard) -> _Done:
                 entries.append([])
                 broken[path] = error.reason
         num_bytes = stream.tell()
+        # On the disk before 4 says so: after a power failure the description must not outlive what it describes.
         stream.flush()
         os.fsync(stream.fileno())
     # 4: the size stands in it, so that a file that was cut off later is noticed, too.
@@ -297,6 +304,7 @@ def _write_index(job: PackJob, folder: Path, shards: Sequence[CacheShard], broke
         broken.update(done.broken)
         num_bytes += done.num_bytes
         for entries in done.entries:
+            # One video's rows, ordered by GOP as they were packed; `first_entries` says where the next one's begin.
             rows += [(gop, shard.number, *rest) for gop, *rest in entries]
             first_entries.append(len(rows))
     digests = {video.path: video.digest for video in job.videos}

@@ -44,6 +44,7 @@ class ClipBatch:
 
     def to(self, device: torch.device) -> "ClipBatch":
         """The same batch on a device."""
+        # Does not wait only where the memory is pinned; elsewhere it is an ordinary copy.
         moved = {field.name: getattr(self, field.name).to(device, non_blocking=True) for field in fields(self)}
         return ClipBatch(**moved)
 
@@ -103,6 +104,11 @@ def _read_gop(reader: VideoReader, gop: int, positions: GopPositions, form: PFra
 
 def clip_of(gops: Sequence[GopArrays], label: int, video: int) -> ClipBatch:
     """The GOPs of one clip as a batch of one; may share their memory."""
+    # Each GOP's windows count from its own first row; in the clip they lie behind those of the GOPs before:
+    #
+    #   GOP            0         1
+    #   its windows    0 1 2     0 1 2
+    #   motion rows    0 1 2     3 4 5      offset num_motion = 3
     motion_windows, frame_windows = [], []
     num_motion = num_frames = 0
     for gop in gops:
@@ -123,6 +129,8 @@ def clip_of(gops: Sequence[GopArrays], label: int, video: int) -> ClipBatch:
 
 
 def _joined(arrays: Sequence[NDArray[Any]]) -> Tensor:
+    # A clip of one GOP, the paper's, is not copied: its memory lies channel by channel, as the reader and the cache
+    # leave it.
     joined = np.concatenate(arrays) if len(arrays) > 1 else arrays[0]
     return torch.from_numpy(np.ascontiguousarray(joined))[None]
 
@@ -134,6 +142,7 @@ def join_clips(clips: Sequence[ClipBatch]) -> ClipBatch:
         ValueError: the sizes differ; the text shows both.
     """
     for field in fields(ClipBatch):
+        # Asked first, since `torch.cat` would name neither the field nor what to do.
         shapes = {tuple(getattr(clip, field.name).shape[1:]) for clip in clips}
         if len(shapes) > 1:
             raise ValueError(f"clips of different sizes cannot share a batch: {field.name} {sorted(shapes)}")

@@ -38,12 +38,14 @@ def spread_positions(gop_length: int, frames_per_gop: int) -> tuple[int, ...]:
 
 def windows_around(positions: Sequence[int], window: int, first: int, last: int) -> Windows:
     """For each position the `window` (odd, or 0) consecutive positions centred on it, clamped to first..last."""
+    # 5: from -2 to 2; 1: 0 alone; 0: none, so that every window is empty.
     offsets = range(-(window // 2), window - window // 2)
     return tuple(tuple(min(max(p + d, first), last) for d in offsets) for p in positions)
 
 
 def index_windows(windows: Windows) -> tuple[tuple[int, ...], Windows]:
     """The sorted distinct positions of some windows, and the windows as indices into them."""
+    # Neighbouring windows overlap, and each frame is decoded and stored once.
     positions = tuple(sorted({p for window in windows for p in window}))
     place = {p: i for i, p in enumerate(positions)}
     return positions, tuple(tuple(place[p] for p in window) for window in windows)
@@ -64,6 +66,7 @@ class GopPositions:
 def gop_positions(gop_length: int, layout: ClipLayout) -> GopPositions:
     """What `layout` reads of a GOP of `gop_length` frames, the I-frame included."""
     steps = spread_positions(gop_length, layout.frames_per_gop)
+    # From 1: the I-frame has neither motion nor residual. Raw frames begin with it, at 0.
     motion, motion_windows = index_windows(windows_around(steps, layout.student_window, 1, gop_length - 1))
     frames, frame_windows = index_windows(windows_around(steps, layout.teacher_window, 0, gop_length - 1))
     return GopPositions(motion, motion_windows, frames, frame_windows)
@@ -77,6 +80,7 @@ def usable_gops(gop_lengths: Sequence[int], frames_per_gop: int) -> tuple[int, .
 def training_gops(usable: Sequence[int], num_gops: int, generator: np.random.Generator) -> tuple[int, ...]:
     """One GOP drawn from each of G equal parts of the video; short videos repeat GOPs."""
     n = len(usable)
+    # Where there are fewer GOPs than parts, some parts are empty; these take the GOP at which they begin.
     bounds = [g * n // num_gops for g in range(num_gops + 1)]
     drawn = [low if high <= low else int(generator.integers(low, high)) for low, high in pairwise(bounds)]
     return tuple(usable[min(i, n - 1)] for i in drawn)

@@ -43,11 +43,13 @@ def draw_boxes(
 ) -> Boxes:
     """Random square crops whose side is a fraction drawn from `crop_scale` of the shorter side of `size` (H, W)."""
     height, width = size
+    # Four numbers per clip whatever is switched on: without flips the crops of a seed are still the same.
     draws = torch.rand(4, num_clips, generator=generator, dtype=torch.float64)
     low, high = crop_scale
     side = (low + (high - low) * draws[0]) * min(height, width)
     # Whole pixels, so that a crop without resize copies pixels.
     side = side.round()
+    # One of the width - side + 1 places that a crop of whole pixels has, all equally likely.
     left = (draws[1] * (width - side + 1)).floor().clamp(max=width - 1)
     top = (draws[2] * (height - side + 1)).floor().clamp(max=height - 1)
     return Boxes(left, top, side, side.clone(), (draws[3] < 0.5) & flips)
@@ -56,6 +58,7 @@ def draw_boxes(
 def view_boxes(num_clips: int, size: tuple[int, int], resize: int, input_size: int, crop: int, num_crops: int) -> Boxes:
     """Test-time boxes: the frame resized to resize x resize, cropped to input_size: centre, or left, centre, right."""
     height, width = size
+    # One map from the source to the crop: a resize of the whole frame, of which most is cut off, is never computed.
     fraction = input_size / resize
     place = 0.5 if num_crops == 1 else crop / (num_crops - 1)
     full = torch.ones(num_clips, dtype=torch.float64)
@@ -73,20 +76,27 @@ def resampling_matrix(start: Tensor, length: Tensor, flip: Tensor, in_size: int,
 
     Output pixel i looks at start + (i + 1/2) length / out_size - 1/2, clamped to the picture.
     """
+    # Pixel centres, as fractions of the box. In double precision, since single precision would miss a place near column
+    # 300 by a hundred-thousandth of a pixel, and a crop without resize is to copy pixels.
     at = (torch.arange(out_size, dtype=torch.float64) + 0.5) / out_size
     at = torch.where(flip[:, None], 1 - at, at.expand(len(start), -1))
+    # (B, out_size) places in the source; then each one's distance to every column, (B, out_size, in_size).
     source = (start[:, None] + at * length[:, None] - 0.5).clamp(0, in_size - 1)
     columns = torch.arange(in_size, dtype=torch.float64)
+    # A tent of width 2 around the place: its two neighbours share the weight, all others get 0.
     return (1 - (source[..., None] - columns).abs()).clamp(min=0).float()
 
 
 def _resample(pictures: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     """(B, N, C, H, W) of any type -> (B, N, C, H', W') float32."""
     batch, num, channels, height, width = pictures.shape
+    # In bfloat16 whole numbers above 256 are rounded to even ones: of motion, all that is longer than 64 pixels.
     with torch.autocast(pictures.device.type, enabled=False):
         flat = pictures.reshape(batch, num * channels * height, width).float()
+        # (B, N * C * H, W'): columns first, for all rows of all pictures in one product per clip.
         flat = torch.bmm(flat, columns.transpose(1, 2))
         flat = flat.view(batch, num * channels, height, columns.shape[1])
+        # (B, N * C, H', W')
         out = torch.matmul(rows[:, None], flat)
     return out.view(batch, num, channels, rows.shape[1], columns.shape[1])
 
@@ -105,9 +115,11 @@ def _to_input(pictures: Tensor, modality: Modality, geometry: _Geometry) -> Tens
     pictures = _resample(pictures, geometry.rows, geometry.columns)
     if modality.is_displacement:
         pictures = pictures.mul_(geometry.displacement[:, None, :, None, None])
+    # In place: `_resample` has made these numbers for nobody else, and a copy of a clip's frames is large.
     pictures = pictures.div_(modality.scale)
     if modality.limit is not None:
         pictures = pictures.clamp_(-modality.limit, modality.limit)
+    # Motion and residual have a mean of 0, and need no pass over memory to subtract it.
     if any(modality.mean):
         pictures = pictures.sub_(torch.tensor(modality.mean, device=pictures.device).view(-1, 1, 1))
     return pictures.div_(torch.tensor(modality.std, device=pictures.device).view(-1, 1, 1))
@@ -126,10 +138,13 @@ def prepare_inputs(batch: ClipBatch, boxes: Boxes, input_size: int) -> NetworkIn
     """
     device = batch.iframes.device
     height, width = batch.iframes.shape[-2:]
+    # 1. The draws as two matrices per clip. Left and right alone are exchanged, so rows are never flipped.
     columns = resampling_matrix(boxes.left, boxes.width, boxes.flip, width, input_size).to(device)
     rows = resampling_matrix(boxes.top, boxes.height, torch.zeros_like(boxes.flip), height, input_size).to(device)
+    # 2. What the map does to a vector: pixels of the network's input per pixel of the source, and the flip.
     sign = 1 - 2 * boxes.flip.double()
     scale = torch.stack([sign * input_size / boxes.width, input_size / boxes.height], dim=1).float().to(device)
+    # 3. Each picture is resampled once, then the windows pick from them: a frame stands in several.
     geometry = _Geometry(rows, columns, scale)
     return NetworkInputs(
         iframes=_to_input(batch.iframes, IFRAME, geometry),
@@ -143,6 +158,7 @@ def swap_labels(labels: Tensor, flip: Tensor, pairs: tuple[tuple[int, int], ...]
     """Labels (B,) with each pair of left/right classes exchanged where the clip is flipped."""
     swapped = labels.clone()
     for left, right in pairs:
+        # Asked of the labels as they were, so that the second line does not turn the first one back.
         swapped[flip & (labels == left)] = right
         swapped[flip & (labels == right)] = left
     return swapped

@@ -95,8 +95,10 @@ class ClipDataset(Dataset[ClipBatch]):
         if not listed:
             parts = ", ".join(manifest.num_videos_per_part)
             raise DatasetError(f"{manifest.root}: {manifest.name} has no {part} part; it has {parts}")
+        # The order matters: what can be read depends on whether a packed cache serves, and memory on what can be read.
         self.packed = self._open_packed(listed)
         self.videos, self.gops = self._scan(listed, max_unreadable)
+        # The kernel keeps the pages of a packed cache in memory itself, once for all processes.
         self.memory = self._memory() if self.packed is None else ClipMemory(0)
         self._reader = ClipReader(layout, form)
 
@@ -122,6 +124,7 @@ class ClipDataset(Dataset[ClipBatch]):
     ) -> tuple[tuple[LabelledVideo, ...], tuple[tuple[int, ...], ...]]:
         readable, gops, problems = [], [], []
         paths = [video.path for video in listed]
+        # All problems are gathered before any is reported: whoever repairs a data set wants the whole list at once.
         for video, found in zip(listed, index_gops(self.root, paths, self.num_workers), strict=True):
             try:
                 gops.append(self._usable_gops(video.path, found))
@@ -145,6 +148,7 @@ class ClipDataset(Dataset[ClipBatch]):
             raise found
         if reason := found.unsupported_reason(self.form):
             raise VideoError(self.root / path, reason)
+        # It opened, but not every frame could be decoded when the cache was made.
         if self.packed is not None and path in self.packed.broken:
             raise VideoError(self.root / path, self.packed.broken[path])
         usable = usable_gops(found.lengths, self.layout.frames_per_gop)
@@ -162,6 +166,7 @@ class ClipDataset(Dataset[ClipBatch]):
                 f"data.cache=packed, but no packed cache serves the {self.part} part: {reason or 'there is none'}; "
                 f"make it: {remedy}"
             )
+        # Without any cache there is nothing to say; a stale one is what somebody would want to know of.
         if packed is None and reason:
             logger.warning("the %s part is decoded from its videos; packed cache: %s", self.part, reason)
         return packed
@@ -183,11 +188,14 @@ class ClipDataset(Dataset[ClipBatch]):
         The order, and which GOPs are drawn, follow from seed and epoch alone. Of `world_size` processes each takes
         every world_size-th clip of a batch of batch_size * world_size.
         """
+        # A stream of its own for each epoch: a resumed training shuffles as one that was never stopped.
         order = np.random.default_rng(derive_seed(seed, "order", epoch)).permutation(len(self))
         whole = batch_size * world_size
+        # Every process must have equally many steps, or one would wait for the others' gradients for ever.
         size = max(len(order) // whole, 1) * whole
 
         def request(video: int) -> ClipRequest:
+            # Of each video its own: which GOPs are drawn does not hang on who reads it, or in which order.
             generator = np.random.default_rng(derive_seed(seed, "gops", epoch, video))
             return self._request(video, training_gops(self.gops[video], self.layout.num_gops, generator))
 

@@ -90,9 +90,11 @@ class ClipMemory:
 
     def keep(self, key: CachedClipKey, batch: ClipBatch, index: int) -> None:
         """Keeps a copy of a batch's clip where there is room."""
+        # All clips of a batch have one layout and one picture size, so each has its equal share.
         num_bytes = batch.num_bytes // len(batch.labels)
         expected = max(self.num_expected * num_bytes, self._num_bytes + num_bytes)
         if expected <= self.limit_bytes and key not in self._clips:
+            # A copy: a view would keep its whole batch in memory, and count as one clip of it.
             self._clips[key] = batch.clip(index)
             self._num_bytes += num_bytes
 
@@ -127,6 +129,7 @@ class ClipLoader:
         due: deque[_BatchRequest] = deque()
         loader: DataLoader[ClipBatch | CdkdError] = DataLoader(
             self.reader,
+            # A request of the sampler is a batch already; torch's own batching would gather several.
             batch_size=None,
             sampler=_Missing(self, due),
             num_workers=0 if self._is_in_memory() else self.num_workers,
@@ -137,14 +140,18 @@ class ClipLoader:
         for read in loader:
             if isinstance(read, CdkdError):
                 raise read
+            # Workers answer in the order in which they were asked. What is due before this answer lies in memory.
             while not due[0].missing:
                 yield self._join(due.popleft(), None)
             yield self._join(due.popleft(), read)
+        # The batches behind the last one that was read, or all of them.
         while due:
             yield self._join(due.popleft(), None)
 
     def requests_ahead(self) -> Iterator[_BatchRequest]:
         """Every batch in turn, with what of it is to be read as memory stands now."""
+        # Asked when the batch is due, and not once at the start: memory fills while the epoch runs. A batch that was
+        # handed out keeps what it was told then, which `_join` goes by.
         for start in range(0, len(self.videos), self.batch_size):
             requests = tuple(self.request(video) for video in self.videos[start : start + self.batch_size])
             yield _BatchRequest(requests, tuple(request for request in requests if request.key not in self.memory))
@@ -158,6 +165,7 @@ class ClipLoader:
         if read is not None:
             for index, request in enumerate(batch.missing):
                 self.memory.keep(request.key, read, index)
+            # The usual case: the batch as the worker made it, without taking it apart.
             if batch.missing == batch.requests:
                 return read
         fresh = {request.key: index for index, request in enumerate(batch.missing)}
