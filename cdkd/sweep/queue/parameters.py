@@ -37,6 +37,7 @@ def parameters_of(cells: Sequence[Cell]) -> list[Parameters]:
     for one in settings:
         for key, value in one.items():
             values.setdefault(key, []).append(value)
+    # Sorted, so that the columns of Optuna's tools stand in one order whatever the cells' order.
     ranges = {key: found for key in sorted(values) if (found := _distribution(key, values[key])) is not None}
     return [
         Parameters({key: one[key] for key in ranges if key in one}, {key: ranges[key] for key in ranges if key in one})
@@ -47,6 +48,8 @@ def parameters_of(cells: Sequence[Cell]) -> list[Parameters]:
 def _read_settings(cell: Cell) -> dict[str, Any]:
     """The settings that the cell's run reads: a loss that is off has a weight, but nobody asks for it."""
     settings = flat_settings(cell.config)
+    # "distill.mgd.enabled" = False leaves "distill.mgd.", the beginning of all that nobody reads now. The switch itself
+    # stays: that a loss is off is what tells two cells apart.
     off = [key.removesuffix("enabled") for key, value in settings.items() if key.endswith(".enabled") and not value]
     return {
         key: value
@@ -57,6 +60,7 @@ def _read_settings(cell: Cell) -> dict[str, Any]:
 
 def _distribution(key: str, values: Sequence[Any]) -> "BaseDistribution | None":
     """None for a setting that does not vary, or whose values have no range."""
+    # Inside, since listing a plan imports this file and needs no Optuna.
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
     field = find_field(key)
@@ -65,6 +69,7 @@ def _distribution(key: str, values: Sequence[Any]) -> "BaseDistribution | None":
     # Choices are all that the schema allows, so that they never grow when the study does.
     if get_origin(field.annotation) is Literal:
         return CategoricalDistribution(get_args(field.annotation))
+    # Before the numbers: in Python a bool is an int.
     if field.annotation is bool:
         return CategoricalDistribution((False, True))
     if not all(isinstance(value, int | float) for value in values):

@@ -34,6 +34,7 @@ class StageCells:
             QueuedTask(cell.id, "cell", cell.stage, cell.labels, teacher_task(cell), self.digest, cell.seed, parameters)
             for cell, parameters in zip(self.cells, parameters_of(self.cells), strict=True)
         ]
+        # `sorted` is stable, so within a seed the rows keep the study's order.
         return sorted(tasks, key=lambda task: seeds.index(task.seed))
 
     def is_done(self, trials: Mapping[str, Trial]) -> bool:
@@ -53,6 +54,7 @@ def resolve_stages(study: Study, folder: StudyFolder) -> list[StageCells]:
         ConfigError: a combination that no run can have.
     """
     known_stages: dict[str, StageCells] = {}
+    # In the study's order, in which a stage stands behind the one that it takes over from.
     for stage in study.stages:
         choice = None
         if stage.best is not None:
@@ -69,5 +71,6 @@ def all_cells(known_stages: list[StageCells]) -> dict[str, Cell]:
     cells: dict[str, Cell] = {}
     for stage_cells in known_stages:
         for cell in stage_cells.cells:
+            # Two stages may hold the same cell, which is run once; it belongs to the first.
             cells.setdefault(cell.id, cell)
     return cells

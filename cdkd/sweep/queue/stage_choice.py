@@ -70,12 +70,15 @@ def choose(best: Best, cells: Sequence[Cell], trials: Mapping[str, Trial]) -> Ch
         ChoiceError: a candidate is unfinished or failed, lacks the metric, or every one diverged.
     """
     groups: dict[str, list[Cell]] = {}
+    # 1. The candidates: rows of the earlier stage, each with its cells of all seeds.
     for cell in candidate_cells(best, cells):
         groups.setdefault(label_text(cell.labels), []).append(cell)
     candidates = tuple(_candidate(label, group, best, trials) for label, group in groups.items())
+    # 2. A row of which one seed diverged has no mean: that of the others would be of the lucky ones alone.
     valid = [candidate for candidate in candidates if candidate.mean is not None]
     if not valid:
         raise ChoiceError(f"stage '{best.stage}': nothing to choose from, every candidate diverged")
+    # 3. The winner.
     sign = 1.0 if best.mode == "max" else -1.0
     # max() keeps the first of equals, which is the tie rule.
     winner = max(valid, key=lambda candidate: sign * (candidate.mean or 0.0))
@@ -85,6 +88,7 @@ def choose(best: Best, cells: Sequence[Cell], trials: Mapping[str, Trial]) -> Ch
         mode=best.mode,
         tie_rule=TIE_RULE,
         chosen=winner.label,
+        # Any of its cells: they differ in the seed alone.
         values=_take(best.take, groups[winner.label][0]),
         candidates=candidates,
         chosen_at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -96,6 +100,7 @@ def _candidate(label: str, cells: Sequence[Cell], best: Best, trials: Mapping[st
     run_ids = []
     for cell in cells:
         trial = trials.get(cell.id)
+        # Refused rather than left out: a choice is kept for good, and the row that is late may be the best one.
         if trial is None or not trial.is_done:
             status = "missing" if trial is None else trial.status
             raise ChoiceError(f"stage '{best.stage}': cannot choose while '{label}', seed {cell.seed}, is {status}")
@@ -103,6 +108,7 @@ def _candidate(label: str, cells: Sequence[Cell], best: Best, trials: Mapping[st
         if value is None and trial.status != "diverged":
             known = ", ".join(name for name in sorted(trial.metrics) if name.startswith("validation_"))
             raise ChoiceError(f"stage '{best.stage}': no metric '{best.metric}'; runs have: {known or 'none'}")
+        # A run that diverged may have validated before; what it reached then does not count.
         is_number = value is not None and math.isfinite(value) and trial.status != "diverged"
         by_seed[str(cell.seed)] = value if is_number else None
         run_ids.append(trial.run_id or "")
@@ -116,6 +122,7 @@ def _take(names: Sequence[str], winner: Cell) -> dict[str, Any]:
     return {
         key: value
         for key, value in settings.items()
+        # A name may be a setting or a whole section: "distill.temporal" takes all below it.
         if any(key == name or key.startswith(f"{name}.") for name in names)
     }
 
@@ -131,6 +138,7 @@ def frozen_choice(folder: StudyFolder, best: Best, cells: Sequence[Cell]) -> Cho
         return None
     content = read_json(file)
     try:
+        # JSON knows lists alone; the records compare as tuples.
         candidates = tuple(
             Candidate(**{**entry, "cells": tuple(entry["cells"]), "run_ids": tuple(entry["run_ids"])})
             for entry in content.pop("candidates")
@@ -143,6 +151,8 @@ def frozen_choice(folder: StudyFolder, best: Best, cells: Sequence[Cell]) -> Cho
 def freeze(folder: StudyFolder, best: Best, cells: Sequence[Cell], choice: Choice) -> Choice:
     """Keeps a choice for good; returns the one that counts, which is another's when that came first."""
     with FileLock(folder.queue_lock):
+        # Two sweeps of one study may finish a stage at the same moment. One file says when and from which runs the
+        # choice was made, and both go on from it.
         earlier = frozen_choice(folder, best, cells)
         if earlier is not None:
             return earlier

@@ -13,8 +13,11 @@ def recover(queue: TrialQueue, tracker: Tracker) -> list[tuple[Trial, RunStatus]
     """Settles every trial that nobody runs any more; returns what became of each."""
     settled = []
     for trial in queue.trials():
+        # With an end it was settled before, and is in the list only as history.
         if trial.status != "stale" or trial.ended is not None:
             continue
+        # An open run is ended as killed, and its task goes on from the last checkpoint. A run that the worker itself
+        # had closed has its result noted, by (2) of `trial_queue.py`, and only the settling is missing.
         was_open = trial.run_id is not None and tracker.kill_if_open(trial.run_id)
         is_complete = not was_open and queue.noted(trial.number, "status") is not None
         status = settle(queue, trial, is_complete)
@@ -34,21 +37,28 @@ def settle(queue: TrialQueue, trial: Trial, is_complete: bool) -> RunStatus | No
     Returns:
         What became of it; None when another process settled it first.
     """
+    # The queue's lock first, the trial's second: the order that `TrialQueue.adopt` keeps too, so that two processes
+    # never wait for each other. The trial's own is only tried.
     lock = FileLock(queue.folder.lock(trial.number))
     with FileLock(queue.folder.queue_lock):
+        # A worker that is alive after all, or another process that settles it.
         if not lock.acquire():
             return None
         try:
             queue.folder.progress(trial.number).unlink(missing_ok=True)
+            # Asked again under the lock: since `trials` was read, another process may have settled it and let go.
             if not queue.is_running(trial.number):
                 return None
+            # The last of the worker's own writes, done in its place.
             if is_complete:
                 queue.finish(trial.number, queue.noted(trial.number, "value") or 0.0)
                 return "finished"
+            # This one is not settled yet, so it is not counted there. Being asked to stop explains a death.
             deaths = _count_deaths(queue, trial.task.id) + 1
             if deaths >= MAX_DEATHS and not queue.noted(trial.number, "is_interrupted"):
                 queue.fail(trial.number, f"{deaths} worker processes died over it (out of memory?)")
                 return "failed"
+            # (3) of `trial_queue.py`
             queue.mark_stale(trial.number)
             queue.enqueue_again(trial)
             return "stale"

@@ -44,13 +44,16 @@ def mend(journal: Path) -> Path | None:
         return None
     with journal.open("r+b") as file:
         file.seek(size - 1)
+        # The usual case: one byte is read per write, however long the journal has grown.
         if file.read(1) == b"\n":
             return None
+        # Kept for whoever wants to know what was lost: at most the one write that its process never finished.
         copy = journal.with_suffix(f".torn-{time.time_ns()}")
         shutil.copyfile(journal, copy)
         file.seek(0)
         content = file.read()
         file.truncate(content.rfind(b"\n") + 1)
+        # On the disk before anything is appended behind it.
         os.fsync(file.fileno())
     return copy
 
@@ -61,8 +64,10 @@ def open_journal(journal: Path) -> "JournalStorage":
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
 
+    # Optuna would report each trial on standard error.
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     journal.parent.mkdir(parents=True, exist_ok=True)
+    # Taken once for what it does besides: a torn line must go before Optuna reads the journal for the first time.
     lock = JournalLock(journal)
     lock.acquire()
     lock.release()

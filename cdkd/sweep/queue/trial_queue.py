@@ -97,6 +97,7 @@ class TrialQueue:
         try:
             return self._storage.get_study_id_from_name(name)
         except KeyError:
+            # Two processes cannot come here at once: whoever creates a trial holds the queue's lock.
             return self._storage.create_new_study([StudyDirection.MAXIMIZE], name)
 
     def trials(self) -> list[Trial]:
@@ -107,6 +108,7 @@ class TrialQueue:
         """
         attempts: Counter[str] = Counter()
         shown = []
+        # An attempt's number is not stored but counted, so that no two processes have to agree on it.
         for frozen in self._frozen_trials():
             attributes = frozen.user_attrs
             if "task" not in attributes:
@@ -122,7 +124,9 @@ class TrialQueue:
     def _frozen_trials(self) -> "list[FrozenTrial]":
         """The trials of all stages, in the order in which they were enqueued."""
         studies = [study._study_id for study in self._storage.get_all_studies()]
+        # Not copied, since they are only read.
         found = [trial for study in studies for trial in self._storage.get_all_trials(study, deepcopy=False)]
+        # Its id is unique in the journal and grows; its number counts from 0 in every stage's study.
         return sorted(found, key=lambda trial: trial._trial_id)
 
     def _show(self, frozen: "FrozenTrial", task: QueuedTask, attempt: int) -> Trial:
@@ -145,9 +149,11 @@ class TrialQueue:
         if frozen.state == TrialState.WAITING:
             return "waiting"
         if frozen.state == TrialState.RUNNING:
+            # No heartbeat and no timeout: the kernel knows at once whether the holder lives.
             return "stale" if is_free(self.folder.lock(frozen._trial_id)) else "running"
         if frozen.state == TrialState.COMPLETE:
             return "diverged" if _noted(frozen, "status") == "diverged" else "finished"
+        # Optuna has one state for both.
         return "stale" if _noted(frozen, "is_stale") else "failed"
 
     def latest(self) -> dict[str, Trial]:
@@ -207,11 +213,15 @@ class TrialQueue:
             last = self.latest().get(task.id)
             if last is not None and last.status == "running":
                 return None
+            # A waiting trial is taken as it is: with a second one beside it, a worker would train the cell all the
+            # same.
             number = last.number if last is not None and last.status == "waiting" else self._create(task)
             lock = self._take(number)
         if lock is None:
             return None
         try:
+            # (2): the result before the state. Killed in between, it is a stale trial with a closed run: recovery
+            # finishes it.
             self.note(number, run_id=run.run_id, metrics=dict(run.metrics), status=run.status)
             self.finish(number, run.metrics.get("validation_top1", 0.0))
         finally:
@@ -221,6 +231,7 @@ class TrialQueue:
     def claim(self) -> Claim | None:
         """Takes the first waiting trial whose needs are met; None when there is none now."""
         latest = self.latest()
+        # No lock around the search: two workers may find the same trial, and `_take` lets one of them have it.
         for trial in self.trials():
             if trial.status == "waiting" and _is_ready(trial.task, latest):
                 lock = self._take(trial.number)
@@ -238,6 +249,8 @@ class TrialQueue:
         if not lock.acquire():
             return None
         try:
+            # False where it runs already. Optuna's journal decides that in the order of its lines, the same for
+            # everybody.
             if self._storage.set_trial_state_values(number, TrialState.RUNNING):
                 return lock
         except UpdateFinishedTrialError:
@@ -245,6 +258,7 @@ class TrialQueue:
         except BaseException:
             lock.release()
             raise
+        # Not ours: the trial has ended, or was running when its line came. Its file lock must not make it look alive.
         lock.release()
         return None
 
@@ -275,6 +289,7 @@ class TrialQueue:
         """Settles a trial whose process is gone, in a way that `trials` tells from a failure."""
         from optuna.trial import TrialState
 
+        # Noted before the state, as a trial that has ended takes no more attributes.
         self.note(number, is_stale=True)
         self._storage.set_trial_state_values(number, TrialState.FAIL)
 
@@ -312,6 +327,7 @@ def optuna_study_name(study: str, stage: str) -> str:
 
 
 def _is_ready(task: QueuedTask, latest: Mapping[str, Trial]) -> bool:
+    # What is not in the queue needs no training: its result was there when the cell was enqueued.
     return task.needs is None or task.needs not in latest or latest[task.needs].is_done
 
 

@@ -29,23 +29,30 @@ def run_claim(queue: TrialQueue, claim: Claim, tracker: Tracker, runner: CellRun
     progress = ProgressWriter(queue.folder.progress(trial.number))
     work = queue.folder.work(trial.task.id)
     try:
+        # 1. The run is opened, and its id noted at once: recovery ends the run of a dead worker by that id.
         with shield():
             cell = read_cell(queue.folder, trial.task.id)
             run = TrackedRun(tracker, _run_start(queue, trial, cell), work / "metrics.jsonl", shield)
             queue.note(trial.number, run_id=run.id)
             run.attach_configuration(cell.config)
+        # 2. Not shielded: it may take days, and a signal is to end it now. Its checkpoints are what the next attempt
+        # has.
         outcome = _train(work, trial, cell, run, runner, progress)
+        # 3. Files before the result: a run that has a result has its scores and its checkpoint too.
         run.keep(outcome)
+        # 4. The end, (2) of `trial_queue.py`.
         with shield():
             # Noted before the run is closed: a process that dies in between leaves all that settling needs.
             value = float(outcome.metrics.get("validation_top1", 0.0))
             queue.note(trial.number, metrics=dict(outcome.metrics), status=outcome.status, value=value)
             run.close(outcome)
             queue.finish(trial.number, value)
+            # Last of all: until the trial is COMPLETE, what the next attempt would resume from has to stay.
             shutil.rmtree(work)
     except (Interrupted, KeyboardInterrupt):
         # Whatever of this fails is done later by stale-trial recovery.
         with contextlib.suppress(Exception):
+            # A death that was asked for does not count against the task.
             queue.note(trial.number, is_interrupted=True)
             if run is not None:
                 run.kill()
@@ -54,6 +61,7 @@ def run_claim(queue: TrialQueue, claim: Claim, tracker: Tracker, runner: CellRun
         with shield():
             _record_failure(queue, trial, run, error)
     finally:
+        # The lock goes last: once it is free, any process may take the trial for stale and settle it.
         progress.clear()
         claim.lock.release()
 
@@ -74,6 +82,8 @@ def _run_start(queue: TrialQueue, trial: Trial, cell: Cell) -> RunStart:
     task, study, settings = trial.task, queue.folder.path.name, logged_settings(cell.config)
     if task.kind == "teacher":
         return teacher_start(cell.config, settings, study, task.id, trial.attempt, task.stage_digest)
+    # The identity is computed anew here. It differs where a data set or a file of weights was changed after the task
+    # was enqueued, and the result would then be filed under what it is not.
     if cell.id != task.id:
         raise CdkdError(f"{queue.folder.configuration(task.id)} is not cell {task.id}; run the sweep again")
     return RunStart(
@@ -92,6 +102,7 @@ def _run_start(queue: TrialQueue, trial: Trial, cell: Cell) -> RunStart:
 
 def _record_failure(queue: TrialQueue, trial: Trial, run: TrackedRun | None, error: Exception) -> None:
     file = queue.folder.traceback(trial.task.id, trial.number)
+    # On disk first: whatever fails after this, the cause of it all can be read.
     atomic_write(file, traceback.format_exc())
     if run is not None:
         run.fail(error, file)

@@ -38,6 +38,8 @@ class InlineWorker:
         if claim is None:
             time.sleep(seconds)
         else:
+            # Here and not in `start`: the sweep's loop waits between two looks, and this is where others work
+            # meanwhile.
             run_claim(self._queue, claim, self._tracker, self._runner)
 
     def drain(self) -> None:

@@ -33,6 +33,7 @@ def catch_signals(*numbers: int) -> None:
 
 
 def _handle(number: int, frame: FrameType | None) -> None:
+    # After the first signal all others are ignored: what ends in good order must not be interrupted again.
     _State.is_pending = not _State.is_over
     if not _State.depth:
         _raise_if_pending()
@@ -47,10 +48,12 @@ def _raise_if_pending() -> None:
 @contextmanager
 def shield() -> Iterator[None]:
     """Puts `Interrupted` off until the block is left."""
+    # Counted, since shields stand inside one another: a tracked run guards each of its writes.
     _State.depth += 1
     try:
         yield
     finally:
         _State.depth -= 1
+    # Only after the outermost block, and only where it ended without an error, which goes first.
     if not _State.depth:
         _raise_if_pending()

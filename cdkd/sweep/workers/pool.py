@@ -62,9 +62,11 @@ class Workers:
     def _spawn(self, name: str) -> _Worker:
         log = self._folder.worker_log(f"{os.getpid()}-{name}")
         log.parent.mkdir(parents=True, exist_ok=True)
+        # Appended to: a replacement must not erase why the worker before it died. The parent's own handle closes here.
         with log.open("a", encoding="utf-8") as output:
             process = subprocess.Popen(
                 command_of(self._folder, self._uri, self._runner),
+                # Carries one word at most; that it closes when this process dies is what ends an orphaned worker.
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -79,9 +81,13 @@ class Workers:
         """A worker's environment: its threads, its GPU where there are several, and this process's import path."""
         variables = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
         environment = {**os.environ, **dict.fromkeys(variables, str(self._num_threads))}
+        # The runner's module has to be found as it was found here. The empty entry, the working directory, is left out
+        # for the reason that -P is given.
         environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
         gpus = gpu_names()
         if len(gpus) > 1:
+            # Set from outside and before torch starts, so that a worker never opens a context on a GPU that is not its
+            # own.
             environment["CUDA_VISIBLE_DEVICES"] = gpus[int(name) % len(gpus)]
         return environment
 
@@ -97,6 +103,8 @@ class Workers:
             if code is None or self._is_draining:
                 continue
             log = self._folder.worker_log(f"{os.getpid()}-{worker.name}")
+            # A negative code is a signal: nobody's fault in particular, and worth another try. An exit of its own is
+            # not: whatever stops a worker from running at all would stop the next one too.
             if code >= 0:
                 tail = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:])
                 raise CdkdError(f"worker {worker.name} ended by itself (exit status {code}); {log} ends:\n{tail}")
@@ -132,6 +140,7 @@ class Workers:
     def stop(self) -> None:
         """Ends every worker now; runs under way are recorded as killed and resume in the next sweep."""
         self._is_draining = True
+        # All are asked before any is waited for, so that they share the time that they get.
         for worker in self._workers:
             if worker.process.poll() is None:
                 worker.process.send_signal(signal.SIGTERM)
@@ -146,6 +155,7 @@ class Workers:
                 with contextlib.suppress(BrokenPipeError):
                     worker.process.stdin.close()
             log = self._folder.worker_log(f"{os.getpid()}-{worker.name}")
+            # Most workers print nothing, and a folder of empty logs would hide the one that matters.
             if log.exists() and not log.stat().st_size:
                 log.unlink()
         self._workers = []

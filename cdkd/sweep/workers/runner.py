@@ -60,18 +60,22 @@ class _Sweep:
         self.prepared: set[str] = set()
         self.why_unreached: dict[str, str] = {}
         """Stage -> why nothing could be chosen for it."""
+        # Last: it reads the cells for the number of threads. No process starts before `_loop` asks for it.
         self.workers = self._make_workers()
 
     def _make_workers(self) -> Workers | InlineWorker:
         if self.options.workers == 0:
             return InlineWorker(self.queue, self.tracker, self.runner)
+        # A worker runs cells of every stage and cannot change its threads in between, so it starts with the most.
         threads = max(cell.config.runtime.num_threads for cell in all_cells(self.known_stages).values())
         return Workers(self.folder, self.options.tracking_uri, self.options.runner, threads)
 
     def run(self) -> SweepResult:
         self._prepare_unknown_data()
+        # What the stages are closed as, unless the loop comes to its end.
         status: RunStatus = "killed"
         with shield():
+            # Before any worker starts: many processes that set up one SQLite store at once leave it broken.
             self.tracker.prepare([stage.name for stage in self.study.stages])
         try:
             self._loop()
@@ -82,6 +86,7 @@ class _Sweep:
         return self._result()
 
     def _close(self, status: RunStatus) -> None:
+        # Stopped before recovery: what they leave is settled now, and the next sweep finds everything enqueued.
         self.workers.stop()
         recover(self.queue, self.tracker)
         trials = self.queue.latest()
@@ -95,11 +100,14 @@ class _Sweep:
             gone = self._vanished()
         while True:
             with shield():
+                # 1. What has changed since the last look, and what dead processes have left.
                 trials = self._look()
             if not self.is_draining:
+                # 2. Stages whose cells have become known: their tasks go on the queue.
                 self._open_stages(trials, gone)
                 with shield():
                     trials = self.queue.latest()
+            # 3. This sweep's tasks alone: the queue may hold those of another version of the study too.
             mine = [trials[task] for task in self._task_ids() if task in trials]
             num_open = sum(_is_open(trial, trials) for trial in mine)
             self.display.show(self.event_log.status_of(self.study.name, mine, len(self.workers), self._closed_stages()))
@@ -107,8 +115,10 @@ class _Sweep:
                 self.display.log_event("a task failed; starting no more, waiting for those under way")
                 self.workers.drain()
                 self.is_draining = True
+            # 4. Nothing is left that can run, or what was under way has ended.
             if not num_open or (self.is_draining and self.workers.has_ended()):
                 return
+            # 5. No more workers than open tasks; those that were started before stay.
             if not self.is_draining:
                 self.workers.start(min(self.options.workers or default_workers(), num_open))
                 for text in self.workers.watch():
@@ -131,6 +141,8 @@ class _Sweep:
             self._choose(trials)
         for stage_cells in self.known_stages:
             if stage_cells.stage.name not in self.stages_up:
+                # What has no result in the queue; `_adopt` takes out what has one in the store, and the rest is
+                # enqueued.
                 missing = self._missing(stage_cells, trials, gone)
                 with shield():
                     self._adopt(stage_cells, missing)
@@ -188,6 +200,7 @@ class _Sweep:
                 continue
             values = ", ".join(f"{key} = {value}" for key, value in choice.values.items())
             self.display.log_event(f"chosen   for stage {stage.name}, by {choice.metric}: {choice.chosen} ({values})")
+            # Not `known_stages` of this loop: a stage that rests on the new one has its turn at the next look.
             self.known_stages = resolve_stages(self.study, self.folder)
 
     @staticmethod
@@ -202,12 +215,15 @@ class _Sweep:
         self.stages_up.add(stage_cells.stage.name)
         for cell in stage_cells.cells:
             self.event_log.labels.setdefault(cell.id, f"{cell.label}, seed {cell.seed}")
+        # Before its task: a worker that claims the task reads this file at once.
         for cell in missing.values():
             write_cell(self.folder, cell.id, cell)
+        # Teachers first: the queue is worked off in order, and their cells wait for them.
         self._enqueue_teachers(list(missing.values()))
         self.queue.enqueue(
             [task for task in stage_cells.tasks() if task.id in missing], self.options.retry_failed, gone
         )
+        # In place, as `_loop` holds the same set: enqueued once more is enough.
         gone -= missing.keys()
 
     def _prepare_unknown_data(self) -> None:
@@ -219,6 +235,7 @@ class _Sweep:
             self.known_stages = resolve_stages(self.study, self.folder)
 
     def _prepare_data(self, cell: Cell) -> None:
+        # Cells of a study share few data sets, and looking at one takes its time.
         key = cell.config.data.model_dump_json()
         if key in self.prepared:
             return
@@ -242,6 +259,7 @@ class _Sweep:
             if task_id is None or task_id in self.event_log.labels:
                 continue
             self.event_log.labels[task_id] = teacher_label(cell.config)
+            # The checkpoint counts, not the trial: its file may have been deleted, or made by another study.
             is_trained, last = self.runner.has_teacher(cell.config), latest.get(task_id)
             if is_trained and (last is None or last.is_done):
                 continue

@@ -26,6 +26,7 @@ def close_stage(tracker: Tracker, stage_cells: StageCells, trials: Mapping[str, 
 
 def cells_table(stage_cells: StageCells, trials: Mapping[str, Trial]) -> str:
     """A stage's cells as CSV: labels, seed, cell, status, run."""
+    # A dict for its order: cells need not have the same axes, and the study's order is to be kept.
     axes = list(dict.fromkeys(axis for cell in stage_cells.cells for axis in cell.labels))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

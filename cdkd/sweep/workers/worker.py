@@ -35,9 +35,12 @@ def work(folder: StudyFolder, tracker: Tracker, runner: CellRunner, is_attached:
     # Attached, only the sweep decides: control-C at its terminal reaches it, not its workers.
     catch_signals(signal.SIGTERM, *(() if is_attached else (signal.SIGINT,)))
     if is_attached:
+        # A daemon, as it sits in a read that nothing but the sweep can end.
         threading.Thread(target=_listen, args=(drained,), daemon=True).start()
     queue = TrialQueue(folder)
     while not drained.is_set():
+        # A signal between taking the lock and getting the claim would leave a trial that this process runs without
+        # knowing it.
         with shield():
             claim = queue.claim()
         if claim is not None:
@@ -49,12 +52,15 @@ def work(folder: StudyFolder, tracker: Tracker, runner: CellRunner, is_attached:
 
 
 def _listen(drained: threading.Event) -> None:
+    # An empty line is the end of the stream: the sweep is gone, however it went.
     if sys.stdin.readline() == DRAIN:
         drained.set()
     else:
+        # By a signal and not by an exception, which would end this thread alone; it takes the way of every other stop.
         os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _is_anything_left(queue: TrialQueue, tracker: Tracker) -> bool:
     with shield():
+        # A running trial of another worker may die and come back, or be a teacher that waiting cells need.
         return bool(recover(queue, tracker)) or any(trial.status == "running" for trial in queue.trials())
