@@ -26,6 +26,7 @@ def fetch_checkpoint(reference: str, folder: Path, tracking_uri: str | None = No
     uri = tracking_uri or store.tracking_uri()
     client = open_client(uri, must_exist=True)
     try:
+        # A registered version is looked up to its run, so that both ways lead to the same file and the same errors.
         run_id = _registered_run(client, reference) if reference.startswith(MODELS_SCHEME) else reference
         path = _checkpoint_of(client, run_id, uri)
         folder.mkdir(parents=True, exist_ok=True)
@@ -49,6 +50,7 @@ def register_run(run_id: str, name: str, tracking_uri: str | None = None) -> str
         if run.info.status != "FINISHED":
             raise TrackingError(f"run {run_id} is {run.info.status.lower()}; only finished runs can be registered")
         path = _checkpoint_of(client, run_id, uri)
+        # Created on first use. The comparison is made here again: databases may ignore case in theirs.
         if not any(found.name == name for found in client.search_registered_models(f"name = '{name}'")):
             client.create_registered_model(name)
         source = f"{run.info.artifact_uri}/{path}"

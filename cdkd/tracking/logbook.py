@@ -26,18 +26,24 @@ class Logbook:
     def __init__(self, file: Path, send: Send) -> None:
         self._file = file
         self._send = send
+        # None once it has been passed on.
         self._past: list[tuple[int, Metrics]] | None = read_book(file)
         self._last: tuple[int, Metrics] = self._past[-1] if self._past else (0, {})
 
     def log(self, metrics: Metrics, epoch: int) -> None:
         """Logs one epoch."""
+        # The first epoch of this attempt tells where it resumed. Epochs from there on are computed again, to the same
+        # numbers on a CPU but not on every GPU, so this attempt's count.
         if self._past is not None:
             kept = [entry for entry in self._past if entry[0] < epoch]
             self._past = None
+            # The file first: killed before the sending, the next attempt sends all of it to a run of its own.
             atomic_write(self._file, "".join(map(_line, kept)))
             if kept:
                 self._send(kept)
         self._send([(epoch, metrics)])
+        # A line that a kill tears is dropped by `read_book`, and the rewriting above removes it before more is
+        # appended.
         with self._file.open("a", encoding="utf-8") as stream:
             stream.write(_line((epoch, metrics)))
         self._last = (epoch, metrics)
@@ -47,6 +53,7 @@ class Logbook:
 
         Final metrics count as the last epoch's; one that it logged itself, with the same value, is not repeated.
         """
+        # The training had ended before: its process died between the last epoch and the test.
         if self._past:
             self._send(self._past)
         self._past = None

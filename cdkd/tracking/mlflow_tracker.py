@@ -36,6 +36,8 @@ def encode_setting(value: Any) -> str:
     """A setting as an MLflow parameter: plain text where that reads back as text, JSON for everything else."""
     if isinstance(value, str):
         try:
+            # Text that would read back as something else, such as "8" or "true", is quoted like everything that is not
+            # text.
             json.loads(value)
         except json.JSONDecodeError:
             return value
@@ -63,6 +65,7 @@ class MlflowTracker:
 
     @property
     def _client(self) -> "MlflowClient":
+        # On first use, so that a process which tracks nothing after all does not pay for the import.
         if self._cached_client is None:
             self._cached_client = open_client(self.uri)
             # Importing MLflow configures these loggers anew.
@@ -85,8 +88,10 @@ class MlflowTracker:
         Raises:
             TrackingError: the store is somebody else's or cannot be used, or the study's experiment was deleted in it.
         """
+        # Before MLflow is asked: it would write its tables into the database of any other program.
         check_store(self.uri)
         file = database_file(self.uri)
+        # Beside the database itself: sweeps in other folders that share it must meet the same lock.
         home = self._home if file is None else file.parent / ".cdkd"
         home.mkdir(parents=True, exist_ok=True)
         with FileLock(home / "tracking.lock"):
@@ -103,6 +108,7 @@ class MlflowTracker:
             elif tags.STUDY not in found.tags:
                 self._client.set_experiment_tag(found.experiment_id, tags.STUDY, self._study)
             for stage in stages:
+                # Found again by its tag: a sweep that goes on, or a second one beside it, has the same parent run.
                 parent = self._find_parent(stage)
                 if parent is None:
                     self._client.create_run(self._experiment, tags=self._tags("stage", stage), run_name=stage)
@@ -111,6 +117,7 @@ class MlflowTracker:
 
     def open(self, start: RunStart) -> str:
         """See `Tracker`."""
+        # Asked for each run: a sweep may go on for days, and the code be changed meanwhile.
         state = provenance(Path.cwd())
         found = self._tags(start.role, start.stage) | {
             tags.LABEL: start.label,
@@ -126,6 +133,7 @@ class MlflowTracker:
             found[tags.DIRTY] = "true" if state.dirty else "false"
         parent = self._find_parent(start.stage)
         if parent is not None:
+            # The tag by which MLflow's own page folds children below their parent.
             found["mlflow.parentRunId"] = parent
         name = f"{start.label}, seed {start.seed}" if start.role == "cell" else start.label
         run_id: str = self._client.create_run(self._experiment, tags=found, run_name=name).info.run_id
@@ -135,6 +143,7 @@ class MlflowTracker:
     def _log_params(self, run_id: str, settings: Mapping[str, Any]) -> None:
         from mlflow.entities import Param
 
+        # MLflow refuses larger batches, of parameters as of metrics.
         params = [Param(key, encode_setting(value)) for key, value in settings.items()]
         for start in range(0, len(params), _MAX_PARAMS_PER_BATCH):
             self._client.log_batch(run_id, params=params[start : start + _MAX_PARAMS_PER_BATCH])
@@ -163,6 +172,8 @@ class MlflowTracker:
 
         found = {tags.METADATA + name: text for name, text in (metadata or {}).items()}
         found |= {tags.STATUS: status} | ({tags.ERROR: error} if error else {})
+        # The tags before the end: whoever finds a run ended may rely on its status, which MLflow's own words do not
+        # tell (finished and diverged are both FINISHED).
         self._client.log_batch(run_id, tags=[RunTag(key, text[:_MAX_TAG_LENGTH]) for key, text in found.items()])
         self._client.set_terminated(run_id, _MLFLOW_STATUS[status])
 
@@ -186,12 +197,14 @@ class MlflowTracker:
         runs = {}
         for run in search_runs(self._client, studies, "cell"):
             found, run_id = run.data.tags, run.info.run_id
+            # Without the tag its process is at work, or died before it could write it; neither is a result.
             status = cast("RunStatus", found.get(tags.STATUS, "running"))
             runs[run_id] = CellRun(run_id, found[tags.STUDY], found[tags.CELL], status, dict(run.data.metrics))
         return runs
 
     def adopt(self, run: CellRun, stage: str) -> None:
         """See `Tracker`."""
+        # A tag and not a copy: the run stays where it is, with its curve and its files, and is counted once.
         self._client.set_tag(run.run_id, tags.ADOPTED + self._study, stage)
 
     def close_stage(self, stage: str, status: RunStatus, files: Sequence[Path] = ()) -> None:

@@ -57,11 +57,14 @@ def load_runs(tracking_uri: str | None = None, study: str | None = None) -> pd.D
     uri = tracking_uri or store.tracking_uri()
     client = open_client(uri, must_exist=True)
     studies = {found.experiment_id: found.tags[tags.STUDY] for found in _experiments(client)}
+    # 1. The study's own runs.
     own = [number for number, name in studies.items() if study in (None, name)]
     rows = [_row(run) for run in search_runs(client, own, "cell")] if own else []
+    # 2. Those of other studies that carry its tag. With every study wanted there are no others.
     if others := [number for number in studies if number not in own]:
         adopted = search_runs(client, others, "cell", f" and tags.`{tags.ADOPTED}{study}` LIKE '%'")
         rows += [_row(run) for run in adopted]
+    # Ties by the id, so that the table is the same each time.
     rows.sort(key=lambda row: (row["started"], row["run_id"]))
     columns = list(BASE_COLUMNS)
     for prefix in ("labels.", "settings.", "metrics.", "metadata."):
@@ -102,6 +105,7 @@ def _row(run: "Run") -> dict[str, Any]:
         "label": found.get(tags.LABEL),
         "cell": found.get(tags.CELL),
         "seed": int(found.get(tags.SEED, "0")),
+        # The tag is absent while the run goes on; MLflow's word is then "running".
         "status": found.get(tags.STATUS) or run.info.status.lower(),
         "attempt": int(found.get(tags.ATTEMPT, "1")),
         "commit": found.get(tags.COMMIT),
@@ -111,8 +115,10 @@ def _row(run: "Run") -> dict[str, Any]:
         "adopted_by": " ".join(sorted(k.removeprefix(tags.ADOPTED) for k in found if k.startswith(tags.ADOPTED))),
     }
     row |= {f"labels.{key.removeprefix(tags.LABELS)}": v for key, v in found.items() if key.startswith(tags.LABELS)}
+    # Today's names second: where a run has both, they win.
     for prefix in (tags.FORMER_METADATA, tags.METADATA):
         row |= {f"metadata.{key.removeprefix(prefix)}": v for key, v in found.items() if key.startswith(prefix)}
+    # A run that was killed before its parameters came has no settings at all, and none is to be made up for it.
     if run.data.params:
         row |= _BEFORE_THE_SETTING
     row |= {f"settings.{key}": decode_setting(value) for key, value in run.data.params.items()}

@@ -29,6 +29,7 @@ def all_pages(search: Callable[..., _Page[Found]]) -> Iterator[Found]:
         search: a search with all of its arguments but `page_token`.
     """
     token = None
+    # A page may be empty and others follow, so that only a missing token says that it was the last.
     while True:
         page = search(page_token=token)
         yield from page

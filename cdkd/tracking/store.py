@@ -62,6 +62,7 @@ def open_client(uri: str, must_exist: bool = False) -> "MlflowClient":
         TrackingError: as `check_store` says, or MLflow cannot open such a store.
     """
     check_store(uri, must_exist)
+    # Before the import, which reads both.
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     from mlflow.tracking import MlflowClient
@@ -103,9 +104,11 @@ def _check_file(file: Path, must_exist: bool) -> None:
         raise TrackingError(f"tracking store {file} cannot be read: {error.strerror}; {_REMEDY}") from error
     if is_folder:
         raise TrackingError(f"tracking store {file} is a folder; name a file in it, such as sqlite:///{file}/mlflow.db")
+    # SQLite makes an empty file of whatever name it is given, so an empty one is as good as none.
     num_tables, columns = _look_into(file) if size else (0, set())
     if must_exist and not num_tables:
         raise TrackingError(f"no tracked runs: {file} is empty; {_FIRST_RUN}")
+    # Only for whoever is about to write: a report reads a store on a read-only disk as well.
     if not must_exist:
         _require_writable(file)
     if num_tables and not columns >= _COLUMNS:
@@ -115,6 +118,7 @@ def _check_file(file: Path, must_exist: bool) -> None:
 def _look_into(file: Path) -> tuple[int, set[str]]:
     """How many tables a database has, and the columns of `experiments`, through a connection that cannot write."""
     try:
+        # Read only: asking must not create the file. A writer may hold its lock for a while, hence the time.
         connection = sqlite3.connect(f"file:{quote(str(file.absolute()))}?mode=ro", uri=True, timeout=60)
         try:
             (num_tables,) = connection.execute("SELECT count(*) FROM sqlite_master WHERE type = 'table'").fetchone()

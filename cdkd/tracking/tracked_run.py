@@ -106,6 +106,7 @@ class TrackedRun:
 
     def keep(self, outcome: Outcome) -> None:
         """Final metrics and files."""
+        # Metrics before files: a disk that is full for a checkpoint still leaves the accuracies in the run.
         self._logbook.close(outcome.metrics)
         with self._guard():
             for name, file in outcome.artifacts.items():
@@ -128,6 +129,7 @@ class TrackedRun:
                 self._tracker.attach(self.id, report, "failure")
                 self._tracker.close(self.id, "failed", error=error_text(error))
         except Exception:
+            # The training's own error stays on top: what the store said afterwards is rarely the cause.
             first = report.read_text(encoding="utf-8")
             atomic_write(report, f"{first}\nwhile recording it:\n{traceback.format_exc()}")
 

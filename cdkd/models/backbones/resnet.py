@@ -40,6 +40,7 @@ class Block(nn.Module):
         self.before: nn.Module = nn.Identity()
         self.between: nn.Module = nn.Identity()
         out_channels = planes * self.expansion
+        # A module without parameters where the sizes agree, so that the forward pass need not ask.
         self.downsample: nn.Module = nn.Identity()
         if stride != 1 or in_channels != out_channels:
             self.downsample = nn.Sequential(
@@ -52,6 +53,7 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, planes * expansion, H / stride, W / stride)."""
+        # In place on the sum, which nobody else holds.
         return F.relu(self.residual(x) + self.downsample(x), inplace=True)
 
 
@@ -156,6 +158,7 @@ class ResNet(nn.Module):
         self.conv1 = BackboneConv2d(in_channels, spec.width, 7, 2)
         self.bn1 = nn.BatchNorm2d(spec.width)
         self.maxpool = nn.MaxPool2d(3, 2, 1)
+        # The stages get torchvision's names, layer1 and so on, under which published weights are stored.
         channels = spec.width
         self._stage_names: list[str] = []
         for index in range(len(spec.layers)):
@@ -179,6 +182,7 @@ class ResNet(nn.Module):
 
         With `checkpoint_activations` its activations are not kept for the backward pass.
         """
+        # Without gradient nothing is kept anyhow, and computing it twice would only cost time.
         if self.checkpoint_activations and self.training:
             return checkpointed(stage, x)
         out: Tensor = stage(x)

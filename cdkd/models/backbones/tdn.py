@@ -46,6 +46,7 @@ class ShortTermDifference(nn.Module):
         """Windows (N, 5, C, H, W) to d0 (N, width, H / 8, W / 8) and d1 (N, width * expansion, H / 8, W / 8)."""
         # Pooling and differencing commute; pooled first, the differences cost a quarter.
         halved = torch.unflatten(F.avg_pool2d(windows.flatten(0, 1), 2), 0, windows.shape[:2])
+        # (N, 5, C, H / 2, W / 2) -> (N, 4, C, ...) -> (N, 4 * C, H / 2, W / 2): the four are channels of one picture.
         differences = (halved[:, 1:] - halved[:, :-1]).flatten(1, 2)
         d0 = self.maxpool(F.relu(self.bn(self.conv(differences)), inplace=True))
         return d0, self.layer1(d0)
@@ -72,6 +73,7 @@ class TemporalConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B * T, C, H, W) to the same shape: w[0] x[t-1] + w[1] x[t] + w[2] x[t+1], zeros beyond the ends."""
+        # (B, C, T, H * W)
         columns = torch.unflatten(x, 0, (-1, self.num_segments)).flatten(3).transpose(1, 2)
         # A convolution over (T, H * W) with a 3x1 kernel: no position has to become a batch entry.
         mixed = F.conv2d(columns, self.weight.unsqueeze(3), padding=(1, 0), groups=self.num_channels)
@@ -97,19 +99,26 @@ class LongTermDifference(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B * T, C, H, W) to the same shape."""
+        # 1. A sixteenth of the channels: what follows only has to say where something changes.
         z = self.squeeze_bn(self.squeeze(x))
+        # 2. Differences of each segment from the next and from the one before, (B, T, C / 16, H, W). The neighbour is
+        # smoothed first, so that a small shift is not all difference; the last segment has no next one, the first none
+        # before it, and both get 0 there.
         now = torch.unflatten(z, 0, (-1, self.num_segments))
         other = torch.unflatten(self.smooth(z), 0, (-1, self.num_segments))
         ahead = F.pad(other[:, 1:] - now[:, :-1], (0, 0, 0, 0, 0, 0, 0, 1))
         back = F.pad(other[:, :-1] - now[:, 1:], (0, 0, 0, 0, 0, 0, 1, 0))
+        # 3. Both directions share the weights of one branch; the mean of their two answers is applied.
         weight = 0.5 * self._branch(ahead.flatten(0, 1)) + 0.5 * self._branch(back.flatten(0, 1))
         return x + x * weight
 
     def _branch(self, difference: Tensor) -> Tensor:
         """Differences (B * T, C / 16, H, W) to weights (B * T, C, H, W) between -0.5 and 0.5."""
+        # Three scales: the difference itself, its neighbourhood, and that at half the resolution.
         coarse = self.coarse_bn(self.coarse(F.avg_pool2d(difference, 2)))
         coarse = F.interpolate(coarse, size=difference.shape[-2:], mode="nearest")
         fine = self.fine_bn(self.fine(difference))
+        # Around 0, so that a segment in which nothing happens keeps its features.
         return torch.sigmoid(self.expand_bn(self.expand((difference + coarse + fine) / 3))) - 0.5
 
 
@@ -175,14 +184,17 @@ class TDNEncoder(nn.Module):
                 f"TDN with this backbone needs pictures of at least {smallest} pixels, not {height} x {width}; "
                 "raise data.input_size, or choose a smaller backbone"
             )
-        windows = frames.flatten(0, 1)
+        windows = frames.flatten(0, 1)  # (N, 5, C, H, W), N = B * T
         d0, d1 = self.short_term(windows)
+        # 1. The stem of the middle frame, mixed with d0, and the first stage; its output mixed with d1.
         first, *later = self.backbone.stages
         # The input norm sees the pictures only: in differences the mean cancels, and a batch norm follows.
         pictures = self.backbone.input_norm(windows[:, WINDOW // 2])
         x = self.backbone.run_stage(first, self._mix(self.backbone.stem(pictures), d0))
+        # The first map is taken before d1 is mixed in: it is the stage's own output.
         maps = [x]
         x = self._mix(x, d1)
+        # 2. The later stages, whose blocks hold the long-term modules.
         for stage in later:
             x = self.backbone.run_stage(stage, x)
             maps.append(x)

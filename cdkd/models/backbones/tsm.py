@@ -23,6 +23,7 @@ def temporal_shift(x: Tensor, num_segments: int, shift_div: int) -> Tensor:
         shift_div: fold = C // shift_div.
     """
     fold = x.shape[1] // shift_div
+    # Not `torch.roll`, which would bring the last frame to the first; and in the memory format of x, channels last too.
     out = torch.zeros_like(x)
     source = torch.unflatten(x, 0, (-1, num_segments))
     target = torch.unflatten(out, 0, (-1, num_segments))
@@ -51,6 +52,7 @@ class TemporalShift(nn.Module):
 def insert_temporal_shift(backbone: ResNet, num_segments: int, shift_div: int) -> None:
     """Shifts the input of every residual branch of `backbone` (TSM's `blockres` placement)."""
     layers = backbone.spec.layers
+    # As in TSM's released code, whose weights have to find the shifts where they were trained.
     step = 2 if len(layers) > 2 and layers[2] >= _DEEP_STAGE_BLOCKS else 1
     for stage in backbone.stages:
         for block in list(stage)[::step]:
@@ -98,6 +100,7 @@ class TSMEncoder(nn.Module):
     def stage_maps(self, frames: Tensor) -> list[Tensor]:
         """The output of every stage, frames (B, T, 1, C, H, W) to a list of (B, T, C_i, H_i, W_i)."""
         check_frames(frames, self.num_segments, 1, self.backbone.in_channels)
+        # (B * T * 1, C, H, W): to the convolutions frames are a batch; only the shift knows which belong together.
         maps = self.backbone.stage_maps(frames.flatten(0, 2))
         return [torch.unflatten(x, 0, (-1, self.num_segments)) for x in maps]
 

@@ -20,6 +20,7 @@ class _LastLinear(nn.Linear):
 
 def softmax_gate(scores: Tensor) -> Tensor:
     """alpha_t = T softmax_t(score), (B, T): mean 1, so Eq. 4 keeps its scale whatever the gate prefers."""
+    # T times a distribution over the time steps.
     return torch.softmax(scores, dim=1) * scores.shape[1]
 
 
@@ -54,6 +55,7 @@ class AttentionGate(nn.Module):
         self.form = form
         self.excitation: nn.Module | None = None
         if form != "uniform":
+            # At least 8: of narrow streams a sixteenth would be too few to tell frames apart.
             hidden = max(8, num_features // _REDUCTION)
             self.excitation = nn.Sequential(nn.Linear(num_features, hidden), nn.ReLU(), _LastLinear(hidden, 1))
 
@@ -61,5 +63,6 @@ class AttentionGate(nn.Module):
         """Pooled motion and residual features (B, T, D) to alpha (B, T)."""
         if self.excitation is None:
             return uniform_gate(pooled[..., 0])
+        # (B, T, D) -> (B, T, 1) -> (B, T): each frame is rated by itself; only the softmax compares them.
         scores = self.excitation(pooled).squeeze(2)
         return GATES[self.form](scores)

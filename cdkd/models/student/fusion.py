@@ -27,6 +27,7 @@ class FusionHead(nn.Module):
 
     def forward(self, features: Mapping[str, Tensor]) -> Tensor:
         """Features (B, D_source) by source to logits (B, K); sources the head does not read are ignored."""
+        # One product for each source and their sum: the concatenation is never made.
         logits = self.bias
         for name in self.sources:
             logits = logits + self.get_submodule(name)(self.dropout(features[name]))
@@ -41,6 +42,7 @@ class LateFusion(nn.Module):
     ) -> None:
         super().__init__()
         total = sum(weights.values())
+        # Numbers and no parameters: CoViAR's 2:1:1 is fixed, and a checkpoint need not hold it.
         self.weights = {name: weight / total for name, weight in weights.items()}
         self.dropout = nn.Dropout(dropout)
         for name, width in widths.items():
@@ -48,6 +50,7 @@ class LateFusion(nn.Module):
 
     def forward(self, features: Mapping[str, Tensor]) -> Tensor:
         """Features per frame (B, N_source, D_source) by source to logits (B, K)."""
+        # Logits per frame (B, N_source, K), their mean (B, K); the streams have different numbers of frames.
         return torch.stack(
             [
                 weight * self.get_submodule(name)(self.dropout(features[name])).mean(dim=1)

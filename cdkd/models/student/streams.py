@@ -75,9 +75,12 @@ class ThreeStreams(nn.Module):
                 return TDNEncoder(backbone, num_frames, num_channels, input_norm=True)
             return TSMEncoder(backbone, num_frames, shift_div, num_channels, input_norm=True, shift=temporal == "tsm")
 
+        # No input norm: I-frames are RGB pictures with ImageNet's statistics, for which the pretrained weights were
+        # made.
         self.iframe = TSMEncoder(streams.iframe, num_gops, shift_div, IFRAME.num_channels, shift=temporal != "none")
         self.motion = encoder(streams.motion, MOTION.num_channels)
         self.residual = encoder(streams.residual, RESIDUAL.num_channels)
+        # Of motion and residual; the I-stream reads one frame, see the class's text.
         self.window = self.motion.window
         self.widths = {
             "iframe": self.iframe.num_features,
@@ -92,4 +95,5 @@ class ThreeStreams(nn.Module):
         Raises:
             ModelError: an input has another shape; says both.
         """
+        # (B, G, 1, 3, H, W): an I-frame is a window of one frame.
         return StreamMaps(self.iframe(iframes.unsqueeze(2)), self.motion(motion), self.residual(residual))

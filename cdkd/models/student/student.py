@@ -89,11 +89,14 @@ class Student(StreamStudent):
         Raises:
             ModelError: an input has another shape; says both.
         """
+        # 1. The three streams.
         maps = self.streams(iframes, motion, residual)
+        # 2. Over space, (B, G or T, C); then over time, (B, C), which is what the classifier reads.
         pooled = {"iframe": _pool(maps.iframe), "motion": _pool(maps.motion), "residual": _pool(maps.residual)}
         features = {name: x.mean(dim=1) for name, x in pooled.items()}
         if self.decoder is None or self.gate is None:
             return StudentOutput(self.head(features))
+        # 3. alpha (B, T) from [f_M_t, f_R_t] (B, T, C_M + C_R), and the decoded maps (B, T, C, H, W).
         gate = self.gate(torch.cat([pooled["motion"], pooled["residual"]], dim=2))
         decoded = self.decoder(maps)
         features["decoded"] = self._pool_decoded(decoded, gate)
@@ -102,6 +105,7 @@ class Student(StreamStudent):
     def _pool_decoded(self, decoded: Tensor, gate: Tensor) -> Tensor:
         """h_hat (B, T, C, H, W) and alpha (B, T) to (B, C)."""
         pooled = _pool(decoded)
+        # The other forms weight Eq. 4 alone: of a sigmoid the mean could fall to 0 and take the features along.
         if self.gate is not None and self.gate.form == "softmax":
             pooled = pooled * gate.unsqueeze(2)
         return pooled.mean(dim=1)
