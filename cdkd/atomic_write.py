@@ -23,19 +23,24 @@ def atomic_file(target: Path, suffix: str = ".part", is_synced: bool = True) -> 
         OSError: it cannot be written.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
+    # In the same folder: a rename replaces a file in one step only within one file system. Hidden and under a random
+    # name, so that two writers do not meet; 80 letters, since a name may have 255 bytes.
     descriptor, name = tempfile.mkstemp(prefix=f".{target.name[:80]}.", suffix=suffix, dir=target.parent)
     os.close(descriptor)
     temporary = Path(name)
     try:
         yield temporary
         if is_synced:
+            # Opened again by its path: the caller may have written through a library that never shows its descriptor.
             with open(temporary, "rb+") as stream:
                 os.fsync(stream.fileno())
+        # `mkstemp` gives rights to the owner alone. There is no asking for the umask but by setting it.
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
         os.replace(temporary, target)
     finally:
+        # After the rename there is nothing left under this name.
         temporary.unlink(missing_ok=True)
 
 

@@ -28,16 +28,20 @@ class FileLock:
             RuntimeError: this very thread holds it already, and would wait for itself for ever.
             OSError: the file cannot be made.
         """
+        # With the process, as a forked child inherits the table but not the waiting.
         this = os.getpid(), threading.get_ident()
         if wait and self._holders.get(self._file) == this:
             raise RuntimeError(f"{self._file}: this thread holds the lock already")
         self._file.parent.mkdir(parents=True, exist_ok=True)
+        # A descriptor of its own for each holder: `flock` belongs to the open file, so two threads of a process exclude
+        # each other as two processes do. (`lockf` would belong to the process, and be lost with any descriptor closed.)
         descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(descriptor)
             return False
+        # A signal may arrive while it waits; the descriptor must not stay open, with the lock perhaps just granted.
         except BaseException:
             os.close(descriptor)
             raise
@@ -72,6 +76,8 @@ def is_free(file: Path) -> bool:
     except FileNotFoundError:
         return True
     try:
+        # Shared, so that two who ask do not take each other for holders. A holder's `acquire` without wait that falls
+        # into this moment fails, and its caller tries again later.
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return False

@@ -55,6 +55,7 @@ def map_in_processes(function: Callable[[Item], Result], items: Sequence[Item], 
         return
     try:
         with _pool(num_workers) as pool:
+            # Everything is handed out at once; `map_deadly` takes items as workers come to need them.
             yield from pool.map(function, items)
     except BrokenProcessPool as error:
         raise WorkerError(
@@ -73,9 +74,11 @@ def map_deadly(
     Raises:
         Exception: whatever `function` raised first; items not yet begun are dropped.
     """
+    # Then an item that kills its process kills this one: there is no other to put in front of it.
     if _may_not_have_children():
         yield from map(function, items)
         return
+    # One iterator for all rounds: a pool that dies takes up where the one before it stopped.
     remaining = iter(items)
     while True:
         suspects: list[Item] = []
@@ -98,23 +101,28 @@ def _run_until_killed(
     try:
         with _pool(num_workers) as pool:
             while True:
+                # 1. Enough items are under way.
                 while len(running) < num_workers * _ITEMS_AHEAD:
                     try:
                         item = next(items)
                     except StopIteration:
                         break
                     try:
+                        # The item that finds the pool dead was taken from the iterator already, and must not be lost.
                         running[pool.submit(function, item)] = item
                     except BrokenProcessPool:
                         suspects.append(item)
                         raise
+                # 2. None is under way, and none was left to take.
                 if not running:
                     return
+                # 3. Whatever is ready. A dead pool makes every future ready, with BrokenProcessPool as its result.
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     result = future.result()
                     del running[future]
                     yield result
     except BrokenProcessPool:
+        # Items whose result was yielded are out of `running`; some that had ended but were not looked at run once more.
         suspects.extend(running.values())
 
 
@@ -138,6 +146,7 @@ class _Worker(SpawnProcess):
     _main_is_hidden = threading.Lock()
 
     def start(self) -> None:
+        # One at a time: two threads that start processes would each put back what the other had hidden.
         with self._main_is_hidden:
             main = sys.modules["__main__"]
             sys.modules["__main__"] = ModuleType("__main__")  # of no file, so there is nothing to import
@@ -160,6 +169,7 @@ def _end_with_parent() -> None:
 
     def watch() -> None:
         parent.join()
+        # Not `sys.exit`, which would end this thread alone, and wait for the work that nobody is left to use.
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()

@@ -66,9 +66,11 @@ def objective(
     Raises:
         ValueError: a distillation loss is wanted but teacher, decoded maps or gate are missing, or shapes differ.
     """
+    # In single precision, whatever autocast made of the logits.
     cross_entropy = functional.cross_entropy(student.logits.float(), labels, label_smoothing=label_smoothing)
     total = cross_entropy
     terms: dict[str, Tensor | float] = {"cross_entropy": cross_entropy.detach()}
+    # Logged even where no loss reads the gate, since the pooling of the decoded maps does.
     if student.gate is not None:
         terms.update(gate_statistics(student.gate))
     if settings.used:
@@ -79,9 +81,11 @@ def objective(
             student.logits, teacher.logits, labels, student.decoded, teacher.maps, gate, batch_mean, all_clips
         )
         for name, loss in settings.used.items():
+            # Each loss sees its own network alone.
             own = auxiliary[name] if auxiliary is not None and name in auxiliary else None
             value = loss.value(replace(batch, auxiliary=own))
             total = total + loss.weight * value.total
+            # Without its weight, so that curves of runs with different weights can be compared.
             terms[name] = value.total.detach()
             terms.update({part: number.detach() for part, number in value.logged.items()})
     terms["loss"] = total.detach()

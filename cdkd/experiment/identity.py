@@ -36,6 +36,7 @@ def cell_identity(config: RunConfig) -> str:
 def row_identity(config: RunConfig) -> str:
     """What the cells of a row share, whatever their seeds. Raises as `cell_identity` does."""
     settings = effective_settings(flat_settings(config))
+    # Added by `seeded_identity`, so that the cells of a row cost one look at the data set and the files together.
     del settings["seed"]
     return _digest(settings, config.data)
 
@@ -78,6 +79,7 @@ def contents_of(settings: Mapping[str, Any]) -> dict[str, str]:
     """
     found = {}
     for key in WEIGHT_FILES:
+        # A list of files, one file, a name that torchvision knows, or nothing.
         value = settings.get(key)
         paths = value if isinstance(value, list | tuple) else [] if value is None or value in NAMED_WEIGHTS else [value]
         if paths:
@@ -87,12 +89,14 @@ def contents_of(settings: Mapping[str, Any]) -> dict[str, str]:
 
 def _digest(settings: Mapping[str, Any], data: DataSettings) -> str:
     version = dataset_version(data) or _UNKNOWN
+    # Contents overwrite the paths, whose keys they have. Sorted, since the order of settings means nothing.
     text = json.dumps({**settings, **contents_of(settings), "data.version": version}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _file_digest(key: str, path: str) -> str:
     try:
+        # Size and time are part of the cache's key in `_hash`: a file of gigabytes is read once, not once per cell.
         status = os.stat(path)
     except OSError as error:
         remedy = "import one with `cdkd teacher import`" if key == "teacher.checkpoint" else "name a file that is there"

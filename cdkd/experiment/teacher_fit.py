@@ -57,10 +57,13 @@ def frozen_teacher(
         ModelError: a file is missing, damaged or holds no teacher.
         TeacherError: it is not the teacher of the settings, or its classes do not fit.
     """
+    # 1. What is there: the checkpoint and its fellow members, each with its description.
     first = _candidate(path, num_time_steps(config))
     members = [_candidate(Path(each), None) for each in config.teacher.members]
+    # What the settings ask for, as shapes without memory: nobody will train this one.
     with torch.device("meta"):
         wanted = build_own_teacher(config, first.num_classes)
+    # 2. What is refused, in the order of this file's first lines.
     for candidate in (first, *members):
         _check_architecture(config, candidate, wanted)
     _check_backbone(config, first, wanted)
@@ -68,6 +71,7 @@ def frozen_teacher(
         _check_classes(first, classes, f"data set {config.data.name}", f"distill.{loss} compares them one by one")
     for member in members:
         _check_classes(member, first.classes, str(path), "teacher.members averages their scores", first.num_classes)
+    # 3. What is allowed, and told.
     differences = [text for candidate in (first, *members) for text in candidate.differences(config)]
     for text in differences:
         logger.warning("%s", text)
@@ -104,6 +108,7 @@ class _Candidate:
         data, known = config.data, self.description.get("preprocessing") or {}
         own_clip = f"{data.gops_per_clip} GOP x {data.frames_per_gop} P-frames"
         found = []
+        # cdkd's own teachers know the clip that they learnt from; imported ones only how many frames they saw.
         if "gops_per_clip" in known:
             clip = f"{known['gops_per_clip']} GOP x {known['frames_per_gop']} P-frames"
             if clip != own_clip:
@@ -160,6 +165,7 @@ def _check_classes(
     if found.num_classes != number:
         differs = f"knows {found.num_classes} classes, {whose} {number}"
     elif found.classes is not None and classes is not None and list(found.classes) != list(classes):
+        # The first that differs is enough to see whether it is the order or another data set.
         k, theirs, ours = next((k, a, b) for k, (a, b) in enumerate(zip(found.classes, classes, strict=True)) if a != b)
         differs = f"class {k} is '{theirs}', in {whose} '{ours}'"
     if differs:

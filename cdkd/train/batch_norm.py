@@ -16,6 +16,7 @@ class _SumOverProcesses(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         """Any shape, the same one in every process."""
+        # `all_reduce` writes into its argument, and x is still needed outside.
         total = x.clone()
         dist.all_reduce(total)
         return total
@@ -46,12 +47,15 @@ class CpuSyncBatchNorm(_BatchNorm):
             return plain
         dims = [0, *range(2, x.dim())]
         shape = [1, -1] + [1] * (x.dim() - 2)
+        # 1. How many values each channel has over all processes, whose batches may differ in size.
         count = torch.tensor(float(x.numel() // x.shape[1]))
         dist.all_reduce(count)
         # Two passes, as one would cancel digits where the mean is far from 0.
+        # 2. Mean and variance (C,), in single precision; the sums over processes pass their gradients on.
         mean = _sum(x.float().sum(dims)) / count
         centred = x.float() - mean.view(shape)
         variance = _sum(centred.square().sum(dims)) / count
+        # 3. The running variance is the unbiased one, as in torch's own; the one that normalises is not.
         self._remember(mean.detach(), variance.detach() * count / (count - 1))
         scale = self.weight * torch.rsqrt(variance + self.eps)
         normalised: Tensor = centred * scale.view(shape) + self.bias.view(shape)
@@ -73,6 +77,8 @@ def synchronise_batch_norms(network: nn.Module, device: torch.device) -> None:
         return
     for module in network.modules():
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d):
+            # In place: a new module would have to take over parameters, buffers and hooks, and each parent its
+            # reference.
             module.__class__ = CpuSyncBatchNorm  # type: ignore[assignment]
 
 
@@ -80,7 +86,9 @@ def frozen_norms(network: nn.Module) -> list[nn.Module]:
     """What partial batch norm freezes: all but those of the stems (of every ResNet the first, and its input's)."""
     norms: list[nn.Module] = [module for module in network.modules() if isinstance(module, _BatchNorm)]
     stems = [norm for m in network.modules() if isinstance(m, ResNet) for norm in (m.input_norm, m.bn1)]
+    # Networks that are no ResNet keep their first norm, which is where theirs begins.
     kept = stems or norms[:1]
+    # A stem without input norm has an Identity in its place, which is no norm and matches none.
     return [norm for norm in norms if not any(norm is stem for stem in kept)]
 
 

@@ -77,19 +77,23 @@ def fit(task: TrainingTask, config: FitConfig, log: Log, progress: Progress) -> 
         "diverged" where a loss was not finite; the network then holds the weights of that moment.
     """
     settings = config.settings
+    # 1. Before the optimizer is built: it takes the parameters that ask for a gradient.
     if settings.partial_batch_norm:
         freeze_parameters(task.network)
     optimizer = build_optimizer(task.network, settings, task.auxiliary)
     scaler = torch.amp.GradScaler(config.device.type, enabled=_precision(config) == torch.float16)
     state = TrainingState(0)
+    # 2. What a checkpoint brings back. No state of random numbers is among it: every step seeds its own.
     resumed = load_checkpoint(config.folder, task.network)
     if resumed is not None:
         state, states = resumed
         optimizer.load_state_dict(states["optimizer"])
         task.auxiliary.load_state_dict(states.get("auxiliary", {}))
         scaler.load_state_dict(states["scaler"])
+    # 3. Epoch by epoch: train, validate, log, keep.
     for epoch in range(state.epoch, settings.epochs):
         means = _train_epoch(task, config, optimizer, scaler, epoch, progress)
+        # No checkpoint: going on from weights that have diverged would help nobody.
         if means is None:
             return "diverged"
         done = epoch + 1
@@ -97,9 +101,12 @@ def fit(task: TrainingTask, config: FitConfig, log: Log, progress: Progress) -> 
         every = config.validate_every_epochs
         if is_last or (every and done % every == 0):
             task.network.eval()
+            # Every process is about to judge its share of the videos, with statistics of batch norms that were its own.
             config.processes.share_buffers(task.network)
             means.update(task.validate())
             state = _keep_best(task, config, means[task.metric], done, state)
+        # Logged before it is saved: killed in between, the epoch is trained and logged again, which the logbook of a
+        # sweep's task sees to. The other way round it would be missing in the curve.
         if config.processes.is_main:
             log(means, done)
         state = TrainingState(done, state.best_metric, state.best_epoch)
@@ -110,6 +117,7 @@ def fit(task: TrainingTask, config: FitConfig, log: Log, progress: Progress) -> 
                 "auxiliary": task.auxiliary.state_dict(),
             }
             _save(task, config, states, state, "last")
+    # 4. The weights that are tested; the last validation may not have been the best.
     if config.keep_best:
         load_checkpoint(config.folder, task.network, "best")
     task.network.eval()
@@ -126,22 +134,29 @@ def _train_epoch(
 ) -> dict[str, float] | None:
     """The epoch's mean terms, or None where a loss was not finite."""
     settings, processes = config.settings, config.processes
+    # 1. Training mode; norms that are frozen go back out of it, as `train()` reaches every module.
     task.network.train()
     task.auxiliary.train()
     if settings.partial_batch_norm:
         freeze_statistics(task.network)
     batches = task.batches(epoch)
+    # Added up on the device, and read out once, at the end.
     sums: dict[str, Tensor | float] = {}
     started = time.perf_counter()
+    # 2. Step by step.
     for index, batch in enumerate(batches):
         step = epoch * len(batches) + index
+        # The first process has the seed of a training in one; the others must not drop the same units for other clips.
         torch.manual_seed(derive_seed(config.seed, "dropout", step, *([processes.rank] if processes.rank else [])))
         for group in optimizer.param_groups:
             group["lr"] = group["initial_lr"] * learning_rate_factor(step, len(batches), settings)
+        # The last step of an epoch updates in any case, so that no gradient waits over a validation or a checkpoint.
         is_update = (index + 1) % settings.accumulate_steps == 0 or index + 1 == len(batches)
+        # Gradients are exchanged once per update, not for every batch that goes into it.
         with nullcontext() if is_update else task.no_sync():
             with autocast(config):
                 loss = task.loss(batch, step)
+            # Asked of all: one that returned alone would leave the others waiting in their next exchange.
             if not processes.all_true(torch.isfinite(loss.total)):
                 return None
             scaler.scale(loss.total / settings.accumulate_steps).backward()  # type: ignore[no-untyped-call]
@@ -150,6 +165,7 @@ def _train_epoch(
         for name, term in loss.terms.items():
             sums[name] = sums.get(name, 0.0) + term
         progress((epoch + (index + 1) / len(batches)) / settings.epochs)
+    # 3. The epoch's means over steps and processes, all in one exchange.
     totals = processes.mean(torch.stack([torch.as_tensor(t, device=config.device).float() for t in sums.values()]))
     means = {f"train_{name}": total / len(batches) for name, total in zip(sums, totals.tolist(), strict=True)}
     means["learning_rate"] = settings.learning_rate * learning_rate_factor(step, len(batches), settings)
@@ -160,6 +176,7 @@ def _train_epoch(
 def _update(
     task: TrainingTask, optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler, clip_norm: float
 ) -> None:
+    # The gradients of fp16 are scaled; as they are, their norm would be thousands of times too large.
     if clip_norm:
         scaler.unscale_(optimizer)
         nn.utils.clip_grad_norm_([*task.network.parameters(), *task.auxiliary.parameters()], clip_norm)
@@ -169,6 +186,7 @@ def _update(
 
 
 def _keep_best(task: TrainingTask, config: FitConfig, metric: float, done: int, state: TrainingState) -> TrainingState:
+    # Of equal epochs the earlier one stays.
     if not config.keep_best or (state.best_metric is not None and metric <= state.best_metric):
         return state
     _save(task, config, {}, TrainingState(done, metric, done), "best")
@@ -178,12 +196,14 @@ def _keep_best(task: TrainingTask, config: FitConfig, metric: float, done: int, 
 def _save(task: TrainingTask, config: FitConfig, states: dict[str, Any], state: TrainingState, name: str) -> None:
     if config.processes.is_main:
         save_checkpoint(config.folder, task.network, states, state, name)
+    # Nobody goes on, and perhaps reads the checkpoint, before it is written.
     config.processes.barrier()
 
 
 def _precision(config: FitConfig) -> torch.dtype:
     wanted = config.settings.precision
     if wanted == "auto":
+        # On a CPU bfloat16 is mostly slower than single precision.
         is_able = config.device.type == "cuda" and torch.cuda.is_bf16_supported()
         return torch.bfloat16 if is_able else torch.float32
     return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[wanted]

@@ -31,6 +31,7 @@ class Scores:
 
     def accuracy(self, k: int) -> float:
         """Share of videos, in percent, whose label is among the k highest scores; a tie counts against the label."""
+        # (N, 1)
         own = np.take_along_axis(self.scores, self.labels[:, None], axis=1)
         rank = (self.scores >= own).sum(axis=1)  # 1 where the label's score is the strict maximum
         return float((rank <= k).mean() * 100)
@@ -59,6 +60,8 @@ def evaluate(
     with torch.inference_mode():
         for clip in range(settings.clips):
             rows = [
+                # A clip is read once for all of its crops. To the CPU at once: the scores of a large part need not stay
+                # on the GPU.
                 torch.stack([predict(batch, crop).float() for crop in range(settings.crops)]).sum(dim=0).cpu()
                 for batch in source.view_batches(
                     clip, settings.clips, settings.batch_size, processes.rank, processes.world_size
@@ -68,6 +71,7 @@ def evaluate(
                 break  # fewer videos than processes
             sums = torch.cat(rows) if sums is None else sums + torch.cat(rows)
     network.train(was_training)
+    # This process's rows, (K,) each; `gather` puts those of all processes in the videos' order.
     own = [] if sums is None else list((sums / (settings.clips * settings.crops)).numpy())
     return Scores(
         videos=tuple(video.path for video in source.videos),

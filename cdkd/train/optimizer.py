@@ -23,11 +23,13 @@ def learning_rate_factor(step: int, steps_per_epoch: int, settings: OptimizerSet
 
 
 def _cosine(epoch: float, settings: OptimizerSettings) -> float:
+    # All warm-up and no schedule is allowed, and must not divide by 0.
     length = max(settings.epochs - settings.warmup_epochs, 1e-9)
     return 0.5 * (1 + cos(pi * min((epoch - settings.warmup_epochs) / length, 1.0)))
 
 
 def _step(epoch: float, settings: OptimizerSettings) -> float:
+    # A tenth at each listed epoch that has begun.
     return float(0.1 ** bisect_right(settings.step_epochs, epoch))
 
 
@@ -56,10 +58,13 @@ def build_optimizer(
     for name, parameter in (*network.named_parameters(), *along):
         if not parameter.requires_grad:
             continue
+        # Biases, and scales and shifts of norms, have one axis.
         is_weight = parameter.dim() > 1
         rate = settings.learning_rate * (_classifier_multiplier(is_weight, settings) if _is_classifier(name) else 1.0)
         decay = settings.weight_decay if is_weight or settings.decay_all else 0.0
         fresh: dict[str, Any] = {"params": [], "lr": rate, "initial_lr": rate, "weight_decay": decay}
+        # Few groups, as each is a pass of its own through the optimizer. They come in the order of the parameters,
+        # which a checkpoint of the optimizer goes by.
         groups.setdefault((rate, decay), fresh)["params"].append(parameter)
     return _OPTIMIZERS[settings.optimizer](list(groups.values()), settings)
 

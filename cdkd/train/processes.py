@@ -37,6 +37,7 @@ class Processes:
         """Mean over the processes, elementwise, without gradient; any shape."""
         if self.world_size == 1:
             return tensor
+        # `all_reduce` writes into its argument.
         total = tensor.detach().clone()
         dist.all_reduce(total)
         return total / self.world_size
@@ -59,6 +60,7 @@ class Processes:
 
     def all_true(self, condition: Tensor) -> bool:
         """Whether a boolean () holds in every process."""
+        # The mean of equal ones is exactly 1.
         return float(self.mean(condition.float())) == 1.0
 
     def gather(self, rows: Sequence[Row]) -> list[Row]:
@@ -67,11 +69,16 @@ class Processes:
             return list(rows)
         parts: list[list[Row]] = [[] for _ in range(self.world_size)]
         dist.all_gather_object(parts, list(rows))
+        # Row i of the whole is the (i // world_size)-th of process i % world_size, as `share` dealt them out.
         return [parts[i % self.world_size][i // self.world_size] for i in range(sum(map(len, parts)))]
 
     @contextmanager
     def main_process_first(self, context: AbstractContextManager[object]) -> Iterator[None]:
         """All processes work while the first one holds `context`, for example a lock on what they make together."""
+        # The others wait until the first one has the lock, and it keeps it until they are through:
+        #
+        #    first     take lock |barrier|  work  |barrier| give back
+        #    others              |barrier|  work  |barrier|
         with context if self.is_main else nullcontext():
             self.barrier()
             yield
@@ -80,6 +87,7 @@ class Processes:
     def share_buffers(self, network: nn.Module) -> None:
         """Every process gets the first one's buffers: without `sync_batch_norm` the statistics differ."""
         if self.world_size > 1:
+            # In the same order everywhere, as the networks are the same.
             for buffer in network.buffers():
                 dist.broadcast(buffer, src=0)
 

@@ -29,6 +29,7 @@ class TrainingState:
 
 
 def _tensors(network: nn.Module) -> dict[str, Tensor]:
+    # safetensors stores plain memory: channels-last weights have to be laid out in their own order first.
     return {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
 
 
@@ -45,11 +46,16 @@ def save_checkpoint(
     fresh, target, old = folder / f".{name}.new", folder / name, folder / f".{name}.old"
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        # 1. Everything is written aside; a kill until it is complete leaves `target` as it was.
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir()
         save_file(_tensors(network), fresh / _WEIGHTS)
         torch.save({"snapshot": vars(state), **states}, fresh / _STATE)
         # A kill between the two renames leaves `old`, which `_locate` still finds.
+        #   2.  what a kill behind each line leaves:
+        #       rename target to old        old (whole), fresh (whole): `old` is read
+        #       rename fresh to target      target (new), old: `target` is read
+        #       remove old                  target (new)
         shutil.rmtree(old, ignore_errors=True)
         if target.exists():
             os.rename(target, old)
@@ -61,6 +67,7 @@ def save_checkpoint(
 
 
 def _locate(folder: Path, name: str) -> Path | None:
+    # The newer first; `old` counts where a kill came between the two renames.
     for place in (folder / name, folder / f".{name}.old"):
         if (place / _STATE).exists():
             return place
@@ -81,6 +88,8 @@ def load_checkpoint(
     try:
         network.load_state_dict(load_file(place / _WEIGHTS))
         states = torch.load(place / _STATE, weights_only=True)
+        # `weights_only`: a checkpoint is data, and reading it must not run code. "snapshot" is what files of all
+        # versions call the state.
         return TrainingState(**states.pop("snapshot")), states
     except Exception as error:
         raise CheckpointError(f"{place}: damaged or foreign checkpoint ({error}); delete it to start anew") from error

@@ -37,6 +37,7 @@ def attention_transfer_loss(student: Tensor, teacher: Tensor) -> Tensor:
         student: h_hat (B, T, C, H, W).
         teacher: h (B, T, C, H, W).
     """
+    # (B, T, L) each, of length 1 along L: only where a map is strong counts, not how strong.
     difference = _attention(at_least_single(student)) - _attention(at_least_single(teacher))
     return difference.square().sum(dim=2).mean() / 2
 

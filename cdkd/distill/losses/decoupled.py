@@ -46,6 +46,7 @@ def decoupled_loss(student: Tensor, teacher: Tensor, labels: Tensor, temperature
         labels: (B,) int64.
         temperature: tau.
     """
+    # log b and log q of each side, which zip pairs: b with b, then q with q.
     ours, theirs = (_parts(logits / temperature, labels) for logits in (student, teacher))
     target, others = (
         temperature**2 * (theirs_part.exp() * (theirs_part - ours_part)).sum(dim=1).mean()
@@ -59,7 +60,9 @@ def _parts(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     import torch
     from torch.nn import functional
 
+    # Each row has one label, so taking it out leaves K - 1 values per row, in order.
     is_label = functional.one_hot(labels, logits.shape[1]).bool()
     others = logits[~is_label].view(len(logits), -1)
+    # Two logits whose softmax is b: the sum of the others' exponentials is 1 - p_label before normalisation.
     target = torch.stack([logits[is_label], others.logsumexp(dim=1)], dim=1)
     return functional.log_softmax(target, dim=1), functional.log_softmax(others, dim=1)

@@ -49,6 +49,7 @@ def dist_loss(student: Tensor, teacher: Tensor, temperature: float) -> tuple[Ten
     """
     ours, theirs = (logits.div(temperature).softmax(dim=1) for logits in (student, teacher))
     inter = _pearson_distance(ours, theirs).mean()
+    # Rows of the transposed (K, B) are classes: how one class's probability varies over the clips.
     intra = _pearson_distance(ours.T, theirs.T).mean()
     return temperature**2 * inter, temperature**2 * intra
 
@@ -58,4 +59,5 @@ def _pearson_distance(ours: Tensor, theirs: Tensor) -> Tensor:
     from torch.nn import functional
 
     ours, theirs = (values - values.mean(dim=1, keepdim=True) for values in (ours, theirs))
+    # Pearson's correlation is the cosine of what remains when each row's mean is taken away.
     return 1 - functional.cosine_similarity(ours, theirs, dim=1)

@@ -35,6 +35,8 @@ def logits_loss(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
     """
     from torch.nn import functional
 
+    # Logarithms on both sides: a probability that rounds to 0 would make the divergence infinite.
     ours = functional.log_softmax(student / temperature, dim=1)
     theirs = functional.log_softmax(teacher / temperature, dim=1)
+    # "batchmean" divides by B; "mean" would divide by B * K. tau^2 makes up for gradients that shrink as 1 / tau^2.
     return temperature**2 * functional.kl_div(ours, theirs, reduction="batchmean", log_target=True)

@@ -118,4 +118,5 @@ class LossSettings(Record, ABC):
 
 def at_least_single(values: Tensor) -> Tensor:
     """Half-precision values as float32, whatever autocast made of them; float32 and float64 as they are; same shape."""
+    # bfloat16 has 8 bits of mantissa: sums of thousands of squares would stop growing.
     return values.float() if values.dtype.itemsize < 4 else values

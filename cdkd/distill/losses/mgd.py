@@ -55,6 +55,7 @@ def mgd_loss(student: Tensor, teacher: Tensor, mask: Tensor, generator: nn.Modul
         mask: M (B, T, 1, H, W), 0 where a position is masked and 1 elsewhere.
         generator: G, (N, C, H, W) to (N, C, H, W).
     """
+    # (B * T, C, H, W): to the generator each frame is a picture of its own. (B, T, C, H, W) again.
     generated = generator((student * mask).flatten(0, 1)).unflatten(0, student.shape[:2])
     return (at_least_single(teacher) - at_least_single(generated)).square().mean()
 
@@ -66,6 +67,7 @@ def draw_mask(maps: Tensor, masked_share: float) -> Tensor:
     """
     import torch
 
+    # On the CPU, so that a step has one mask on every device.
     stream = torch.Generator().manual_seed(derive_seed(torch.initial_seed(), "mgd"))
     batch, frames, _, height, width = maps.shape
     is_kept = torch.rand((batch, frames, 1, height, width), generator=stream) >= masked_share

@@ -29,6 +29,7 @@ class RelationalSettings(LossSettings):
     def value(self, batch: LossBatch) -> LossValue:
         """Both parts, over the features of all clips of a step."""
         student, teacher, _ = batch.matched_maps()
+        # (B, C) over time and space. Pairs of clips from different processes count too, hence all clips of the step.
         ours, theirs = (batch.all_clips(at_least_single(maps).mean(dim=(1, 3, 4))) for maps in (student, teacher))
         distance, angle = distance_loss(ours, theirs), angle_loss(ours, theirs)
         parts = {"relational_distance": distance, "relational_angle": angle}
@@ -78,7 +79,9 @@ def _count(features: Tensor, of: int) -> int:
 
 def _distances(features: Tensor) -> Tensor:
     """||f_i - f_j|| relative to their mean over i != j: (B, B) from (B, D), 0 where i = j."""
+    # By differences and not as |a|^2 + |b|^2 - 2ab, which cancels most digits of clips that lie close together.
     square = (features[:, None] - features[None]).square().sum(dim=2)
+    # Clamped before the root, whose gradient at 0 is infinite; the product sets the diagonal back to 0.
     distance = square.clamp(min=_SMALLEST_SQUARE).sqrt() * (square > 0)
     return distance / (distance.sum() / _count(features, 2)).clamp(min=_SMALLEST_SQUARE)
 
@@ -91,4 +94,5 @@ def _cosines(features: Tensor) -> Tensor:
     # e[j, i] points from f_j to f_i.
     e = functional.normalize(features[None] - features[:, None], dim=2)
     different = ~torch.eye(len(features), dtype=torch.bool, device=features.device)
+    # [j, i, k]. Rows where i or k is j are 0 as e[j, j] is; i = k, whose cosine is always 1, is left out here.
     return (e @ e.transpose(1, 2)) * different

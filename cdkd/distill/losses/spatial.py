@@ -58,6 +58,7 @@ def spatial_loss(student: Tensor, teacher: Tensor, gate: Tensor, form: SpatialFo
         raise ValueError(
             f"student {tuple(student.shape)}, teacher {tuple(teacher.shape)} and gate {tuple(gate.shape)} do not match"
         )
+    # (B, T): one distance per frame, before alpha weights the frames.
     distance = _DISTANCES[form](at_least_single(student), at_least_single(teacher))
     return (at_least_single(gate) * distance).sum(dim=1).mean()
 
@@ -86,6 +87,7 @@ _DISTANCES = {"normalised": _normalised, "mean": _mean, "literal": _literal}
 def gate_statistics(gate: Tensor) -> dict[str, Tensor]:
     """What is logged of a batch's gate (B, T): mean alpha by time step, mean and deviation of log alpha; () each."""
     alpha = gate.detach().float()
+    # In logarithms a gate that has shut most frames out shows up; its mean is 1 for the softmax whatever it does.
     log = alpha.clamp(min=1e-12).log()
     by_stamp = {f"gate_{t + 1}": mean for t, mean in enumerate(alpha.mean(dim=0))}
     return {"gate_log_mean": log.mean(), "gate_log_std": log.std(correction=0), **by_stamp}

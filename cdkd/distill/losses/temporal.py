@@ -64,6 +64,7 @@ def gaussian(vertices: Tensor) -> Tensor:
 
 def laplacian(vertices: Tensor) -> Tensor:
     """Eq. 5, second line, sigma = 1: (B, T, D) -> (B, T, 1)."""
+    #|h_t - mu|| and not its square, as in the first line.
     return (-(_deviation(vertices) + _ROOT_EPSILON**2).sqrt() / 2).exp()
 
 
@@ -81,6 +82,7 @@ MAPPINGS: dict[str, Callable[[Tensor], Tensor]] = {
 
 def edges(vertices: Tensor) -> Tensor:
     """Eq. 3: A(i, j) = ||v_i - v_j||^2 for (B, T, D) -> (B, T, T)."""
+    # (B, T, T, D) in between: T is small, so this costs nothing beside the maps.
     return (vertices[:, :, None] - vertices[:, None, :]).square().sum(dim=3)
 
 
@@ -122,6 +124,7 @@ def temporal_loss(
     if student.shape != teacher.shape or student.dim() != 3:
         raise ValueError(f"student {tuple(student.shape)} and teacher {tuple(teacher.shape)} must both be (B, T, D)")
     student, teacher = at_least_single(student), at_least_single(teacher)
+    # Without it, a difference in scale between the two networks would enter the exponentials of Eq. 5.
     if form == "scaled":
         student, teacher = functional.normalize(student, dim=2), functional.normalize(teacher, dim=2)
     mappings = {"plain": plain, **MAPPINGS} if plain_graph else MAPPINGS
@@ -129,6 +132,7 @@ def temporal_loss(
     largest: dict[str, Tensor] = {}
     for name, mapping in mappings.items():
         ours, theirs = edges(mapping(student)), edges(mapping(teacher))
+        # Of the teacher and over the whole step: a scale with the student in it could be made large to lower the loss.
         largest[name] = batch_mean(theirs.amax(dim=(1, 2)))
         if form == "scaled":
             scale = largest[name].clamp(min=_SMALLEST_SCALE)
