@@ -187,6 +187,7 @@ def profile(
                 name=name,
                 gmacs_per_view=complexity.gmacs_per_view,
                 parameters=complexity.parameters,
+                # Published figures are of 224 pixels, and say nothing about others.
                 published_gmacs_per_view=entry.published_gmacs if size == 224 else None,
                 views=views,
                 gmacs_per_video=complexity.gmacs_per_view * views,
@@ -202,6 +203,7 @@ def _measure(entry: StudentProfile | TeacherProfile, size: int, settings: Measur
     device = choose_device(settings.device, "--device")
     network = entry.build().eval().to(device)
     is_peak_known = reset_peak(device)
+    # One clip for the latency, a batch for the throughput: a batch hides what each call costs.
     single = _seconds_per_pass(network, entry.shapes(network.window, 1, size), device, settings)
     batched = single
     if settings.batch_size > 1:

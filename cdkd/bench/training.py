@@ -126,6 +126,7 @@ def _measure(build: Callable[[], _Step], bench: "_Bench", repeats: int, peak: fl
         ) from error
     speed = bench.batch_size / seconds
     first = next((row.clips_per_second for row in rows if row.group == step.group), speed)
+    # A multiply-add is two operations; giga to tera.
     flops = 2 * step.giga_macs_per_clip * speed / 1e3
     memory = peak_mebibytes(bench.device) if is_peak_known else None
     return Row(step.group, step.name, speed, speed / first, memory, flops, flops / peak)
@@ -137,8 +138,10 @@ def _median_seconds(run: Callable[[], object], device: torch.device, repeats: in
         started = time.perf_counter()
         run()
         if device.type == "cuda":
+            # A GPU is given its work and goes on alone; without waiting, only the giving would be timed.
             torch.cuda.synchronize(device)
         seconds.append(time.perf_counter() - started)
+    # The first two compile kernels, choose algorithms and fill the allocator.
     return statistics.median(seconds[2:])
 
 
@@ -146,6 +149,7 @@ def _matmul_tera_flops(device: torch.device, fit_config: FitConfig, repeats: int
     side = 8192 if device.type == "cuda" else 1024
     left, right = torch.randn(side, side, device=device), torch.randn(side, side, device=device)
     with autocast(fit_config):
+        # What autocast makes of a product; the numbers are brought to it beforehand, so that no conversion is timed.
         dtype = (left[:2, :2] @ right[:2, :2]).dtype
     left, right = left.to(dtype), right.to(dtype)
     return float(2 * side**3 / _median_seconds(lambda: left @ right, device, repeats) / 1e12)

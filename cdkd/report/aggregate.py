@@ -125,7 +125,9 @@ def aggregate_row(
         top1=accuracy(finished, "test_top1"),
         top5=accuracy(finished, "test_top5"),
         validation=accuracy(finished, "validation_top1"),
+        # Paired, since runs of one seed share their order of clips and their crops.
         difference=paired_difference(top1_by_seed(runs), top1_by_seed(baseline.runs)) if baseline else None,
+        # The same for all of a row's runs, so the first that has counted it will do.
         cost=next((cost for run in finished if (cost := cost_of(run.metadata))), None),
     )
 
@@ -149,5 +151,6 @@ def teacher_row(
 
 def correct_for_many_rows(rows: Sequence[TableRow]) -> tuple[TableRow, ...]:
     """Holm's correction over the rows of a table that have enough seeds to test."""
+    # Over all rows that a reader sees together: of twenty true null hypotheses one would look significant.
     adjusted = holm([row.difference.p_value if row.difference else None for row in rows])
     return tuple(replace(row, adjusted_p=p) for row, p in zip(rows, adjusted, strict=True))

@@ -73,9 +73,12 @@ def _build(
     scores: ScoreLoader | None,
     over_videos: bool | None,
 ) -> Report:
+    # 1. The runs that may stand in one table.
     here = [run for run in runs if run.dataset == dataset]
     comparable = select(variants_of(table, here))
+    # 2. Over seeds: means, spreads, paired differences.
     rows = [_row(table, row, here, comparable) for row in _rows_shown(table, comparable)]
+    # 3. Over test videos, where that was asked for or seeds alone cannot tell; it reads a file for each run.
     problem = ""
     if scores is not None and (over_videos or (over_videos is None and _lacks_intervals(rows))):
         try:
@@ -86,6 +89,7 @@ def _build(
             if over_videos:
                 raise
             problem = f"Not compared over test videos: {error}."
+    # 4. The correction comes last, since it needs all rows.
     corrected = correct_for_many_rows(rows)
     return Report(
         table=table,

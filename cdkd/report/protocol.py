@@ -62,6 +62,7 @@ def protocol_of(settings: Mapping[str, Any], own_settings: frozenset[str]) -> di
     Lists become tuples.
     """
     return {
+        # So that the items can be members of sets, by which protocols are compared.
         key: tuple(value) if isinstance(value, list) else value
         for key, value in effective_settings(settings).items()
         if key not in own_settings and key != "seed"
@@ -82,10 +83,13 @@ def variants_of(table: TableDefinition, runs: Iterable[Run]) -> list[Variant]:
         if row is None:
             continue
         rows[row.key] = row
+        # 1. Runs by row, by settings, by what they found out of their data.
         settings = frozenset(protocol_of(run.settings, table.own_settings).items())
         metadata = frozenset(shared_metadata(run).items())
         groups[row.key, settings][metadata].append(run)
     variants = []
+    # 2. Each of these groups is a variant. Runs without metadata ended too early to find it out: what their data would
+    # have been cannot be told, so they stand with every variant of their settings.
     for (key, settings), by_metadata in groups.items():
         shared = {name: value for name, value in settings if name not in table.free_settings}
         free = {name: value for name, value in settings if name in table.free_settings}
@@ -98,6 +102,7 @@ def variants_of(table: TableDefinition, runs: Iterable[Run]) -> list[Variant]:
 
 def _one_per_seed(runs: Sequence[Run]) -> tuple[Run, ...]:
     best: dict[int, Run] = {}
+    # Later ones replace earlier ones: finished before unfinished, then the younger.
     for run in sorted(runs, key=lambda run: (run.is_finished, run.started)):
         best[run.seed] = run
     return tuple(best[seed] for seed in sorted(best))
@@ -118,6 +123,8 @@ class _Kind:
 
 def _kinds(variants: Sequence[Variant]) -> list[_Kind]:
     """The kind of each variant, reduced to the settings that differ at all: a handful of some eighty."""
+    # How many different values each key has; a key with one value can cause no conflict. Comparing all pairs of
+    # variants by all of their settings would take seconds with a few hundred runs.
     values = Counter(key for key, _ in {item for variant in variants for item in variant.protocol.items()})
     return [
         _Kind(variant.row.block, frozenset(item for item in variant.protocol.items() if values[item[0]] > 1))
@@ -126,6 +133,7 @@ def _kinds(variants: Sequence[Variant]) -> list[_Kind]:
 
 
 def _conflicts(one: _Kind, other: _Kind) -> set[str]:
+    # On both sides: a key that one of them lacks, such as a teacher's, is no disagreement.
     keys = {key for key, _ in one.settings - other.settings} & {key for key, _ in other.settings - one.settings}
     return keys if one.block == other.block else {key for key in keys if key.startswith(SHARED_BY_BLOCKS)}
 
@@ -136,6 +144,12 @@ def select(variants: Sequence[Variant]) -> ComparableRuns:
     Most rows, then most runs; between equals the higher mean on validation videos (never on test), then the smaller
     weights where rows have their own, then the youngest.
     """
+    # The exact answer is a largest clique, which takes exponential time. So from each kind of variant a group is grown
+    # greedily, best variants first, and the best group counts:
+    #
+    #    1  every two kinds that may stand together
+    #    2  a start; then, in the order of rank, whatever agrees with all that is in the group and whose row is free
+    #    3  the group of the highest rank
     order = sorted(variants, key=lambda variant: _rank([variant]), reverse=True)
     kinds = _kinds(order)
     comparable = {one: {other for other in set(kinds) if not _conflicts(one, other)} for one in set(kinds)}
@@ -146,6 +160,7 @@ def select(variants: Sequence[Variant]) -> ComparableRuns:
         for variant, kind in zip(order, kinds, strict=True):
             if variant.row.key not in group and kind in allowed:
                 group[variant.row.key] = variant
+                # What agreed with all before and with this one as well.
                 allowed = allowed & comparable[kind]
         if not best or _rank([*group.values()]) > _rank(best):
             best = [*group.values()]

@@ -80,6 +80,7 @@ def t_interval(values: Sequence[float]) -> Interval | None:
     # scipy.special alone: scipy.stats takes a second to import.
     from scipy.special import stdtrit
 
+    # t's 97.5 % point: 2.5 % are left out on either side.
     half_width = float(stdtrit(len(values) - 1, 0.975)) * deviation / math.sqrt(len(values))
     centre = mean(values)
     return Interval(centre - half_width, centre + half_width)
@@ -90,15 +91,19 @@ def sign_flip_p_value(differences: Sequence[float]) -> float:
 
     Exact up to 20 differences; above, over 2^20 patterns drawn with a fixed seed.
     """
+    # Under the null hypothesis each difference might as well have the other sign, so the signs that it has do not
+    # count.
     values = np.abs(np.asarray(differences, dtype=np.float64))
     count = len(values)
     observed = abs(float(np.sum(np.asarray(differences, dtype=np.float64))))
     is_enumerated = count <= MAX_SEEDS_ENUMERATED
     generator = np.random.default_rng(0)
+    # One sum for each pattern of signs: all patterns, or as many that were drawn.
     sums = np.zeros(2 ** min(count, MAX_SEEDS_ENUMERATED))
     for start in range(0, count, _SIGNS_PER_DRAW):
         signed = values[start : start + _SIGNS_PER_DRAW]
         numbers = 2 ** len(signed)
+        # Bit k of a number is the sign of difference k: counting through the numbers goes through all patterns.
         drawn = np.arange(numbers) if is_enumerated else generator.integers(0, numbers, size=len(sums), dtype=np.int64)
         for position, value in enumerate(signed):
             sums += np.where((drawn >> position) & 1, value, -value)
@@ -113,6 +118,7 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
     adjusted: list[float | None] = [None] * len(p_values)
     largest = 0.0
     for rank, (p, index) in enumerate(order):
+        # The smallest p is multiplied by the number of tests, the next by one less; none may fall below one before it.
         largest = max(largest, min(1.0, p * (len(order) - rank)))
         adjusted[index] = largest
     return adjusted
@@ -144,6 +150,8 @@ def exact_mcnemar(row: NDArray[np.bool_], baseline: NDArray[np.bool_]) -> McNema
     only_baseline = int(np.count_nonzero(baseline & ~row))
     total = only_row + only_baseline
     # Integers, since 2^total overflows a float above about 1,000 disagreements.
+    # `patterns` is total over k, each from the one before: choose(n, k + 1) = choose(n, k) * (n - k) / (k + 1), a whole
+    # number every time.
     tail, patterns = 0, 1
     for k in range(min(only_row, only_baseline) + 1):
         tail += patterns
@@ -173,9 +181,11 @@ def paired_bootstrap(
         raise ValueError(f"the same seeds and videos are needed on both sides: {row.shape} and {baseline.shape}")
     num_seeds, num_videos = row.shape
     # Videos with the same outcome on every seed are interchangeable: a draw of videos is a multinomial over outcomes.
+    # (S, U): the U different columns of -1, 0, 1; a draw then takes U numbers, not N.
     outcomes, counts = np.unique(row.astype(np.int8) - baseline.astype(np.int8), axis=1, return_counts=True)
     video_counts = generator.multinomial(num_videos, counts / num_videos, size=num_resamples)
     seed_counts = generator.multinomial(num_seeds, np.full(num_seeds, 1 / num_seeds), size=num_resamples)
+    # How often each seed was drawn, times what came of it on each outcome, times how often that was drawn.
     differences = np.einsum("rs,su,ru->r", seed_counts, outcomes.astype(np.float64), video_counts, optimize=True)
     low, high = np.percentile(differences * 100 / (num_seeds * num_videos), (2.5, 97.5))
     return Interval(float(low), float(high))

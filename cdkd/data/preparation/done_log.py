@@ -39,6 +39,7 @@ class DoneLog:
         self._path = folder / f"{name}.jsonl"
         self._descriptor: int | None = None
         self._finished: dict[str, Finished] = {}
+        # By age, so that of two lines about one video the younger wins; another number of shards deals them out anew.
         for path in sorted(folder.glob("*.jsonl"), key=lambda path: path.stat().st_mtime_ns):
             self._finished.update(_read(path))
 
@@ -58,17 +59,20 @@ class DoneLog:
             OSError: the line cannot be written, for example on a full disk.
         """
         if self._descriptor is None:
+            # Opened at the first line: a run that finds everything done leaves no empty file.
             self._descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
             # A torn line must not swallow the next one.
             os.write(self._descriptor, b"\n")
         line = json.dumps(asdict(finished)).encode() + b"\n"
         while line:
+            # A write may take a part only, on a disk that is nearly full.
             line = line[os.write(self._descriptor, line) :]
         self._finished[finished.path] = finished
 
     def close(self) -> None:
         """Closes the file; what was added is on disk."""
         if self._descriptor is not None:
+            # Once at the end and not per line: what a power failure takes from the log is only made again.
             os.fsync(self._descriptor)
             os.close(self._descriptor)
             self._descriptor = None

@@ -23,6 +23,7 @@ class JobShard:
 
     def of(self, paths: Sequence[str]) -> tuple[str, ...]:
         """This shard's part of ordered paths: every `count`-th."""
+        # Every n-th and not a block: neighbours in the list are of one class, and often of one length.
         return tuple(paths[self.index - 1 :: self.count])
 
 
@@ -88,6 +89,7 @@ def read_shards(folder: Path, count: int, worklist: str) -> dict[int, ShardResul
                 )
             except (ValueError, TypeError, KeyError) as error:
                 raise DatasetError(f"{path}: is damaged ({error}); run this shard again") from error
+            # Others are left where they are: they are of another choice, and written over when that shard ends.
             if result.worklist == worklist:
                 results[index] = result
     return results

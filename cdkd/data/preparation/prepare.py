@@ -148,6 +148,7 @@ def _prepare_locked(job: PrepareJob, work: Path, progress: ProgressCallback) -> 
         shutil.rmtree(making, ignore_errors=True)
     done = {path: known.target_digest for path in run.done if (known := done_log.get(path))}
     result = ShardResult(worklist.key, done, {f.path: f.reason for f in run.failed}, tuple(run.missing))
+    # 4
     write_shard(work, job.shard, result)
     return _finish(job, worklist, work, run, result)
 
@@ -166,6 +167,7 @@ class _Run:
         """Yields once per path: how its transcoding ended, or None where there was nothing to transcode."""
         spec = self._job.spec
         root = folder_root(self._job.source)
+        # First all that need no transcoding, without any process being started; then the rest.
         sources = SourceFiles(root, spec, self._worklist.listed)
         tasks: list[tuple[TranscodeTask, Finished | None]] = []
         for path in paths:
@@ -184,6 +186,7 @@ class _Run:
                 is_other = (root / path).exists()
                 reason = f"{root / path}: is no regular file" if is_other else f"not found below {self._job.source}"
                 yield Failed(path, reason)
+        # A shard of few videos may well be all missing or broken; only without any video is the folder surely wrong.
         if not (tasks or self.done) and (self._job.shard.count == 1 or not list_videos(root)):
             raise DatasetError(
                 f"{self._job.source}: none of the {len(paths)} listed videos is here, for example {paths[0]}; "
@@ -191,6 +194,7 @@ class _Run:
             )
         for outcome in transcode_all(tasks, self._job.settings, self._job.num_workers):
             if isinstance(outcome, Finished):
+                # 3. Here, in the parent, as results come: one writer needs no lock.
                 self._done_log.add(outcome)
                 self.done.append(outcome.path)
             yield outcome
@@ -216,6 +220,7 @@ def _finish(job: PrepareJob, worklist: Worklist, work: Path, run: _Run, result: 
         is_complete = len(results) == job.shard.count
         whole = merge_shards(results) if is_complete else result
         acceptable = whole.is_acceptable(job.max_broken)
+        # 5
         manifests = worklist.write(job.output, whole, acceptable) if is_complete else {}
         if manifests and job.removes_unlisted:
             # After the manifest, which must never list what is gone.

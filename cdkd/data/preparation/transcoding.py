@@ -70,6 +70,7 @@ def is_disk_full(error: BaseException | None) -> bool:
     while error is not None:
         if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
             return True
+        # A full disk comes wrapped in FFmpeg's or our own error, whose cause it is.
         error = error.__cause__ or error.__context__
     return False
 
@@ -100,6 +101,7 @@ def transcode_one(task: TranscodeTask, settings: TranscodeSettings, known: Finis
 
     try:
         status = task.source.stat()
+        # Size and time differ, but the bytes may be the same: copied again, or unpacked from the same archive.
         source_digest = file_digest(task.source)
         is_same = known is not None and (known.settings, known.source_digest) == (settings.key, source_digest)
         if known is not None and is_same and _size(task.target) == known.target_size:
@@ -107,6 +109,8 @@ def transcode_one(task: TranscodeTask, settings: TranscodeSettings, known: Finis
         else:
             num_frames, target_digest = _make(task, settings)
         size = task.target.stat().st_size
+    # A broken video is an outcome and no error: one of thousands must not stop the others. A full disk would break
+    # every one that follows, so that is an error.
     except (VideoError, OSError) as error:
         if is_disk_full(error):
             raise disk_full_error(task.target.parent) from error
@@ -123,6 +127,7 @@ def _make(task: TranscodeTask, settings: TranscodeSettings) -> tuple[int, str]:
     num_frames = transcode(task.source, task.work, must_be_whole=True, least_frames=MIN_FRAMES, **asdict(settings))
     digest = file_digest(task.work)
     task.target.parent.mkdir(parents=True, exist_ok=True)
+    # 2 of `prepare.py`: a rename within one file system, so the name never shows a part of a video.
     os.replace(task.work, task.target)
     return num_frames, digest
 

@@ -59,6 +59,7 @@ class Worklist:
         for file in (output / VIDEOS_FOLDER).rglob("*.mp4"):
             if file not in listed:
                 file.unlink(missing_ok=True)
+        # From the leaves up, so that a folder is seen after those in it are gone.
         for folder, _, _ in os.walk(output / VIDEOS_FOLDER, topdown=False):
             if not os.listdir(folder):
                 os.rmdir(folder)
@@ -66,6 +67,8 @@ class Worklist:
     def _manifest(self, output: Path, split: int, result: ShardResult) -> Manifest:
         annotation = self.annotations[split]
         rows = {video.path: video for video in annotation.videos}
+        # Every split's manifest lists every video, so that they share one folder: what a split does not know is unused
+        # there.
         fallback = {video.path: video for other in self.annotations.values() for video in other.videos}
         videos = [
             replace(rows.get(path) or replace(fallback[path], part="unused"), path=self.targets[path], digest=digest)
@@ -119,6 +122,7 @@ def make_worklist(
     if not wanted:
         raise DatasetError(f"{folder}: lists no video of the parts {', '.join(parts) or 'that are used'}")
     paths = tuple(sorted(wanted))
+    # Shards may run on different machines; the key says whether they read the same lists.
     rows = "".join(content_version(a.classes, a.videos) for a in annotations.values())
     choice = f"{spec.name} {tuple(annotations)} {sorted(parts)} {rows} {settings.key}"
     key = hashlib.sha256(choice.encode()).hexdigest()[:16]

@@ -68,6 +68,8 @@ class _Dice:
 
     def between(self, low: int, high: int) -> int:
         """An integer of low..high, both included."""
+        # The remainder favours low numbers by less than one in 10^15, and is the same everywhere; numpy's own methods
+        # may change with its version.
         return low + int(self._bits.random_raw()) % (high - low + 1)
 
     def grid(self, *shape: int, low: int, high: int) -> Ints:
@@ -84,6 +86,8 @@ def _smooth_tile(dice: _Dice, cells: int) -> Ints:
     at = np.arange(_TILE)
     low, part = at // step, at % step
     high = (low + 1) % cells
+    # Bilinear: first down the rows, (_TILE, cells), then along them, (_TILE, _TILE). The last cell leads back to the
+    # first, so tiles repeat without a seam.
     rows: Ints = (knots[low] * (step - part)[:, None] + knots[high] * part[:, None]) // step
     tile: Ints = (rows[:, low] * (step - part) + rows[:, high] * part) // step
     return tile
@@ -101,6 +105,7 @@ def _lobed_mask(lobes: int) -> Ints:
         discs.append((distance * _cosine(angle) // _ONE, distance * _sine(angle) // _ONE, lobe))
     inside: Ints = np.full((_TILE, _TILE), -(1 << 30), dtype=np.int64)
     for cx, cy, radius in discs:
+        # (r^2 - d^2) / 2r is about r - d near the edge: the distance from it, without a square root.
         inside = np.maximum(inside, (radius**2 - (x - cx) ** 2 - (y - cy) ** 2) // (2 * radius))
     opacity: Ints = np.clip(inside * 16 + 128, 0, 255)
     return opacity
@@ -132,6 +137,7 @@ def _sample(tile: Ints, u: Ints, v: Ints, wrap: bool) -> Ints:
         clamped: Ints = np.where(inside, tile[np.clip(y, 0, _TILE - 1), np.clip(x, 0, _TILE - 1)], 0)
         return clamped
 
+    # Two weights of 8 bits each, so the sum is shifted back by 16.
     top = texel(y0, x0) * (256 - fx) + texel(y0, x0 + 1) * fx
     bottom = texel(y0 + 1, x0) * (256 - fx) + texel(y0 + 1, x0 + 1) * fx
     sampled: Ints = (top * (256 - fy) + bottom * fy) >> 16
@@ -212,6 +218,8 @@ def _colours(dice: _Dice, darkest: int, brightest: int) -> Ints:
 
 def render_clip(settings: ShapesSettings, key: ShapesClipKey) -> Pixels:
     """The clip's frames (num_frames, H, W, 3), RGB; a function of the settings' version, seed, size and the key."""
+    # 1. What a group shares, its background and textures, comes from one stream; what is a clip's own from another. So
+    # neither the scene nor how it was drawn tells the class.
     scene = _Dice(settings.version, settings.seed, key.part, key.group)
     own = _Dice(settings.version, settings.seed, key.part, key.group, key.label)
     size, num_frames = settings.frame_size, settings.num_frames
@@ -220,12 +228,14 @@ def render_clip(settings: ShapesSettings, key: ShapesClipKey) -> Pixels:
     target = _Sprite(_lobed_mask(lobes), _smooth_tile(scene, 8), _colours(own, 80, 185))
     distractor = _Sprite(_round_mask(), _smooth_tile(scene, 8), _colours(own, 80, 185))
 
+    # 2. Where everything goes. All numbers are drawn before the first frame, in this order.
     poses = _poses(motion, num_frames, size, own)
     pixel = size * _ONE // 48
     camera = np.cumsum(own.grid(num_frames, 2, low=-_ONE // 3, high=_ONE // 3), axis=0) * pixel // _ONE
     drift = own.grid(2, low=-_ONE // 3, high=_ONE // 3) * pixel // _ONE
     wander = own.grid(2, low=-_ONE // 2, high=_ONE // 2) * pixel // _ONE
     start = own.grid(2, low=0, high=(size - 1) * _ONE)
+    # 3. Frame by frame, from back to front: background, distractor, target, flicker and noise.
     texels_per_pixel = 48 * _ONE // size
     y, x = np.mgrid[0:size, 0:size] * _ONE
     frames = np.empty((num_frames, size, size, 3), dtype=np.uint8)

@@ -43,11 +43,13 @@ def prepare_shapes(settings: ShapesSettings, progress: Progress = lambda fractio
         WorkerError: a worker process was killed.
     """
     folder = shapes_folder(settings)
+    # Without the lock: the manifest is written last and at once, so where it is, everything is.
     if has_manifest(folder):
         return read_manifest(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.with_suffix(".lock")):
+            # Asked again under the lock: another process may have made it while this one waited.
             if not has_manifest(folder):
                 write_manifest(folder, _generate(settings, folder, progress))
     except OSError as error:
@@ -78,6 +80,7 @@ def _write_clips(settings: ShapesSettings, folder: Path, keys: list[ShapesClipKe
     for key in keys:
         relative = f"{key.part}/{key.name}.mp4"
         path = folder / relative
+        # Left by a run that was killed, and whole, as `encode_frames` shows a file under its name only then.
         if not path.exists():
             frames = render_clip(settings, key)
             encode_frames(path, frames, frames_per_second=FRAMES_PER_SECOND, gop_length=GOP_LENGTH, quantiser=QUANTISER)
