@@ -96,8 +96,10 @@ class ClipInputs:
         generator = torch.Generator().manual_seed(derive_seed(self.config.seed, "augmentation", step))
         size = (batch.iframes.shape[-2], batch.iframes.shape[-1])
         flips = self.dataset.flip != "off"
+        # On the CPU, from a stream of the step's own: the same crops on every device, and after every interruption.
         drawn = draw_boxes(len(batch.labels) * self.processes.world_size, size, data.crop_scale, flips, generator)
         boxes = Boxes(*(self.processes.share(getattr(drawn, field.name)) for field in fields(drawn)))
+        # A flipped "push from left to right" is a push from right to left.
         labels = batch.labels
         if self.dataset.flip == "swap":
             labels = swap_labels(labels, boxes.flip, self.dataset.swapped_labels)

@@ -41,6 +41,7 @@ def train_teacher(
     """
     if config.teacher.checkpoint is not None:
         raise RunError("teacher.checkpoint is set: there is no teacher to train; leave it out")
+    # Only the first process tracks; the others train with it and leave nothing behind.
     if not processes.is_main:
         ensure_teacher(config, _silent, lambda fraction: None, processes)
         return output
@@ -78,13 +79,16 @@ def train_student(
     if not processes.is_main:
         return run_student(config, folder, _silent, lambda fraction: None, processes)
     attempts = Attempts(folder)
+    # 1. Under the lock the runs in `attempts.json` belong to the dead: they are ended as killed.
     with attempts.alone():
         start = replace(start, attempt=attempts.begin(tracker))
         with _tracked(tracker, start, config, folder) as run:
+            # 2. Noted before anything is trained, so that the next attempt can end it.
             attempts.note(run.id)
             outcome = run_student(config, folder, _both(run.log, tell), lambda fraction: None, processes)
             run.keep(outcome)
             run.close(outcome)
+        # 3. After the run is closed: killed in between, the next attempt finds it ended and counts one too many.
         attempts.end()
     return outcome
 

@@ -43,6 +43,7 @@ def ensure_teacher(config: RunConfig, log: Log, progress: Progress, processes: P
     folder = teacher_folder(config)
     folder.mkdir(parents=True, exist_ok=True)
     with processes.main_process_first(FileLock(folder / "training.lock")):
+        # Asked under the lock: who waited finds what the other trained. The file comes last, after the checkpoints.
         if not (folder / MODEL_NAME).exists():
             _train(config, folder, log, progress, processes)
     return folder / MODEL_NAME
@@ -89,6 +90,7 @@ def _build(config: RunConfig, processes: Processes) -> TeacherRun:
     load_pretrained(teacher, settings.weights)
     accelerate(teacher, config.runtime, settings.train, processes, device)
     objective = processes.wrap(TeacherObjective(teacher, settings.train.label_smoothing), device)
+    # The teacher's own seed and not the run's: students of all seeds share one teacher.
     own_seed = config.model_copy(update={"seed": settings.seed})
     return TeacherRun(ClipInputs(own_seed, dataset, device, processes), objective, nn.Module(), teacher)
 

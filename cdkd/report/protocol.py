@@ -123,8 +123,7 @@ class _Kind:
 
 def _kinds(variants: Sequence[Variant]) -> list[_Kind]:
     """The kind of each variant, reduced to the settings that differ at all: a handful of some eighty."""
-    # How many different values each key has; a key with one value can cause no conflict. Comparing all pairs of
-    # variants by all of their settings would take seconds with a few hundred runs.
+    # How many different values each key has. A key with one value can cause no conflict, and is not compared.
     values = Counter(key for key, _ in {item for variant in variants for item in variant.protocol.items()})
     return [
         _Kind(variant.row.block, frozenset(item for item in variant.protocol.items() if values[item[0]] > 1))

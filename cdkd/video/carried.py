@@ -66,6 +66,7 @@ class CarriedDecoder:
                 planes = zip(picture.planes, self._before.planes, _SIDES, strict=True)
                 for plane, before, side in planes:  # 2; and 3, as these planes are the decoder's reference from now on
                     _put_back(blocks, before, side, plane)
+            # A view of the decoder's memory and no copy: step 3 rests on it.
             self._before = picture
             self._pictures.append(picture)
 

@@ -66,9 +66,11 @@ class Picture:
 
 def picture_of(frame: Any) -> Picture:
     """The planes of a decoded 4:2:0 frame of FFmpeg, without copying."""
+    # FFmpeg pads its rows, so they are longer than the picture is wide; strides leave the padding out.
     y, u, v = (
         np.ndarray((plane.height, plane.width), np.uint8, plane, strides=(plane.line_size, 1)) for plane in frame.planes
     )
+    # Old encoders say it by the format's name alone.
     is_full = frame.color_range == _RANGE_FULL or frame.format.name == "yuvj420p"
     if frame.colorspace == _SPACE_709:
         rule = FULL_709 if is_full else STUDIO_709
@@ -95,6 +97,7 @@ def _chroma_terms(u: Plane, v: Plane, row: int, rule: ColourRule, pairs: Any) ->
     for channel in range(3):
         factor_u = np.float32(0 if channel == 0 else (rule.green_u if channel == 1 else rule.blue_u))
         factor_v = np.float32(rule.red_v if channel == 0 else (rule.green_v if channel == 1 else 0))
+        # The 128 that chroma is centred on and the half for rounding, both once per row instead of once per pixel.
         offset = np.float32(4096) - np.float32(128) * (factor_u + factor_v)
         for index in range(u.shape[1]):
             # Exact in float32, as every term is a whole number below 2 to the 24th.
@@ -111,8 +114,10 @@ def _rgb_rows(y: Plane, u: Plane, v: Plane, rule: ColourRule, out: Plane) -> Non
     chroma = pairs.view(np.int16)
     black, factor, tall = np.uint64(rule.black), np.uint64(rule.luma), np.uint64(height)
     for row in range(height):
+        # 1: two rows of luma share one of chroma
         if row % 2 == 0:
             _chroma_terms(u, v, row // 2, rule, pairs)
+        # 2: narrower pictures have no 32 pixels side by side
         if width < PIXELS:
             for column in range(width):
                 luma = rule.luma * (np.int64(y[row, column]) - rule.black)

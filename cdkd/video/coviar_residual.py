@@ -45,6 +45,7 @@ def trace_origins(blocks: MotionBlocks, before: Origins, out: Origins) -> None:
         for column in range(width):
             # Intra blocks have a motion of 0: their pixels come from their own place.
             motion = blocks[row // BLOCK_PIXELS, column // BLOCK_PIXELS]
+            # An intra block has a motion of 0, so its pixels keep the origin of their own place.
             from_row, from_column = row - _cut(y_of(motion)), column - _cut(x_of(motion))
             if 0 <= from_row < height and 0 <= from_column < width:
                 out[row, column] = before[from_row, from_column]
@@ -86,6 +87,7 @@ class CoviarResidual:
             self._reference = new_rgb(frame.picture())
             return
         if self._is_chained or slot >= 0:
+            # A new array each time: a pixel's new origin is read from another place of the old ones.
             origins = np.empty_like(self._origins)
             trace_origins(blocks, self._origins, origins)
             if slot >= 0:

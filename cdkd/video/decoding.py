@@ -67,12 +67,15 @@ class GopDecoder:
         Raises:
             VideoError: the GOP is damaged, ends early, or its picture size changes.
         """
+        # 1. Where the last GOP was read to its end, and in the same way, its decoder goes on without seeking.
         info, goes_on = self._info, self._next == (gop, with_pixels, with_carried)
         decoder = self._prepared_decoder(with_pixels, goes_on)
         carrying = self._prepared_carrying(goes_on) if with_carried else None
         if not goes_on:
             self._packets = _packets_from(self._container, self._stream, info, key_time)
+        # Unknown until this GOP has ended well: a caller may stop in between, or the decoder raise.
         self._next = None
+        # 2. Packets in, frames out; `num_held` is how many went in that have not come out.
         done = num_held = 0
         types = info.frame_types[gop] if info.frame_types else None
         try:
@@ -83,10 +86,12 @@ class GopDecoder:
                 num_held += 1 - len(frames)
                 for frame in frames:
                     picture_type = picture_type_of(frame)
+                    # Arrays are of the size that the headers gave; a frame of another must not be written into them.
                     is_size_kept = frame.width == info.width and frame.height == info.height
                     if not is_size_kept or frame.is_corrupt or (types is not None and picture_type != types[done]):
                         raise _refusal(info, gop, done, frame)
                     done += 1
+                    # A frame that is still held would be of the next GOP, whose first packet has then gone in already.
                     if done == info.gop_lengths[gop] and num_held == 0:
                         self._next = (gop + 1, with_pixels, with_carried)
                     carried = carrying.next_picture() if carrying and picture_type in "IP" else None
@@ -134,8 +139,10 @@ def _packets_from(container: Any, stream: Any, info: StreamInfo, key_time: int) 
 def _demuxed_from(container: Any, stream: Any, info: StreamInfo, key_time: int) -> Iterator[Any]:
     """Packets from the key frame on, then what makes a decoder give up the frame that it holds back."""
     key = None
+    # A container may only find a key frame before the one wanted; what lies between is passed over below.
     container.seek(key_time, stream=stream, backward=True)
     for packet in container.demux(stream):
+        # The empty packet at the end of the file, which makes a decoder give out what it holds.
         if packet.dts is None:
             if key is not None and info.codec == "mpeg4":
                 # Emptied by an empty packet, this decoder would leave out the last frame's vectors.

@@ -45,6 +45,7 @@ def index_video(path: Path) -> Index:
 
 @lru_cache(maxsize=65536)
 def _index(path: Path, size: int, modified_ns: int) -> Index:
+    # Size and time are not used in here: they are part of the cache's key, so a changed file is another entry.
     container, stream = open_video(path)
     try:
         if stream.codec_context.name == "mpeg4":
@@ -77,6 +78,7 @@ def _packets(path: Path, container: Any, stream: Any) -> Iterator[Any]:
 
 
 def _index_mpeg4(path: Path, container: Any, stream: Any) -> Index:
+    # MP4 keeps the stream's headers beside its packets, AVI often within the first one.
     layer = parse_layer(stream.codec_context.extradata or b"")
     key_times: list[int] = []
     decoded: list[tuple[int, FrameHeader]] = []
@@ -84,15 +86,18 @@ def _index_mpeg4(path: Path, container: Any, stream: Any) -> Index:
         data = bytes(packet)
         # Streams without headers of their own, as in AVI, repeat them in each key packet.
         layer = layer or parse_layer(data)
+        # A packet may hold none, one, or two frames (`packets.py`).
         coded = [header for header in parse_frames(data, layer) if header.is_coded] if layer else []
         if packet.is_keyframe and coded:
             key_times.append(packet.dts)
+        # Frames before the first key frame cannot be decoded, and count for nothing.
         if key_times:
             decoded.extend((len(key_times) - 1, header) for header in coded)
     if not key_times or layer is None:
         raise VideoError(path, "holds no key frame")
     gops = display_order(decoded, len(key_times))
     info = _mpeg4_info(path, container, stream, layer, gops)
+    # Interned: the GOPs of a data set share a few texts, and this cache holds many files.
     roundings = tuple(sys.intern("".join(str(header.rounding) for header in gop)) for gop in gops)
     return Index(info, tuple(key_times), roundings)
 
@@ -129,6 +134,7 @@ def _mpeg4_info(path: Path, container: Any, stream: Any, layer: Layer, gops: lis
         unsupported_reason = f"is interlaced: its blocks refer to half pictures; {REMEDY}"
     elif layer.has_sprites:
         unsupported_reason = f"uses global motion compensation, for which FFmpeg hands out no vectors; {REMEDY}"
+    # An I-frame within a GOP would end the chain of predictions in its middle.
     elif any(gop_types.rfind("I") != 0 for gop_types in types):
         unsupported_reason = f"has key frames that its {container.format.name} container does not mark; {REMEDY}"
     frame_unsupported_reason = unsupported_reason
@@ -160,6 +166,7 @@ def _index_other(path: Path, container: Any, stream: Any) -> Index:
             lengths[-1] += 1
         # Headers that were written without care deny B-frames; times that go back cannot.
         if packet.pts is not None:
+            # Headers may promise B-frames that never come, and the other way round; times of display tell for certain.
             has_reordering |= last_pts is not None and packet.pts < last_pts
             last_pts = packet.pts
     if not lengths:

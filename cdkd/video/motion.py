@@ -50,9 +50,11 @@ def _chain_over_edge(
     """Blocks that come from beyond the left or right edge, or lie there; `places`: room for a row's source columns."""
     height, width = before_x.shape
     half, x, y = MOTION_UNITS_PER_PIXEL // 2, np.int16(x_of(motion)), np.int16(y_of(motion))
+    # -motion in whole pixels, to the nearest, as in 2 of `_chain`.
     shift_x, shift_y = (half - x_of(motion)) >> UNIT_BITS, (half - y_of(motion)) >> UNIT_BITS
     # Unsigned, so that no index is asked whether it is negative and counts from the end.
     start, count = np.uint64(left), np.uint64(min(right, width) - left)
+    # The columns once per block, since all of its rows read the same ones.
     for index in range(count):
         places[index] = min(max(left + np.int64(index) + shift_x, 0), width - 1)
     for row in range(top, min(top + BLOCK_PIXELS, height)):
@@ -86,6 +88,7 @@ def _chain(blocks: MotionBlocks, before: Field, out: Field) -> None:
                 continue
             from_x, add_x, add_y = np.uint64(start), np.int16(x), np.int16(y)
             for row in range(top, bottom):  # 4
+                # Rows beyond the upper or lower edge need no way of their own: each is clamped as a whole.
                 line = min(max(row + shift_y, 0), height - 1)
                 from_y, to_y = np.uint64(line), np.uint64(row)
                 if is_pair:
@@ -102,8 +105,11 @@ def _trace(blocks: NDArray[np.int32], slots: Any, is_chained: bool, motion: Any,
     before = motion[0]
     for index in range(blocks.shape[0]):
         slot = slots[index]
+        # A frame that nobody asked for is passed over, unless the next one is chained to it.
         if slot >= 0 or is_chained:
+            # Two spares: `before` may lie in one of them while the other is written.
             out = motion[slot] if slot >= 0 else spare[index % 2]
+            # The first P-frame's reference is the I-frame, whose own field is 0: its chained motion is its motion.
             if index and is_chained:
                 _chain(blocks[index], before, out)
             else:

@@ -82,6 +82,7 @@ def read_blocks(vectors: Any, out: MotionBlocks) -> None:
         out: (ceil(H / 8), ceil(W / 8)).
     """
     rows, columns = out.shape
+    # What no vector covers was not predicted.
     out.fill(np.int32(INTRA))
     for index in range(vectors.shape[0]):
         vector = vectors[index]
@@ -97,6 +98,7 @@ def read_blocks(vectors: Any, out: MotionBlocks) -> None:
             x, y = x >> 2, y >> 2
         else:
             x, y = x // scale, y // scale
+        # The mask keeps a negative x from filling the upper half with ones.
         motion = np.int32((y << 16) | (x & 0xFFFF))
         # 3. One to four motion blocks take it, those outside the picture left out. A signed index could be negative,
         #    which in Python counts from the end, so the compiler would look at its sign each time; an unsigned cannot.
@@ -108,6 +110,7 @@ def read_blocks(vectors: Any, out: MotionBlocks) -> None:
 @jit
 def x_of(motion: Any) -> Any:
     """To the right, in quarter pixels; 0 for `INTRA`."""
+    # The detour over 16 bits brings back the sign.
     return np.int64(np.int16(motion & 0xFFFF))
 
 

@@ -30,6 +30,7 @@ def complete_packed(packets: Iterable[Any], extradata: bytes | None) -> Iterator
         extradata: the stream's headers, where they do not stand in the first packet.
     """
     layer = _layer(extradata or b"")
+    # Frames that went in packed and have not come out.
     num_kept = 0
     for packet in packets:
         data = bytes(packet) if packet.size else b""

@@ -78,11 +78,13 @@ def _repeat_edges(source: Plane, top: Any, left: Any, side: Any, out: Plane) -> 
 @jit
 def _predict_plane(blocks: PlaneBlocks, source: Plane, bias: int, out: Plane) -> None:
     height, width = source.shape
+    # 17: a block of 16 and one more row and column.
     edge, none, rounding = np.empty((17, 17), np.uint8), np.uint64(0), np.uint64(bias)
     for index in range(blocks.shape[0]):
         top, left, side = np.int64(blocks[index, 0]), np.int64(blocks[index, 1]), np.int64(blocks[index, 2])
         x, y = np.int64(blocks[index, 3]), np.int64(blocks[index, 4])
         to_y, to_x, size = np.uint64(top), np.uint64(left), np.uint64(side)
+        # The halves, which hold for negative vectors too: -3 half pixels are -2 whole ones and a half to the right.
         dxy = (x & 1) + 2 * (y & 1)
         top, left = top + (y >> 1), left + (x >> 1)
         # One more row and column than the block has: the means read the neighbours too.
@@ -100,6 +102,8 @@ def _plane_blocks(blocks: MotionBlocks, sixteenths: NDArray[np.int64]) -> tuple[
     luma, chroma = np.empty((4 * rows * columns, 5), np.int16), np.empty((rows * columns, 5), np.int16)
     for index in range(rows * columns):
         row, column = index // columns, index % columns
+        # First whether the macroblock's four blocks move alike, then one block of luma or four; four that move alike
+        # give the same prediction as one of 16 pixels.
         motion, total_x, total_y, is_split = blocks[2 * row, 2 * column], 0, 0, False
         for part in range(4):
             other = blocks[2 * row + (part >> 1), 2 * column + (part & 1)]

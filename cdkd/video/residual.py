@@ -98,6 +98,8 @@ class PredictedResidual:
         """See `ResidualWriter`."""
         if frame.picture_type not in "IP":
             return
+        # The first is the I-frame. The residual of a frame that nobody asked for is skipped, its prediction only where
+        # nothing is chained to it.
         picture = frame.picture()
         if self._origin is None:
             self._origin = picture
@@ -135,6 +137,7 @@ class WarpedResidual:
         picture = frame.picture()
         if slot >= 0 and self._before is not None:
             reference = new_rgb(self._before) if self._iframe is None else self._iframe
+            # Kept until the motion is known, which is after the last frame.
             self._pairs[slot] = new_rgb(picture), reference
         self._before = picture
 

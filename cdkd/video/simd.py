@@ -33,6 +33,7 @@ def pointer(context: Any, builder: Any, kind: Any, array: Any, indices: Any, lan
     """Where an array's element at `indices` and its neighbours to the right lie."""
     view = context.make_array(kind)(context, builder, array)
     get_item_pointer: Any = cgutils.get_item_pointer
+    # No wrap-around: unsigned indices are never negative, so nobody has to ask.
     item = get_item_pointer(context, builder, kind, view, list(indices), wraparound=False)
     return builder.bitcast(item, lanes.as_pointer())
 
@@ -61,6 +62,7 @@ def _row_adder(count: int) -> Any:
             kinds = signature.args
             here = pointer(context, builder, kinds[0], arguments[0], arguments[1:3], lanes)  # 1
             there = pointer(context, builder, kinds[4], arguments[4], arguments[5:7], lanes)
+            # `align=2` promises no more than an int16's own alignment: blocks begin at any column.
             total = builder.add(builder.load(here, align=2), splat(builder, arguments[3], lanes))  # 2, 3
             builder.store(total, there, align=2)  # 4
             return context.get_dummy_value()
@@ -82,6 +84,7 @@ def _row_averager(count: int, steps: tuple[tuple[int, int], ...]) -> Any:
 
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             kinds = signature.args
+            # The bias stands in all lanes from the start, and the pixels are added to it one neighbour after the other.
             total = splat(builder, builder.trunc(arguments[3], _PAIR), wide)
             for down, right in steps:
                 row_from = builder.add(arguments[1], ir.Constant(ir.IntType(64), down))
@@ -89,6 +92,7 @@ def _row_averager(count: int, steps: tuple[tuple[int, int], ...]) -> Any:
                 here = pointer(context, builder, kinds[0], arguments[0], (row_from, column_from), lanes)  # 1
                 pixels = builder.load(here, align=1)  # 2
                 total = builder.add(total, builder.zext(pixels, wide))
+            # At most 4 * 255 + 2: no sum leaves 16 bits, and the division is a shift.
             mean = builder.lshr(total, ir.Constant(wide, [shift] * count))  # 3
             there = pointer(context, builder, kinds[4], arguments[4], arguments[5:7], lanes)
             builder.store(builder.trunc(mean, lanes), there, align=1)  # 4

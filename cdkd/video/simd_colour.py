@@ -116,6 +116,7 @@ def _difference_32(
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         kinds, (place, column) = signature.args, arguments[4:6]
         pictures = []
+        # Both pictures up to their levels, then one subtraction: their RGB is never written to memory.
         for first in (0, 2):
             values = (arguments[first], place, arguments[first + 1])
             types_of = (kinds[first], None, kinds[first + 1])
@@ -138,6 +139,7 @@ difference_32: Callable[..., None] = intrinsic(_difference_32)
 @jit
 def _use_all(bytes_: Any, pairs: Any, chroma: Any) -> None:
     none, one = np.uint64(0), np.uint64(1)
+    # Only compiled and never run, so the values mean nothing; the types are those of the kernels.
     simd.add_row_8(pairs, none, none, np.int16(1), pairs, one, none)
     simd.add_row_16(pairs, none, none, np.int16(1), pairs, one, none)
     simd.copy_row_8(bytes_, none, none, none, bytes_, one, none)

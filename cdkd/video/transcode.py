@@ -50,6 +50,7 @@ class _Encoding:
     @property
     def rate(self) -> Fraction:
         """Frames per second as a fraction that the codec can store."""
+        # 1001 for the rates of NTSC (30000 / 1001); less where the numerator would not fit into 16 bits.
         return Fraction(self.frames_per_second).limit_denominator(min(1001, int(_MAX_CLOCK / self.frames_per_second)))
 
     @property
@@ -59,6 +60,7 @@ class _Encoding:
         return {
             "g": str(self.gop_length),
             "bf": "0",
+            # A cut in the scene must not bring an I-frame in the middle of a GOP: every GOP is to be of one length.
             "sc_threshold": "1000000000",
             "flags": "+bitexact" + ("+mv4" if self.four_vectors else ""),
             # A rate control that may choose among one value only. FFmpeg's `qscale` flag would take the quantiser from
@@ -234,6 +236,7 @@ def _turned(picture: Any, turns: int) -> Any:
     turned = av.VideoFrame(width, height, "yuv420p")
     for before, after in zip(picture.planes, turned.planes, strict=True):
         pixels = np.frombuffer(before, np.uint8).reshape(-1, before.line_size)[: before.height, : before.width]
+        # Rows are padded in both pictures, and by different amounts where width and height differ.
         padded = np.zeros((after.height, after.line_size), np.uint8)
         padded[:, : after.width] = np.rot90(pixels, turns)
         after.update(padded.tobytes())
@@ -273,6 +276,7 @@ def _encode(encoding: _Encoding, temporary: Path, pictures: Iterator[Any]) -> in
         stream.codec_context.options = encoding.options
         for picture in pictures:
             if num_frames == 0:
+                # The size is known with the first picture alone, since a video may be turned.
                 stream.width, stream.height = picture.width, picture.height
             # The encoder decides which frames are I-frames, not the source's own types.
             picture.pts, picture.time_base, picture.pict_type = num_frames, 1 / encoding.rate, 0

@@ -23,7 +23,7 @@ class JobShard:
 
     def of(self, paths: Sequence[str]) -> tuple[str, ...]:
         """This shard's part of ordered paths: every `count`-th."""
-        # Every n-th and not a block: neighbours in the list are of one class, and often of one length.
+        # Every n-th and not a block: neighbours in the list are of one class, and often of similar length.
         return tuple(paths[self.index - 1 :: self.count])
 
 

@@ -101,7 +101,7 @@ def transcode_one(task: TranscodeTask, settings: TranscodeSettings, known: Finis
 
     try:
         status = task.source.stat()
-        # Size and time differ, but the bytes may be the same: copied again, or unpacked from the same archive.
+        # Where size or time differ the bytes may still be the same, as of a file that was copied or unpacked again.
         source_digest = file_digest(task.source)
         is_same = known is not None and (known.settings, known.source_digest) == (settings.key, source_digest)
         if known is not None and is_same and _size(task.target) == known.target_size:

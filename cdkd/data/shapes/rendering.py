@@ -228,7 +228,7 @@ def render_clip(settings: ShapesSettings, key: ShapesClipKey) -> Pixels:
     target = _Sprite(_lobed_mask(lobes), _smooth_tile(scene, 8), _colours(own, 80, 185))
     distractor = _Sprite(_round_mask(), _smooth_tile(scene, 8), _colours(own, 80, 185))
 
-    # 2. Where everything goes. All numbers are drawn before the first frame, in this order.
+    # 2. Where everything goes, drawn in this order; flicker and noise follow frame by frame.
     poses = _poses(motion, num_frames, size, own)
     pixel = size * _ONE // 48
     camera = np.cumsum(own.grid(num_frames, 2, low=-_ONE // 3, high=_ONE // 3), axis=0) * pixel // _ONE
