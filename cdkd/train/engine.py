@@ -134,7 +134,7 @@ def _train_epoch(
 ) -> dict[str, float] | None:
     """The epoch's mean terms, or None where a loss was not finite."""
     settings, processes = config.settings, config.processes
-    # 1. Training mode; norms that are frozen go back out of it, as `train()` reaches every module.
+    # 1. Training mode; frozen norms are put back into eval mode, as `train()` reaches every module.
     task.network.train()
     task.auxiliary.train()
     if settings.partial_batch_norm:

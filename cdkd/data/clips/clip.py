@@ -44,7 +44,7 @@ class ClipBatch:
 
     def to(self, device: torch.device) -> "ClipBatch":
         """The same batch on a device."""
-        # Does not wait only where the memory is pinned; elsewhere it is an ordinary copy.
+        # From pinned memory the copy runs beside the processor's work; elsewhere it is an ordinary one.
         moved = {field.name: getattr(self, field.name).to(device, non_blocking=True) for field in fields(self)}
         return ClipBatch(**moved)
 

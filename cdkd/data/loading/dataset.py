@@ -195,7 +195,7 @@ class ClipDataset(Dataset[ClipBatch]):
         size = max(len(order) // whole, 1) * whole
 
         def request(video: int) -> ClipRequest:
-            # Of each video its own: which GOPs are drawn does not hang on who reads it, or in which order.
+            # Of each video its own: which GOPs are drawn does not depend on who reads it, or in which order.
             generator = np.random.default_rng(derive_seed(seed, "gops", epoch, video))
             return self._request(video, training_gops(self.gops[video], self.layout.num_gops, generator))
 

@@ -2,6 +2,10 @@
 
 What a worker gets is a batch's requests: paths, GOPs and places in the packed cache. It knows neither the list of
 videos nor the clips in memory, so neither is copied into every worker, and it draws no random numbers.
+
+    requests_ahead --+-- what is not in memory --> workers: read, join --+--> _join --> batch, in order
+                     |                                                   |      ^
+                     +-- `due`: every batch, in order -------------------+      +--> memory: clips from earlier runs
 """
 
 from collections import deque

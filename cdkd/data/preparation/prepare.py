@@ -148,7 +148,7 @@ def _prepare_locked(job: PrepareJob, work: Path, progress: ProgressCallback) -> 
         shutil.rmtree(making, ignore_errors=True)
     done = {path: known.target_digest for path in run.done if (known := done_log.get(path))}
     result = ShardResult(worklist.key, done, {f.path: f.reason for f in run.failed}, tuple(run.missing))
-    # 4
+    # 4 of the order of writes above
     write_shard(work, job.shard, result)
     return _finish(job, worklist, work, run, result)
 

@@ -39,6 +39,6 @@ def standardised(logits: Tensor) -> Tensor:
     tau taken out; sigma has the divisor K.
     """
     deviation = logits - logits.mean(dim=1, keepdim=True)
-    # Clamped below the root, so that its gradient stays finite as well.
+    # Clamped before the root is taken, so that its gradient stays finite as well.
     sigma = deviation.square().mean(dim=1, keepdim=True).clamp(min=_EPSILON**2).sqrt()
     return deviation / sigma

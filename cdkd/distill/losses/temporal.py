@@ -64,7 +64,7 @@ def gaussian(vertices: Tensor) -> Tensor:
 
 def laplacian(vertices: Tensor) -> Tensor:
     """Eq. 5, second line, sigma = 1: (B, T, D) -> (B, T, 1)."""
-    #|h_t - mu|| and not its square, as in the first line.
+    # The distance ||h_t - mu|| here, where the first line has its square.
     return (-(_deviation(vertices) + _ROOT_EPSILON**2).sqrt() / 2).exp()
 
 

@@ -1,4 +1,11 @@
-"""Temporal difference network: motion from five neighbouring frames within, and between the segments of a clip."""
+"""Temporal difference network: motion from five neighbouring frames within, and between the segments of a clip.
+
+    the middle one of five frames --> stem --(+)--> layer1 --(+)--> layer2 --> ... --> maps
+                                              ^               ^     with a LongTermBlock in each block
+    their four differences --> own stem --> d0 --> own layer1 --> d1
+
+(+) is alpha * left + beta * difference, up-sampled.
+"""
 
 import torch
 import torch.nn.functional as F

@@ -20,7 +20,6 @@ class _LastLinear(nn.Linear):
 
 def softmax_gate(scores: Tensor) -> Tensor:
     """alpha_t = T softmax_t(score), (B, T): mean 1, so Eq. 4 keeps its scale whatever the gate prefers."""
-    # T times a distribution over the time steps.
     return torch.softmax(scores, dim=1) * scores.shape[1]
 
 

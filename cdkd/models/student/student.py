@@ -1,4 +1,14 @@
-"""The compressed-domain network: three streams, pseudo-decoder, attention gate, FC fusion."""
+"""The compressed-domain network: three streams, pseudo-decoder, attention gate, FC fusion.
+
+    iframes  --> stream --> f_I   --+
+    motion   --> stream --> f_M_t --+--> pooled, mean over G or T -----------------------+
+    residual --> stream --> f_R_t --+                                                    +--> FC fusion --> logits
+                                    +--> pseudo-decoder --> h_hat_t --> pooled, mean ----+
+                                    |                                     ^
+                                    +--> gate of f_M_t, f_R_t --> alpha_t-+ with the softmax gate alone
+
+Which of the features the fusion reads is the setting `student.head`.
+"""
 
 from typing import TYPE_CHECKING
 
