@@ -28,7 +28,7 @@ class FileLock:
             RuntimeError: this very thread holds it already, and would wait for itself for ever.
             OSError: the file cannot be made.
         """
-        # With the process, as a forked child inherits the table but not the waiting.
+        # The process, too: a forked child inherits the table, but the locks in it are its parent's.
         this = os.getpid(), threading.get_ident()
         if wait and self._holders.get(self._file) == this:
             raise RuntimeError(f"{self._file}: this thread holds the lock already")

@@ -74,7 +74,7 @@ def map_deadly(
     Raises:
         Exception: whatever `function` raised first; items not yet begun are dropped.
     """
-    # Then an item that kills its process kills this one: there is no other to put in front of it.
+    # An item that kills its process then kills this one, which may not start another to be killed in its place.
     if _may_not_have_children():
         yield from map(function, items)
         return

@@ -83,7 +83,7 @@ def _measure_group(video: str, group: str, cases: Sequence[Case], repeats: int) 
     times: dict[str, list[float]] = {name: [] for name, _ in cases}
     for _ in range(repeats):
         for name, run in cases:
-            # Rubbish of one case must not be collected at the cost of the next.
+            # The garbage of one case must not be collected at the cost of the next.
             gc.collect()
             # Each case starts as it goes on in a data loader: with the caches its own, not the case's before it.
             run()

@@ -1,12 +1,13 @@
 """A sweep from its first cell to its last: enqueues tasks stage by stage, keeps workers at them, chooses in between.
 
-    the sweep's process                  what they share          its workers (`worker.py`), or others' sweeps
+    the sweep's process                  what they share          its workers (`worker.py`), or other sweeps'
     enqueues, adopts results     -->     Optuna's journal   <--   claim a trial, note its result, finish it
     settles trials of the dead   <--     a lock per trial   <--   hold it while they run the trial
     draws progress               <--     progress files     <--   write them while they train
     opens and closes stages      -->     tracking store     <--   open runs, log epochs, keep files
 
-No process sends another one messages but "drain" (`pool.py`): whatever dies, the files say how things stand.
+Beside signals, one process tells another no more than "drain" (`pool.py`): whatever dies, the files say how things
+stand.
 """
 
 import time
