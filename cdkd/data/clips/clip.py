@@ -136,7 +136,7 @@ def _joined(arrays: Sequence[NDArray[Any]]) -> Tensor:
 
 
 def join_clips(clips: Sequence[ClipBatch]) -> ClipBatch:
-    """ClipLoader of equal layout and picture size as one batch.
+    """Clips of equal layout and picture size as one batch.
 
     Raises:
         ValueError: the sizes differ; the text shows both.

@@ -222,8 +222,9 @@ class TrialQueue:
         try:
             # (2): the result before the state. Killed in between, it is a stale trial with a closed run: recovery
             # finishes it.
-            self.note(number, run_id=run.run_id, metrics=dict(run.metrics), status=run.status)
-            self.finish(number, run.metrics.get("validation_top1", 0.0))
+            value = run.metrics.get("validation_top1", 0.0)
+            self.note(number, run_id=run.run_id, metrics=dict(run.metrics), value=value, status=run.status)
+            self.finish(number, value)
         finally:
             lock.release()
         return number
