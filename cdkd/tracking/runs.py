@@ -61,7 +61,8 @@ def load_runs(tracking_uri: str | None = None, study: str | None = None) -> pd.D
     own = [number for number, name in studies.items() if study in (None, name)]
     rows = [_row(run) for run in search_runs(client, own, "cell")] if own else []
     # 2. Those of other studies that carry its tag. With every study wanted there are no others.
-    if others := [number for number in studies if number not in own]:
+    # A study without an experiment of its own has adopted nothing.
+    if own and (others := [number for number in studies if number not in own]):
         adopted = search_runs(client, others, "cell", f" and tags.`{tags.ADOPTED}{study}` LIKE '%'")
         rows += [_row(run) for run in adopted]
     # Ties by the id, so that the table is the same each time.

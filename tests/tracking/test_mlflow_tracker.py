@@ -131,7 +131,7 @@ def test_studies_are_kept_apart(tracker: MlflowTracker, store: str, tmp_path: Pa
     open_client(store).create_run("0")
     assert sorted(load_runs().cell) == ["c1", "c2"]
     assert list(load_runs(study="other").cell) == ["c2"]
-    assert load_runs(study="none").empty
+    assert load_runs(study="none").empty and load_runs(study="a`b'").empty
 
 
 def test_more_runs_than_a_page(tracker: MlflowTracker, monkeypatch: pytest.MonkeyPatch) -> None:
