@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -64,8 +65,10 @@ class Bench:
         command = [sys.executable, "-m", "cdkd", "sweep", str(file), "--runner", FAKE, *arguments]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
         return subprocess.Popen(
-            command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=self.folder
-        )
+            command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=self.folder,
+            # A shell ignores SIGINT for what it starts in its background, and all that starts from there inherits that.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )  # fmt: skip
 
     def queue(self, study: str = "grid") -> TrialQueue:
         return TrialQueue(StudyFolder(self.folder / ".cdkd" / study))
