@@ -6,3 +6,8 @@ RunStatus = Literal["waiting", "running", "stale", "finished", "diverged", "fail
 """waiting: nobody has it yet; running: somebody works on it; stale: whoever did is gone, and it waits for recovery;
 finished: it has its result; diverged: its loss was not finite, which is a result too; failed: an error ended it;
 killed: its process was stopped or died, and another attempt goes on from its last checkpoint."""
+
+
+def has_result(status: RunStatus) -> bool:
+    """Nothing needs to run again."""
+    return status in ("finished", "diverged")

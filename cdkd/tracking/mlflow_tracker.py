@@ -13,7 +13,7 @@ from cdkd.file_lock import FileLock
 from cdkd.run_status import RunStatus
 from cdkd.tracking import tags
 from cdkd.tracking.provenance import provenance
-from cdkd.tracking.search import all_pages, search_runs
+from cdkd.tracking.search import search_cells, search_runs
 from cdkd.tracking.store import TrackingError, check_store, database_file, open_client
 from cdkd.tracking.tracker import CellRun, RunStart
 
@@ -190,12 +190,10 @@ class MlflowTracker:
         self.close(run_id, "killed")
         return True
 
-    def cell_runs(self) -> dict[str, CellRun]:
+    def cell_runs(self, of_every_study: bool = False) -> dict[str, CellRun]:
         """See `Tracker`."""
-        experiments = all_pages(self._client.search_experiments)
-        studies = [found.experiment_id for found in experiments if tags.STUDY in found.tags]
         runs = {}
-        for run in search_runs(self._client, studies, "cell"):
+        for run in search_cells(self._client, None if of_every_study else self._study):
             found, run_id = run.data.tags, run.info.run_id
             # Without the tag its process is at work, or died before it could write it; neither is a result.
             status = cast("RunStatus", found.get(tags.STATUS, "running"))

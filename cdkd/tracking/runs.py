@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from cdkd.tracking import store, tags
-from cdkd.tracking.search import all_pages, search_runs
+from cdkd.tracking.search import search_cells
 from cdkd.tracking.store import TrackingError, open_client, tracking_uri
 
 if TYPE_CHECKING:
-    from mlflow.entities import Experiment, Run
-    from mlflow.tracking import MlflowClient
+    from mlflow.entities import Run
 
 __all__ = ["BASE_COLUMNS", "load_runs", "load_scores", "tracking_uri"]
 
@@ -56,15 +55,7 @@ def load_runs(tracking_uri: str | None = None, study: str | None = None) -> pd.D
     """
     uri = tracking_uri or store.tracking_uri()
     client = open_client(uri, must_exist=True)
-    studies = {found.experiment_id: found.tags[tags.STUDY] for found in _experiments(client)}
-    # 1. The study's own runs.
-    own = [number for number, name in studies.items() if study in (None, name)]
-    rows = [_row(run) for run in search_runs(client, own, "cell")] if own else []
-    # 2. Those of other studies that carry its tag. With every study wanted there are no others.
-    # A study without an experiment of its own has adopted nothing.
-    if own and (others := [number for number in studies if number not in own]):
-        adopted = search_runs(client, others, "cell", f" and tags.`{tags.ADOPTED}{study}` LIKE '%'")
-        rows += [_row(run) for run in adopted]
+    rows = [_row(run) for run in search_cells(client, study)]
     # Ties by the id, so that the table is the same each time.
     rows.sort(key=lambda row: (row["started"], row["run_id"]))
     columns = list(BASE_COLUMNS)
@@ -91,10 +82,6 @@ def load_scores(run_id: str, tracking_uri: str | None = None) -> pd.DataFrame:
             return pd.read_parquet(Path(client.download_artifacts(run_id, files[0], folder)))
     except (MlflowException, OSError) as error:
         raise TrackingError(f"scores of run {run_id} cannot be read from {uri}: {error}") from error
-
-
-def _experiments(client: "MlflowClient") -> "list[Experiment]":
-    return [found for found in all_pages(client.search_experiments) if tags.STUDY in found.tags]
 
 
 def _row(run: "Run") -> dict[str, Any]:

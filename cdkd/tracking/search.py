@@ -46,3 +46,18 @@ def search_runs(client: "MlflowClient", experiments: list[str], role: str, and_a
     """
     condition = f"tags.`{tags.ROLE}` = '{role}'{and_also}"
     return all_pages(partial(client.search_runs, experiments, condition, max_results=_PAGE_SIZE))
+
+
+def search_cells(client: "MlflowClient", study: str | None) -> "Iterator[Run]":
+    """Every run of a study's cells, those included that it adopted from other studies; None: of every study's."""
+    experiments = all_pages(client.search_experiments)
+    studies = {found.experiment_id: found.tags[tags.STUDY] for found in experiments if tags.STUDY in found.tags}
+    # 1. The study's own runs.
+    own = [number for number, name in studies.items() if study in (None, name)]
+    if not own:
+        # A study without an experiment of its own has adopted nothing.
+        return
+    yield from search_runs(client, own, "cell")
+    # 2. Those of other studies that carry its tag. With every study wanted there are no others.
+    if others := [number for number in studies if number not in own]:
+        yield from search_runs(client, others, "cell", f" and tags.`{tags.ADOPTED}{study}` LIKE '%'")

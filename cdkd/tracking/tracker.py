@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from cdkd.run_status import RunStatus
+from cdkd.run_status import RunStatus, has_result
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class CellRun:
     @property
     def has_result(self) -> bool:
         """Nobody needs to train the cell again."""
-        return self.status in ("finished", "diverged")
+        return has_result(self.status)
 
 
 class Tracker(Protocol):
@@ -88,8 +88,8 @@ class Tracker(Protocol):
     def kill_if_open(self, run_id: str) -> bool:
         """Ends a run that its dead process left open, as killed; False: it had ended properly before."""
 
-    def cell_runs(self) -> dict[str, CellRun]:
-        """Run id -> run, of every study's cells, those without a result included; what was deleted is not."""
+    def cell_runs(self, of_every_study: bool = False) -> dict[str, CellRun]:
+        """Run id -> run, of the study's cells (or every study's), whatever their status; none that was deleted."""
 
     def adopt(self, run: CellRun, stage: str) -> None:
         """Makes another study's run this study's too, as the result of a cell of a stage."""

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from cdkd.errors import CdkdError
 from cdkd.file_lock import FileLock, is_free
-from cdkd.run_status import RunStatus
+from cdkd.run_status import RunStatus, has_result
 from cdkd.sweep.queue.parameters import Parameters
 from cdkd.sweep.queue.storage import open_journal
 from cdkd.sweep.queue.study_folder import StudyFolder
@@ -71,7 +71,7 @@ class Trial:
     @property
     def is_done(self) -> bool:
         """It ended with a result."""
-        return self.status in ("finished", "diverged")
+        return has_result(self.status)
 
 
 @dataclass
@@ -203,31 +203,38 @@ class TrialQueue:
             ),
         )
 
-    def adopt(self, task: QueuedTask, run: CellRun) -> int | None:
-        """Settles a task with the result that a tracked run has.
+    def adopt(self, results: Iterable[tuple[QueuedTask, CellRun]]) -> dict[str, int]:
+        """Settles tasks with the results that tracked runs have.
 
         Returns:
-            The trial's number; None when a worker is at the task, whose own result counts then.
+            Task id -> trial's number; without the tasks that a worker is at, whose own result counts then.
         """
+        adopted = {}
         with FileLock(self.folder.queue_lock):
-            last = self.latest().get(task.id)
-            if last is not None and last.status == "running":
-                return None
-            # A waiting trial is taken as it is: with a second one beside it, a worker would train the cell all the
-            # same.
-            number = last.number if last is not None and last.status == "waiting" else self._create(task)
-            lock = self._take(number)
-        if lock is None:
-            return None
-        try:
-            # (2): the result before the state. Killed in between, it is a stale trial with a closed run: recovery
-            # finishes it.
-            value = run.metrics.get("validation_top1", 0.0)
-            self.note(number, run_id=run.run_id, metrics=dict(run.metrics), value=value, status=run.status)
-            self.finish(number, value)
-        finally:
-            lock.release()
-        return number
+            # Read once: while the queue's lock is held, a waiting trial may be claimed, but none comes.
+            latest = self.latest()
+            for task, run in results:
+                last = latest.get(task.id)
+                if last is not None and last.status == "running":
+                    continue
+                # A waiting trial is taken as it is: with a second one beside it, a worker would train the cell all
+                # the same.
+                number = last.number if last is not None and last.status == "waiting" else self._create(task)
+                lock = self._take(number)
+                if lock is not None:
+                    try:
+                        self._settle_with(number, run)
+                    finally:
+                        lock.release()
+                    adopted[task.id] = number
+        return adopted
+
+    def _settle_with(self, number: int, run: CellRun) -> None:
+        # (2): the result before the state. Killed in between, it is a stale trial with a closed run: recovery
+        # finishes it.
+        value = run.metrics.get("validation_top1", 0.0)
+        self.note(number, run_id=run.run_id, metrics=dict(run.metrics), value=value, status=run.status)
+        self.finish(number, value)
 
     def claim(self) -> Claim | None:
         """Takes the first waiting trial whose needs are met; None when there is none now."""

@@ -154,41 +154,41 @@ class _Sweep:
                 # What has no result in the queue; `_adopt` takes out what has one in the store, and the rest is
                 # enqueued.
                 missing = self._missing(stage_cells, trials, gone)
+                tasks = stage_cells.tasks() if missing else []
                 with shield():
-                    self._adopt(stage_cells, missing)
+                    self._adopt(tasks, missing, gone)
                 for cell in missing.values():
                     # Not shielded, since generating a data set takes its time.
                     self._prepare_data(cell)
                 with shield():
-                    self._enqueue(stage_cells, missing, gone)
+                    self._enqueue(stage_cells, tasks, missing, gone)
 
-    def _adopt(self, stage_cells: StageCells, missing: dict[str, Cell]) -> None:
+    def _adopt(self, tasks: Sequence[QueuedTask], missing: dict[str, Cell], gone: set[str]) -> None:
         """Takes the results that the store has, this study's own included; leaves in `missing` what lacks one."""
         if not missing or self.options.is_fresh:
             return
-        results = {run.cell: run for run in self.cell_runs.values() if run.has_result}
-        for task in stage_cells.tasks():
-            run = results.get(task.id)
-            if run is None or task.id not in missing:
-                continue
-            # Tagged first: a sweep killed in between does both again, and one of them alone would be half a result.
+        found = [(task, self.results[task.id]) for task in tasks if task.id in missing and task.id in self.results]
+        # Tagged first: a sweep killed in between does both again, and one of them alone would be half a result.
+        for task, run in found:
             if run.study != self.study.name:
                 self.tracker.adopt(run, task.stage)
-            number = self.queue.adopt(task, run)
-            if number is not None:
-                cell = missing.pop(task.id)
-                self.event_log.labels.setdefault(cell.id, f"{cell.label}, seed {cell.seed}")
-                self.event_log.log_reused(task.id, number, run)
+        for task_id, number in self.queue.adopt(found).items():
+            cell = missing.pop(task_id)
+            gone.discard(task_id)
+            self.event_log.labels.setdefault(cell.id, f"{cell.label}, seed {cell.seed}")
+            self.event_log.log_reused(task_id, number, self.results[task_id])
 
     @cached_property
-    def cell_runs(self) -> Mapping[str, CellRun]:
-        """Every cell's runs in the store when the sweep began."""
-        return self.tracker.cell_runs()
+    def results(self) -> Mapping[str, CellRun]:
+        """Cell -> the run that had its result when the sweep began, of any study in the store."""
+        runs = self.tracker.cell_runs(of_every_study=True)
+        return {run.cell: run for run in runs.values() if run.has_result}
 
     def _vanished(self) -> set[str]:
         """Cells that count as done but whose runs are no longer in the store: these have no result after all."""
         done = [trial for trial in self.queue.latest().values() if trial.is_done and trial.task.kind == "cell"]
-        gone = {trial.task.id for trial in done if trial.run_id not in self.cell_runs}
+        known = self.tracker.cell_runs() if done else {}
+        gone = {trial.task.id for trial in done if trial.run_id not in known}
         if vanished := gone & all_cells(self.known_stages).keys():
             self.display.log_event(
                 f"{len(vanished)} finished cells have no run in {self.options.tracking_uri}; they run again"
@@ -221,7 +221,9 @@ class _Sweep:
             if cell.id in gone or cell.id not in trials or not trials[cell.id].is_done
         }
 
-    def _enqueue(self, stage_cells: StageCells, missing: Mapping[str, Cell], gone: set[str]) -> None:
+    def _enqueue(
+        self, stage_cells: StageCells, tasks: Sequence[QueuedTask], missing: Mapping[str, Cell], gone: set[str]
+    ) -> None:
         self.stages_up.add(stage_cells.stage.name)
         for cell in stage_cells.cells:
             self.event_log.labels.setdefault(cell.id, f"{cell.label}, seed {cell.seed}")
@@ -230,9 +232,7 @@ class _Sweep:
             write_cell(self.folder, cell.id, cell)
         # Teachers first: the queue is worked off in order, and their cells wait for them.
         self._enqueue_teachers(list(missing.values()))
-        self.queue.enqueue(
-            [task for task in stage_cells.tasks() if task.id in missing], self.options.retry_failed, gone
-        )
+        self.queue.enqueue([task for task in tasks if task.id in missing], self.options.retry_failed, gone)
         # In place, as `_loop` holds the same set: enqueued once more is enough.
         gone -= missing.keys()
 
