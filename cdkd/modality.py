@@ -13,6 +13,7 @@ A letter with a dash, such as H', is the same axis after a resize or a stride.
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Self
 
 MOTION_UNITS_PER_PIXEL = 4
 """Motion fields are int16 in quarter pixels, the finest unit of MPEG-4 and H.264."""
@@ -42,6 +43,15 @@ class PFrameForm:
 
     reference: MotionReference = MotionReference.IFRAME
     residual: ResidualKind = ResidualKind.EXACT
+
+    @classmethod
+    def named(cls, motion: str, residual: str) -> Self:
+        """By the values of `data.motion` and `data.residual`.
+
+        Raises:
+            ValueError: there is no such value.
+        """
+        return cls(MotionReference(motion), ResidualKind(residual))
 
 
 DEFAULT_FORM = PFrameForm()

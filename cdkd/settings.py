@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from cdkd.config import Count, Fraction, Record, Weight, build_record, flatten, load_document, merge_dotted
 from cdkd.distill.losses.table import DistillSettings
-from cdkd.modality import MotionReference, PFrameForm, ResidualKind
+from cdkd.modality import PFrameForm
 
 Pair = Annotated[tuple[float, float], BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)]
 Steps = Annotated[tuple[int, ...], BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)]
@@ -92,7 +92,7 @@ class DataSettings(Record):
     @property
     def p_frame_form(self) -> PFrameForm:
         """What motion and residual mean."""
-        return PFrameForm(MotionReference(self.motion), ResidualKind(self.residual))
+        return PFrameForm.named(self.motion, self.residual)
 
 
 class StudentSettings(Record):

@@ -13,11 +13,15 @@ def hint(given: str, known: Iterable[str], noun: str) -> str:
         known: the names that would have done.
         noun: what they are, in the plural.
     """
-    from difflib import get_close_matches
-
     names = list(known)
-    near = get_close_matches(given, names, n=1)
-    if near:
-        return f"did you mean '{near[0]}'?"
+    if meant := did_you_mean(given, names):
+        return meant
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return f"known {noun}: {', '.join(names[:_SHOWN]) or 'none'}{more}"
+
+
+def did_you_mean(given: str, known: Iterable[str]) -> str:
+    """The question after the known name that is nearest; empty where none is near."""
+    from difflib import get_close_matches
+
+    return "".join(f"did you mean '{name}'?" for name in get_close_matches(given, list(known), n=1))

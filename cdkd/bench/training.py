@@ -18,8 +18,8 @@ from cdkd.distill.objective import build_auxiliary
 from cdkd.errors import CdkdError
 from cdkd.experiment.loss_modules import StudentObjective, TeacherObjective
 from cdkd.experiment.runtime import accelerate, accelerate_frozen
-from cdkd.experiment.sizes import build_own_teacher, num_time_steps, teacher_channels
-from cdkd.models.complexity import student_complexity, student_shapes, teacher_complexity, teacher_shapes
+from cdkd.experiment.sizes import build_own_teacher, num_time_steps, student_cost, teacher_channels, teacher_cost
+from cdkd.models.complexity import student_shapes, teacher_shapes
 from cdkd.models.devices import choose_device
 from cdkd.models.student.student import CoviarStudent, Student, build_student
 from cdkd.models.teacher.teacher import FrozenTeacher
@@ -267,19 +267,7 @@ class _Bench:
         return NetworkInputs(*(torch.randn(shape, device=self.device) for shape in shapes))
 
     def _student_macs(self, config: RunConfig) -> float:
-        return student_complexity(
-            config.student,
-            num_classes=_NUM_CLASSES,
-            num_gops=config.data.gops_per_clip,
-            frames_per_gop=config.data.frames_per_gop,
-            teacher_channels=teacher_channels(config),
-            size=config.data.input_size,
-        ).gmacs_per_view
+        return student_cost(config, _NUM_CLASSES).gmacs_per_view
 
     def _teacher_macs(self) -> float:
-        return teacher_complexity(
-            self.config.teacher,
-            num_classes=_NUM_CLASSES,
-            num_segments=num_time_steps(self.config),
-            size=self.config.data.input_size,
-        ).gmacs_per_view
+        return teacher_cost(self.config, _NUM_CLASSES).gmacs_per_view

@@ -8,7 +8,7 @@ import click
 from cdkd.cli.bench_loading import command as loading
 from cdkd.cli.bench_training import command as training
 from cdkd.cli.command_group import CommandGroup
-from cdkd.cli.options import json_option
+from cdkd.cli.options import PATH, json_option
 
 
 @click.group(cls=CommandGroup)
@@ -29,7 +29,7 @@ command.add_command(loading)
 
 
 @command.command()
-@click.argument("videos", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("videos", nargs=-1, type=PATH)
 @click.option("--repeats", type=click.IntRange(1), default=9, show_default=True, help="Turns of each row.")
 @json_option
 def reader(videos: tuple[Path, ...], repeats: int, as_json: bool) -> None:

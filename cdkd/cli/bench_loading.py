@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cdkd.cli.options import json_option
+from cdkd.cli.options import PATH, json_option
 
 if TYPE_CHECKING:
     from cdkd.bench.loading import LoadingReport
 
 
 @click.command(name="loading")
-@click.option("--root", type=click.Path(path_type=Path), help="A prepared data set; default: videos made for it.")
+@click.option("--root", type=PATH, help="A prepared data set; default: videos made for it.")
 @click.option("--videos", default=4, show_default=True, type=click.IntRange(1), help="How many videos are read.")
 @click.option("--clips", default=8, show_default=True, type=click.IntRange(1), help="Clips of each video.")
 @click.option("--batch-size", default=8, show_default=True, type=click.IntRange(1), help="Clips per batch.")

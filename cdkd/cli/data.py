@@ -8,7 +8,7 @@ import click
 
 from cdkd.cli.command_group import CommandGroup
 from cdkd.cli.data_sets import commands
-from cdkd.cli.options import json_option, output_option
+from cdkd.cli.options import PATH, json_option, output_option
 from cdkd.modality import MotionReference, PFrameForm, ResidualKind
 
 _STEPS = 1000
@@ -30,7 +30,7 @@ def command() -> None:
 
 
 @command.command()
-@click.argument("video", type=click.Path(path_type=Path))
+@click.argument("video", type=PATH)
 @json_option
 def inspect(video: Path, as_json: bool) -> None:
     """Say what VIDEO holds and whether and how cdkd reads it.
@@ -47,9 +47,9 @@ def inspect(video: Path, as_json: bool) -> None:
 
 
 @command.command()
-@click.argument("video", type=click.Path(path_type=Path))
+@click.argument("video", type=PATH)
 @output_option("Contact sheet of one GOP (.png, .pdf, .svg).")
-@click.option("--mp4", type=click.Path(path_type=Path), help="The whole video: frame, motion and residual in a row.")
+@click.option("--mp4", type=PATH, help="The whole video: frame, motion and residual in a row.")
 @click.option("--gop", type=click.IntRange(0), help="Which GOP to draw; default: the one with most motion.")
 @click.option("--per-frame", is_flag=True, help="Relative to the frame before instead of the I-frame.")
 @click.option(
@@ -83,8 +83,8 @@ def show(video: Path, output: Path | None, mp4: Path | None, gop: int | None, pe
 
 
 @command.command()
-@click.argument("source", metavar="IN", type=click.Path(path_type=Path))
-@click.argument("target", metavar="OUT", type=click.Path(path_type=Path))
+@click.argument("source", metavar="IN", type=PATH)
+@click.argument("target", metavar="OUT", type=PATH)
 @click.option("--width", type=click.IntRange(16), help="Pixels; default: the source's, in whole macroblocks of 16.")
 @click.option("--height", type=click.IntRange(16), help="Pixels; with one of the two, proportions are kept.")
 @click.option("--gop", type=click.IntRange(2, 600), default=12, show_default=True, help="Frames per I-frame.")

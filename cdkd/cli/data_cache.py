@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from cdkd.cli.options import Choice, workers_option
+from cdkd.cli.options import PATH, Choice, workers_option
 from cdkd.errors import CdkdError
 from cdkd.modality import MotionReference, PFrameForm, ResidualKind
 
@@ -22,7 +22,7 @@ class WindowError(CdkdError):
 
 
 @click.command()
-@click.option("--root", type=click.Path(path_type=Path), required=True, help="Folder of the prepared data set.")
+@click.option("--root", type=PATH, required=True, help="Folder of the prepared data set.")
 @click.option("--part", "parts", multiple=True, type=Choice(_PARTS), help="Only this part; may be repeated.")
 @click.option("--split", type=click.IntRange(1), help="Official split that is packed; default: all.")
 @click.option("--frames-per-gop", default=6, show_default=True, type=click.IntRange(1), help="data.frames_per_gop.")
@@ -70,7 +70,7 @@ def cache(
     splits = tuple(read_manifest(root, number) for number in ((split,) if split else split_numbers(root)))
     layout = ClipLayout(1, frames_per_gop, student_window, teacher_window)
     wanted = cast("tuple[Part, ...]", parts)
-    form = PFrameForm(MotionReference(motion), ResidualKind(residual))
+    form = PFrameForm.named(motion, residual)
     make_cache(PackJob(splits, layout, form, wanted, workers or default_workers()))
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cdkd.cli.data_cache import cache
-from cdkd.cli.options import FOLDER, json_option, output_option, workers_option
+from cdkd.cli.options import FOLDER, PATH, json_option, output_option, workers_option
 from cdkd.errors import CdkdError
 
 if TYPE_CHECKING:
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from cdkd.data.preparation.prepare import PrepareReport
 
 _SHOWN = 10
-_FOLDER = click.Path(path_type=Path)
-_PARTS = ("train", "validation", "test", "pretrain", "unused")
 
 
 def _say(text: str) -> None:
@@ -29,9 +27,9 @@ def _say(text: str) -> None:
 
 @click.command()
 @click.argument("name", metavar="NAME")
-@click.option("--source", type=_FOLDER, required=True, help="Folder of the videos as published (folder: or a CSV).")
+@click.option("--source", type=PATH, required=True, help="Folder of the videos as published (folder: or a CSV).")
 @output_option("Folder for the prepared data set.", FOLDER, required=True)
-@click.option("--annotations", type=_FOLDER, help="Folder of the annotation files; default: in the source.")
+@click.option("--annotations", type=PATH, help="Folder of the annotation files; default: in the source.")
 @click.option("--split", "splits", multiple=True, help="Only this official split (1, 2, 3) or part (train, test).")
 @workers_option
 @click.option("--shard", default="1/1", metavar="I/N", show_default=True, help="Do the I-th of N parts.")
@@ -41,7 +39,7 @@ def _say(text: str) -> None:
 @click.option("--gop", type=click.IntRange(2, 600), default=12, show_default=True, help="Frames per I-frame.")
 @click.option("--quantiser", type=click.IntRange(1, 31), default=3, show_default=True, help="1 is the finest.")
 @click.option("--list", "lists", multiple=True, metavar="PART=FILE", help="folder: rows 'path [frames] label'.")
-@click.option("--classes", type=_FOLDER, help="With --list: class names in order, one a line.")
+@click.option("--classes", type=PATH, help="With --list: class names in order, one a line.")
 @click.option("--cache", "with_cache", is_flag=True, help="Then pack all clips as `cdkd data cache` does by default.")
 def prepare(
     name: str,
@@ -130,9 +128,11 @@ def _pack(report: "PrepareReport", num_workers: int) -> None:
 
 
 def _split_choice(values: tuple[str, ...]) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    from cdkd.data.manifest import PARTS
+
     for value in values:
-        if not value.isdecimal() and value not in _PARTS:
-            raise CdkdError(f"--split {value}: expected an official split's number or one of {', '.join(_PARTS)}")
+        if not value.isdecimal() and value not in PARTS:
+            raise CdkdError(f"--split {value}: expected an official split's number or one of {', '.join(PARTS)}")
     return tuple(int(v) for v in values if v.isdecimal()), tuple(v for v in values if not v.isdecimal())
 
 
@@ -192,7 +192,7 @@ def _end_prepared(name: str, report: "PrepareReport", max_broken: float) -> None
 
 @click.command()
 @click.argument("name", metavar="NAME")
-@click.option("--root", type=_FOLDER, help="Folder of the prepared data set; default: where it was last prepared.")
+@click.option("--root", type=PATH, help="Folder of the prepared data set; default: where it was last prepared.")
 @click.option("--digests", is_flag=True, help="Read every file and compare its hash.")
 @json_option
 def check(name: str, root: Path | None, digests: bool, as_json: bool) -> None:

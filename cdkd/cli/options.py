@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
-from cdkd.suggestion import hint
+from cdkd.suggestion import did_you_mean
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -20,8 +20,8 @@ class Choice(click.Choice[str]):
 
     def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
         """What is wrong with a word that is none of them."""
-        suggestion = hint(str(value), self.choices, "values")
-        meant = f"; {suggestion}" if suggestion.startswith("did you mean") else ""
+        suggestion = did_you_mean(str(value), self.choices)
+        meant = f"; {suggestion}" if suggestion else ""
         return f"'{value}' is none of {', '.join(self.choices)}{meant}"
 
     def get_missing_message(self, param: click.Parameter, ctx: click.Context | None) -> str:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cdkd.cli.options import json_option, tracking_uri_option
+from cdkd.cli.options import PATH, json_option, tracking_uri_option
 
 if TYPE_CHECKING:
     from cdkd.inference.predict import Prediction
 
 
 @click.command(name="predict")
-@click.argument("videos", nargs=-1, required=True, metavar="VIDEO...", type=click.Path(path_type=Path))
+@click.argument("videos", nargs=-1, required=True, metavar="VIDEO...", type=PATH)
 @click.option("--model", required=True, help="A checkpoint, the id of a tracked run, or models:/name/version.")
 @click.option("--top", default=5, show_default=True, type=click.IntRange(1), help="Classes to show.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 ...")

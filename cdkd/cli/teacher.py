@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from cdkd.cli.command_group import CommandGroup
-from cdkd.cli.options import Choice, json_option, output_option
+from cdkd.cli.options import PATH, Choice, json_option, output_option
 from cdkd.models.weights.key_maps import KEY_MAPS
 
 
@@ -22,7 +22,7 @@ def command() -> None:
 
 
 @command.command(name="import")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=PATH)
 @click.option("--arch", required=True, type=Choice(list(KEY_MAPS)), help="Whose network the file holds.")
 @click.option(
     "--num-segments",

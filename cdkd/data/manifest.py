@@ -92,6 +92,12 @@ def content_version(classes: Sequence[str], videos: Iterable[LabelledVideo]) -> 
     return digest.hexdigest()[:16]
 
 
+def file_digest(path: Path) -> str:
+    """Sixteen hexadecimal digits of the SHA-256 of a file's bytes."""
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()[:16]
+
+
 def make_manifest(
     name: str, root: Path, classes: Sequence[str], videos: Iterable[LabelledVideo], settings: dict[str, str]
 ) -> Manifest:

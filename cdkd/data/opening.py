@@ -24,7 +24,7 @@ from cdkd.data.manifest import (
     read_manifest,
 )
 from cdkd.data.preparation.plain_folder import content_of, transcode_folder
-from cdkd.data.shapes.writing import prepare_shapes, shapes_version
+from cdkd.data.shapes.writing import ensure_shapes, shapes_version
 from cdkd.data.splits import hold_out
 from cdkd.settings import DataSettings
 
@@ -184,7 +184,7 @@ def _plain_version(spec: DatasetSpec, settings: DataSettings) -> str | None:
 
 def _generated_folder(spec: DatasetSpec, settings: DataSettings, progress: Progress) -> Path:
     del spec
-    return prepare_shapes(settings.shapes, progress).root
+    return ensure_shapes(settings.shapes, progress)
 
 
 def _generated_version(spec: DatasetSpec, settings: DataSettings) -> str:

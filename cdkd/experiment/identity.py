@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from cdkd.config import ConfigError
+from cdkd.data.manifest import file_digest
 from cdkd.data.opening import dataset_version
 from cdkd.effective_settings import CONTENT, WEIGHT_FILES, effective_settings
 from cdkd.settings import NAMED_WEIGHTS, DataSettings, RunConfig, flat_settings
@@ -107,5 +108,4 @@ def _file_digest(key: str, path: str) -> str:
 @lru_cache(maxsize=256)
 def _hash(path: Path, size: int, modified_ns: int) -> str:
     """Of a file's bytes; read again only when its size or time of change differ."""
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()[:16]
+    return file_digest(path)

@@ -5,7 +5,7 @@ from typing import Literal
 
 from cdkd.config import Record, build_record
 from cdkd.errors import CdkdError
-from cdkd.modality import MotionReference, PFrameForm, ResidualKind
+from cdkd.modality import PFrameForm
 from cdkd.models.weights.checkpoints import Description
 
 
@@ -48,7 +48,7 @@ class Preprocessing(Record):
     @property
     def p_frame_form(self) -> PFrameForm:
         """What motion and residual mean."""
-        return PFrameForm(MotionReference(self.motion), ResidualKind(self.residual))
+        return PFrameForm.named(self.motion, self.residual)
 
 
 def read_preprocessing(checkpoint: Path, description: Description) -> Preprocessing:

@@ -78,21 +78,22 @@ def variants_of(table: TableDefinition, runs: Iterable[Run]) -> list[Variant]:
     """Runs grouped by row and settings; an unfinished run, which has no metadata, joins all of its settings."""
     groups: dict[tuple[str, frozenset[Any]], dict[frozenset[Any], list[Run]]] = defaultdict(lambda: defaultdict(list))
     rows: dict[str, RowDefinition] = {}
+    own, free_names = table.own_settings, table.free_settings
     for run in runs:
         row = table.row_of(run.settings)
         if row is None:
             continue
         rows[row.key] = row
         # 1. Runs by row, by settings, by what they found out of their data.
-        settings = frozenset(protocol_of(run.settings, table.own_settings).items())
+        settings = frozenset(protocol_of(run.settings, own).items())
         metadata = frozenset(shared_metadata(run).items())
         groups[row.key, settings][metadata].append(run)
     variants = []
     # 2. Each of these groups is a variant. Runs without metadata ended too early to find it out: what their data would
     # have been cannot be told, so they stand with every variant of their settings.
     for (key, settings), by_metadata in groups.items():
-        shared = {name: value for name, value in settings if name not in table.free_settings}
-        free = {name: value for name, value in settings if name in table.free_settings}
+        shared = {name: value for name, value in settings if name not in free_names}
+        free = {name: value for name, value in settings if name in free_names}
         without_metadata = by_metadata.pop(frozenset(), [])
         for metadata, members in (by_metadata or {frozenset(): []}).items():
             seeds = _one_per_seed([*members, *without_metadata])

@@ -43,7 +43,6 @@ def trace_origins(blocks: MotionBlocks, before: Origins, out: Origins) -> None:
     height, width = before.shape
     for row in range(height):
         for column in range(width):
-            # Intra blocks have a motion of 0: their pixels come from their own place.
             motion = blocks[row // BLOCK_PIXELS, column // BLOCK_PIXELS]
             # An intra block has a motion of 0, so its pixels keep the origin of their own place.
             from_row, from_column = row - _cut(y_of(motion)), column - _cut(x_of(motion))
@@ -75,8 +74,7 @@ class CoviarResidual:
         self._is_chained = reference is MotionReference.IFRAME
         self._out = out
         height, width = out.shape[1:3]
-        self._still: Origins = np.arange(height * width, dtype=np.int32).reshape(height, width)
-        self._origins = self._still
+        self._origins: Origins = np.arange(height * width, dtype=np.int32).reshape(height, width)
         self._reference: Image | None = None
 
     def advance(self, frame: DecodedFrame, blocks: MotionBlocks, position: int, slot: int) -> None:
@@ -86,16 +84,23 @@ class CoviarResidual:
         if self._reference is None:
             self._reference = new_rgb(frame.picture())
             return
-        if self._is_chained or slot >= 0:
-            # A new array each time: a pixel's new origin is read from another place of the old ones.
-            origins = np.empty_like(self._origins)
-            trace_origins(blocks, self._origins, origins)
-            if slot >= 0:
-                decoded = new_rgb(frame.picture())
-                _difference(_flat(decoded), _flat(self._reference), origins.reshape(-1), _flat(self._out[slot]))
-            self._origins = origins if self._is_chained else self._still
+        if self._is_chained and slot < 0:
+            self._origins = self._traced(blocks)
+            return
+        decoded = new_rgb(frame.picture())
+        if slot >= 0:
+            origins = self._traced(blocks)
+            _difference(_flat(decoded), _flat(self._reference), origins.reshape(-1), _flat(self._out[slot]))
+            if self._is_chained:
+                self._origins = origins
         if not self._is_chained:
-            self._reference = new_rgb(frame.picture())
+            self._reference = decoded
+
+    def _traced(self, blocks: MotionBlocks) -> Origins:
+        # A new array each time: a pixel's new origin is read from another place of the old ones.
+        origins = np.empty_like(self._origins)
+        trace_origins(blocks, self._origins, origins)
+        return origins
 
     def finish(self) -> None:
         """See `residual.ResidualWriter`."""

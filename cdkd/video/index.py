@@ -166,7 +166,6 @@ def _index_other(path: Path, container: Any, stream: Any) -> Index:
             lengths[-1] += 1
         # Headers that were written without care deny B-frames; times that go back cannot.
         if packet.pts is not None:
-            # Headers may promise B-frames that never come, and the other way round; times of display tell for certain.
             has_reordering |= last_pts is not None and packet.pts < last_pts
             last_pts = packet.pts
     if not lengths:

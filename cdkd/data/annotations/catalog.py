@@ -6,7 +6,7 @@ A data set is a file of this folder that bears its name and holds a `SPEC`, and 
 from importlib import import_module
 from typing import get_args
 
-from cdkd.data.annotations.spec import DatasetSpec, FlipPolicy
+from cdkd.data.annotations.spec import DatasetSpec
 from cdkd.data.manifest import DatasetError
 from cdkd.settings import DatasetName
 
@@ -28,12 +28,6 @@ def dataset_spec(name: str) -> DatasetSpec:
     if name not in DATASETS:
         raise DatasetError(f"{name}: no such data set; known: {', '.join(DATASETS)}")
     return DATASETS[name]
-
-
-def flip_policy(name: str) -> tuple[FlipPolicy, tuple[tuple[int, int], ...]]:
-    """What a horizontal flip may do to a data set: the policy and the pairs of labels that it exchanges."""
-    spec = dataset_spec(name)
-    return spec.flip, spec.swapped_labels
 
 
 def default_views(name: str) -> tuple[int, int]:

@@ -37,7 +37,7 @@ from cdkd.data.clips.clip import GopArrays
 from cdkd.data.clips.sampling import ClipLayout
 from cdkd.data.manifest import LabelledVideo
 from cdkd.errors import CdkdError
-from cdkd.modality import DEFAULT_FORM, MotionReference, PFrameForm, ResidualKind
+from cdkd.modality import DEFAULT_FORM, PFrameForm
 
 PACKED_FOLDER = "packed"
 HEADER_NAME = "packed.json"
@@ -196,7 +196,7 @@ def read_cache(folder: Path) -> PackedCache:
             folder=folder,
             # One GOP per clip stands for any number: records are of single GOPs.
             layout=ClipLayout(1, **header["layout"]),
-            form=PFrameForm(MotionReference(header["motion"]), ResidualKind(header["residual"])),
+            form=PFrameForm.named(header["motion"], header["residual"]),
             num_gops=header["num_gops"],
             num_bytes=header["num_bytes"],
             broken=header["broken"],

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from cdkd.data.annotations.annotation import read_text
 from cdkd.data.annotations.spec import DatasetSpec
-from cdkd.data.manifest import DatasetError, LabelledVideo, Manifest, read_manifest, split_numbers
-from cdkd.data.preparation.transcoding import file_digest
+from cdkd.data.manifest import DatasetError, LabelledVideo, Manifest, file_digest, read_manifest, split_numbers
 from cdkd.data.preparation.worklist import QUARANTINE_NAME
 
 

@@ -22,11 +22,11 @@ from cdkd.capacity import default_workers, num_cores
 from cdkd.data.annotations.folder import folder_root
 from cdkd.data.annotations.spec import DatasetSpec
 from cdkd.data.home import SOURCE_NAME, cdkd_home, home_error
-from cdkd.data.manifest import DatasetError, content_version
+from cdkd.data.manifest import DatasetError, content_version, file_digest
 from cdkd.data.preparation.done_log import DoneLog
 from cdkd.data.preparation.prepare import WORK_FOLDER, PrepareJob, prepare
-from cdkd.data.preparation.transcoding import TranscodeSettings, file_digest
-from cdkd.data.preparation.worklist import VIDEOS_FOLDER
+from cdkd.data.preparation.transcoding import TranscodeSettings
+from cdkd.data.preparation.worklist import QUARANTINE_NAME, VIDEOS_FOLDER
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ def transcode_folder(spec: DatasetSpec, source: Path, max_broken: float, progres
         path, reason = next(iter(result.failed.items()), ("", ""))
         raise DatasetError(
             f"{source}: {len(result.failed)} of {len(result.failed) + len(result.done)} videos "
-            f"cannot be used, for example {path}: {reason}; the whole list is {output / 'quarantine.csv'}; "
+            f"cannot be used, for example {path}: {reason}; the whole list is {output / QUARANTINE_NAME}; "
             f"remove them, or accept a share with --set data.max_unreadable=0.1"
         )
     if not (output / SOURCE_NAME).exists():

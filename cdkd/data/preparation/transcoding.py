@@ -1,14 +1,13 @@
 """Transcodes many videos in worker processes and tells what became of each."""
 
 import errno
-import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
-from cdkd.data.manifest import DatasetError
+from cdkd.data.manifest import DatasetError, file_digest
 from cdkd.data.preparation.done_log import Finished
 from cdkd.process_pool import Killed, map_deadly
 
@@ -57,12 +56,6 @@ class Failed:
 
 class DiskFullError(DatasetError):
     """No space is left where the videos go; retrying other videos is pointless."""
-
-
-def file_digest(path: Path) -> str:
-    """Sixteen hexadecimal digits of the SHA-256 of a file's bytes."""
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()[:16]
 
 
 def is_disk_full(error: BaseException | None) -> bool:

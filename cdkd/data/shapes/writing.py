@@ -8,12 +8,19 @@ from pathlib import Path
 from cdkd.callbacks import Progress
 from cdkd.capacity import default_workers
 from cdkd.data.home import cdkd_home, home_error
-from cdkd.data.manifest import LabelledVideo, Manifest, has_manifest, make_manifest, read_manifest, write_manifest
+from cdkd.data.manifest import (
+    LabelledVideo,
+    Manifest,
+    file_digest,
+    has_manifest,
+    make_manifest,
+    read_manifest,
+    write_manifest,
+)
 from cdkd.data.shapes.rendering import CLASSES, ShapesClipKey, render_clip, shapes_clip_keys
 from cdkd.file_lock import FileLock
 from cdkd.process_pool import map_in_processes
 from cdkd.settings import ShapesSettings
-from cdkd.video.transcode import encode_frames
 
 GOP_LENGTH = 12
 QUANTISER = 5
@@ -34,7 +41,12 @@ def shapes_version(settings: ShapesSettings) -> str:
 
 
 def prepare_shapes(settings: ShapesSettings, progress: Progress = lambda fraction: None) -> Manifest:
-    """The data set's manifest; its videos are generated where they are missing.
+    """The data set's manifest; see `ensure_shapes`."""
+    return read_manifest(ensure_shapes(settings, progress))
+
+
+def ensure_shapes(settings: ShapesSettings, progress: Progress = lambda fraction: None) -> Path:
+    """The data set's folder; its videos are generated where they are missing.
 
     Processes that ask at once wait for the one that generates; a killed generation goes on where it stopped.
 
@@ -45,7 +57,7 @@ def prepare_shapes(settings: ShapesSettings, progress: Progress = lambda fractio
     folder = shapes_folder(settings)
     # Without the lock: the manifest is written last and at once, so where it is, everything is.
     if has_manifest(folder):
-        return read_manifest(folder)
+        return folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.with_suffix(".lock")):
@@ -54,7 +66,7 @@ def prepare_shapes(settings: ShapesSettings, progress: Progress = lambda fractio
                 write_manifest(folder, _generate(settings, folder, progress))
     except OSError as error:
         raise home_error(folder, error) from error
-    return read_manifest(folder)
+    return folder
 
 
 def _generate(settings: ShapesSettings, folder: Path, progress: Progress) -> Manifest:
@@ -76,6 +88,9 @@ def _write_all(settings: ShapesSettings, folder: Path, keys: list[ShapesClipKey]
 
 
 def _write_clips(settings: ShapesSettings, folder: Path, keys: list[ShapesClipKey]) -> list[LabelledVideo]:
+    # Loads FFmpeg, which those who only look for the data set can do without.
+    from cdkd.video.transcode import encode_frames
+
     written = []
     for key in keys:
         relative = f"{key.part}/{key.name}.mp4"
@@ -84,7 +99,6 @@ def _write_clips(settings: ShapesSettings, folder: Path, keys: list[ShapesClipKe
         if not path.exists():
             frames = render_clip(settings, key)
             encode_frames(path, frames, frames_per_second=FRAMES_PER_SECOND, gop_length=GOP_LENGTH, quantiser=QUANTISER)
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
         group = f"{key.part}-{key.group:04d}"
-        written.append(LabelledVideo(relative, key.label, group, key.part, digest))  # type: ignore[arg-type]
+        written.append(LabelledVideo(relative, key.label, group, key.part, file_digest(path)))  # type: ignore[arg-type]
     return written

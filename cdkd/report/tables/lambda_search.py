@@ -10,8 +10,6 @@ from cdkd.report.tables.networks import SEARCHED_ON_TEST, student
 if TYPE_CHECKING:
     from cdkd.report.aggregate import TableRow
 
-_LAMBDAS = {"lambda1": "spatial", "lambda2": "temporal"}
-
 
 def _plain_row() -> RowDefinition:
     labels = {"lambda1": "0", "lambda2": "0"}

@@ -4,7 +4,7 @@ from typing import get_args
 
 import pytest
 
-from cdkd.data.annotations.catalog import DATASETS, dataset_spec, default_views, flip_policy
+from cdkd.data.annotations.catalog import DATASETS, dataset_spec, default_views
 from cdkd.data.manifest import DatasetError
 from cdkd.settings import DatasetName
 
@@ -31,9 +31,11 @@ def test_protocol_of_each_data_set() -> None:
         "ssv2": (2, 3),
         "folder": (1, 1),
     }
-    assert flip_policy("ssv2") == ("swap", ((86, 87), (93, 94), (166, 167)))
-    assert [flip_policy(name)[0] for name in ("ucf101", "hmdb51", "kinetics400", "folder")] == ["on", "on", "on", "off"]
-    assert flip_policy("shapes")[0] == "off"
+    ssv2 = dataset_spec("ssv2")
+    assert (ssv2.flip, ssv2.swapped_labels) == ("swap", ((86, 87), (93, 94), (166, 167)))
+    named = ("ucf101", "hmdb51", "kinetics400", "folder")
+    assert [dataset_spec(name).flip for name in named] == ["on", "on", "on", "off"]
+    assert dataset_spec("shapes").flip == "off"
 
 
 def test_unknown_name_lists_the_known_ones() -> None:

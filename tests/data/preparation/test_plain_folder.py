@@ -11,10 +11,9 @@ from support import faulty_videos
 from support.official_trees import H264, write_video
 
 from cdkd.data.home import cached_folders
-from cdkd.data.manifest import DatasetError, Manifest
+from cdkd.data.manifest import DatasetError, Manifest, file_digest
 from cdkd.data.opening import dataset_version, open_dataset
 from cdkd.data.preparation import plain_folder
-from cdkd.data.preparation.transcoding import file_digest
 from cdkd.settings import DataSettings
 
 

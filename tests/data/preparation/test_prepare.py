@@ -16,9 +16,9 @@ from support.official_trees import H264, hmdb51_tree, kinetics400_tree, ssv2_tre
 from support.preparing import SMALL, counts, good_folder, job_of, rows
 
 from cdkd.data.annotations.catalog import DATASETS
-from cdkd.data.manifest import DatasetError, read_manifest, split_numbers
+from cdkd.data.manifest import DatasetError, file_digest, read_manifest, split_numbers
 from cdkd.data.preparation.prepare import PrepareJob, prepare
-from cdkd.data.preparation.transcoding import DiskFullError, file_digest
+from cdkd.data.preparation.transcoding import DiskFullError
 from cdkd.file_lock import FileLock
 
 
