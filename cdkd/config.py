@@ -33,19 +33,26 @@ RecordType = TypeVar("RecordType", bound=Record)
 
 
 class Document:
-    """A parsed YAML file that remembers on which line each dotted key stands."""
+    """A parsed YAML file that remembers where each dotted key stands.
 
-    def __init__(self, path: Path, values: dict[str, Any], lines: dict[tuple[str, ...], int]) -> None:
+    Args:
+        path: the file.
+        values: its content.
+        places: key -> (file, line); another file where the content was put together of several.
+    """
+
+    def __init__(self, path: Path, values: dict[str, Any], places: Mapping[tuple[str, ...], tuple[Path, int]]) -> None:
         self.path = path
         self.values = values
-        self._lines = lines
+        self.places = places
 
     def where(self, key: tuple[str | int, ...]) -> str:
         """`file:line` of a key, or of its nearest parent that stands in the file."""
         parts = tuple(str(part) for part in key)
-        while parts and parts not in self._lines:
+        while parts and parts not in self.places:
             parts = parts[:-1]
-        return f"{self.path}:{self._lines.get(parts, 1)}"
+        file, line = self.places.get(parts, (self.path, 1))
+        return f"{file}:{line}"
 
     def error(self, key: tuple[str | int, ...], message: str) -> ConfigError:
         """A ready error for a key of this file."""
@@ -73,7 +80,7 @@ def load_document(path: Path) -> Document:
     for key, line in list(lines.items()):
         # A dotted key stands where the nested one would.
         lines.setdefault(tuple(".".join(key).split(".")), line)
-    return Document(path, yaml.safe_load(text), lines)
+    return Document(path, yaml.safe_load(text), {key: (path, line) for key, line in lines.items()})
 
 
 def _index_lines(path: Path, node: yaml.Node, prefix: tuple[str, ...], lines: dict[tuple[str, ...], int]) -> None:

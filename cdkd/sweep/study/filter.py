@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from cdkd.config import ConfigError
 from cdkd.suggestion import hint
-from cdkd.sweep.study.records import ROWS_AXIS, Stage, Study
+from cdkd.sweep.study.records import ROWS_AXIS, Axis, LabelFilter, Stage, Study
 
 
 def narrow(study: Study, only: Sequence[str]) -> Study:
@@ -23,9 +23,9 @@ def narrow(study: Study, only: Sequence[str]) -> Study:
         axis, sign, label = text.partition("=")
         if not sign:
             raise ConfigError(f"--only {text}: expected axis=label, for example network=TSM")
-        known = _labels(study, axis)
+        known = [found for stage in study.stages for found in stage.labels.get(axis, ())]
         if not known:
-            axes = dict.fromkeys(name for stage in study.stages for name in _axes(stage))
+            axes = dict.fromkeys(name for stage in study.stages for name in stage.labels)
             raise ConfigError(f"--only {text}: no such axis; {hint(axis, axes, 'axes')}")
         if label not in known:
             raise ConfigError(f"--only {text}: no such label; {hint(label, known, 'labels')}")
@@ -33,30 +33,29 @@ def narrow(study: Study, only: Sequence[str]) -> Study:
     return replace(study, stages=tuple(_keep(stage, wanted) for stage in study.stages))
 
 
-def _axes(stage: Stage) -> list[str]:
-    return [*(axis.name for axis in stage.axes), *([ROWS_AXIS] if stage.rows else [])]
-
-
-def _labels(study: Study, name: str) -> list[str]:
-    found = [label for stage in study.stages for axis in stage.axes if axis.name == name for label, _ in axis.values]
-    if name == ROWS_AXIS:
-        found += [label for stage in study.stages for label, _ in stage.rows]
-    return found
-
-
 def _keep(stage: Stage, wanted: Mapping[str, Sequence[str]]) -> Stage:
-    asked = {name: labels for name, labels in wanted.items() if name in _axes(stage)}
+    asked = {name: labels for name, labels in wanted.items() if name in stage.labels}
     if not asked:
         return stage
     # A cell of the product has no label on the axis of explicit rows, and a row has none on any other axis: neither
     # is among what was asked for when the other's axis was named.
-    names = {axis.name for axis in stage.axes}
-    axes = tuple(
-        replace(axis, values=tuple(pair for pair in axis.values if pair[0] in asked.get(axis.name, [pair[0]])))
-        for axis in stage.axes
-    )
-    keeps_product = asked.keys() <= names and all(axis.values for axis in axes)
+    dimensions = tuple(_keep_positions(dimension, asked) for dimension in stage.dimensions)
+    keeps_product = asked.keys() <= {axis.name for axis in stage.axes} and all(axes[0].values for axes in dimensions)
     rows = tuple(pair for pair in stage.rows if asked.keys() == {ROWS_AXIS} and pair[0] in asked[ROWS_AXIS])
     if not rows and not keeps_product:
         raise ConfigError(f"--only: stage '{stage.name}' keeps no cell ({stage.where})")
-    return replace(stage, axes=axes if keeps_product else (), rows=rows)
+    # The filter besides: where an axis does not apply, a combination has no label on it, and was not asked for.
+    only = LabelFilter(tuple((name, frozenset(labels)) for name, labels in asked.items()))
+    return replace(stage, dimensions=dimensions if keeps_product else (), rows=rows, only=only)
+
+
+def _keep_positions(dimension: tuple[Axis, ...], asked: Mapping[str, Sequence[str]]) -> tuple[Axis, ...]:
+    """Positions at which every axis has an asked label: coupled axes stay coupled."""
+    kept = [
+        position
+        for position in zip(*(axis.values for axis in dimension), strict=True)
+        if all(label in asked.get(axis.name, [label]) for axis, (label, _) in zip(dimension, position, strict=True))
+    ]
+    return tuple(
+        replace(axis, values=tuple(position[index] for position in kept)) for index, axis in enumerate(dimension)
+    )

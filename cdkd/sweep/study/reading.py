@@ -3,6 +3,7 @@
 A study file, by example (all but `study` and `stages` may be left out):
 
     study: lambda                        # names the folder .cdkd/lambda and the MLflow experiment
+    extends: ablation.yaml               # another study, whose keys hold where this one gives none
     description: One sentence.
     tables: [5]                          # tables that the finished sweep prints, as for cdkd report --table
     base: {data: {name: shapes}}         # settings that differ from the defaults; nested or dotted keys
@@ -14,8 +15,12 @@ A study file, by example (all but `study` and `stages` may be left out):
             TSM: {student.arch: tsm, teacher.arch: tsm}
             TDN: {student.arch: tdn, teacher.arch: tdn}
           distill.spatial.weight: [0.01, 0.1, 1]      # plain axis: one setting, its values
+        zip:                             # axes that go together: (1, 32), (2, 16); a further factor of the product
+          - {data.gops_per_clip: [1, 2], train.batch_size: [32, 16]}
         exclude:                         # combinations that the product leaves out
           - {network: TDN, distill.spatial.weight: 1}
+        when:                            # where an axis or a row applies; elsewhere the product goes on without it
+          distill.spatial.weight: {network: TSM}
         rows:                            # cells beside the product: label -> settings
           baseline: {student.decoder: false, student.head: streams}
       - name: second
@@ -34,56 +39,17 @@ Overrides win from left to right: study's base, what is taken over, stage's base
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import BeforeValidator, Field
-
-from cdkd.config import ConfigError, Document, Record, build_record, load_document, parse_override
+from cdkd.config import ConfigError, Document, build_record, parse_override
 from cdkd.suggestion import hint
-from cdkd.sweep.study.overrides import Fail, check_overrides, find_field
-from cdkd.sweep.study.records import ROWS_AXIS, Axis, Best, LabelFilter, Overrides, Stage, Study
+from cdkd.sweep.study.axes import fail_at, read_conditions, read_dimensions, read_filter, read_labelled
+from cdkd.sweep.study.file_records import BestSettings, StageSettings, StudySettings
+from cdkd.sweep.study.inheritance import load_inherited
+from cdkd.sweep.study.overrides import check_overrides, find_field
+from cdkd.sweep.study.records import Best, LabelFilter, Stage, Study
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-
-Name = Annotated[str, BeforeValidator(lambda value: str(value) if type(value) is int else value)]
-Items = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
-
-
-class BestSettings(Record):
-    """How a stage takes over what an earlier stage found best."""
-
-    stage: str
-    metric: str = "validation_top1"
-    mode: Literal["max", "min"] = "max"
-    among: dict[str, Any] = Field(default_factory=dict)
-    """Axis -> label or labels: only these cells are candidates."""
-    take: Annotated[tuple[str, ...], Items, Field(min_length=1)]
-    """Dotted settings, or groups of them, that the later stage takes over."""
-
-
-class StageSettings(Record):
-    """One stage as it stands in the file."""
-
-    name: str
-    best: BestSettings | None = None
-    base: dict[Any, Any] = Field(default_factory=dict)
-    """What this stage's cells have in common; wins over the study's base and over what is taken."""
-    axes: dict[Any, Any] = Field(default_factory=dict)
-    rows: dict[Any, Any] = Field(default_factory=dict)
-    exclude: Annotated[tuple[dict[str, Any], ...], Items] = ()
-
-
-class StudySettings(Record):
-    """The file's top level."""
-
-    study: str
-    description: str = ""
-    tables: Annotated[tuple[Name, ...], Items] = ()
-    """Names of tables; YAML reads the paper's as numbers."""
-    base: dict[Any, Any] = Field(default_factory=dict)
-    seeds: Any = 1
-    """A count, or different numbers."""
-    stages: Annotated[tuple[dict[Any, Any], ...], Items, Field(min_length=1)]
 
 
 def load_study(path: Path, settings: Sequence[str] = (), seeds: str | None = None) -> Study:
@@ -97,11 +63,11 @@ def load_study(path: Path, settings: Sequence[str] = (), seeds: str | None = Non
     Raises:
         ConfigError: names file, line, key and remedy.
     """
-    document = load_document(path)
+    document = load_inherited(path)
     content = build_record(StudySettings, document.values, document)
     if not _NAME.fullmatch(content.study):
         raise document.error(("study",), f"letters, digits, '.', '_' and '-' only, not {content.study!r}")
-    base = check_overrides(content.base, _fail_at(document, ("base",)))
+    base = check_overrides(content.base, fail_at(document, ("base",)))
     stages: list[Stage] = []
     for index, values in enumerate(content.stages):
         stages.append(_stage(document, index, values, stages))
@@ -116,13 +82,6 @@ def load_study(path: Path, settings: Sequence[str] = (), seeds: str | None = Non
     return _with_settings(study, settings)
 
 
-def _fail_at(document: Document, prefix: tuple[str, ...], is_exact: bool = False) -> Fail:
-    def fail(path: tuple[str, ...], text: str) -> ConfigError:
-        return document.error(prefix if is_exact else (*prefix, *path), text)
-
-    return fail
-
-
 def _stage(document: Document, index: int, values: Mapping[Any, Any], earlier: Sequence[Stage]) -> Stage:
     here = ("stages", str(index))
     best_values = values.get("best")
@@ -133,80 +92,23 @@ def _stage(document: Document, index: int, values: Mapping[Any, Any], earlier: S
         raise document.error((*here, "name"), f"letters, digits, '.', '_' and '-' only, not {content.name!r}")
     if content.name in {stage.name for stage in earlier} | {"teachers"}:
         raise document.error((*here, "name"), f"'{content.name}' is taken; stages need names of their own")
-    axes = tuple(_axis(document, (*here, "axes"), key, value) for key, value in content.axes.items())
-    rows = _labelled(document, (*here, "rows"), content.rows)
-    labels = {axis.name: [label for label, _ in axis.values] for axis in axes}
+    dimensions = read_dimensions(document, here, content.axes, content.zip)
+    rows = read_labelled(document, (*here, "rows"), content.rows)
+    labels = {axis.name: [label for label, _ in axis.values] for dimension in dimensions for axis in dimension}
     excluded = tuple(
-        _label_filter(document, (*here, "exclude", str(number)), entry, labels)
+        read_filter(document, (*here, "exclude", str(number)), entry, labels)
         for number, entry in enumerate(content.exclude)
     )
-    best = None if content.best is None else _best(document, (*here, "best"), content.best, earlier)
-    base = check_overrides(content.base, _fail_at(document, (*here, "base")))
-    return Stage(content.name, base, axes, rows, excluded, best, document.where((*here, "name")))
-
-
-def _axis(document: Document, prefix: tuple[str, ...], key: Any, value: Any) -> Axis:
-    here = (*prefix, str(key))
-    if isinstance(value, Mapping):
-        values = _labelled(document, here, value)
-        if not values:
-            raise document.error(here, "an axis needs at least one label")
-        return Axis(_label(document, here, key), values)
-    if not isinstance(value, list) or not value:
-        raise document.error(here, "an axis is a list of values, or a mapping of labels to settings")
-    pairs: dict[str, Overrides] = {}
-    for index, item in enumerate(value):
-        place = (*here, str(index))
-        checked = check_overrides({key: item}, _fail_at(document, place, is_exact=True))
-        # The label comes from the checked value, so that 1 and 1.0 are one label.
-        label = _text(next(iter(checked.values())))
-        if label in pairs:
-            raise document.error(place, f"the value {label} is given twice")
-        pairs[label] = checked
-    return Axis(str(key), tuple(pairs.items()))
-
-
-def _labelled(
-    document: Document, prefix: tuple[str, ...], values: Mapping[Any, Any]
-) -> tuple[tuple[str, Overrides], ...]:
-    """Label -> overrides; a label of nothing (`baseline:`) changes nothing."""
-    pairs = []
-    for key, value in values.items():
-        here = (*prefix, str(key))
-        if value is not None and not isinstance(value, Mapping):
-            raise document.error(here, f"a mapping of settings, such as {{distill.spatial.weight: 0.1}}, not {value!r}")
-        label = _label(document, here, key)
-        pairs.append((label, check_overrides(value or {}, _fail_at(document, here))))
-    return tuple(pairs)
-
-
-def _label(document: Document, here: tuple[str, ...], key: Any) -> str:
-    if isinstance(key, bool) or not isinstance(key, str | int | float):
-        raise document.error(here, f"YAML reads this label as {key!r}; put it in quotes")
-    return _text(key)
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _label_filter(
-    document: Document, here: tuple[str, ...], entry: Mapping[str, Any], known: Mapping[str, Sequence[str]]
-) -> LabelFilter:
-    if not entry:
-        raise document.error(here, "names no axis, and so would select every cell")
-    chosen = []
-    for axis, given in entry.items():
-        if axis not in known:
-            raise document.error((*here, axis), f"no such axis; {hint(axis, known, 'axes')}")
-        wanted = [_text(item) for item in (given if isinstance(given, list) else [given])]
-        for label in wanted:
-            if label not in known[axis]:
-                raise document.error((*here, axis), f"no label '{label}'; {hint(label, known[axis], 'labels')}")
-        chosen.append((axis, frozenset(wanted)))
-    return LabelFilter(tuple(chosen))
+    return Stage(
+        name=content.name,
+        base=check_overrides(content.base, fail_at(document, (*here, "base"))),
+        dimensions=dimensions,
+        rows=rows,
+        excluded=excluded,
+        best=None if content.best is None else _best(document, (*here, "best"), content.best, earlier),
+        where=document.where((*here, "name")),
+        conditions=read_conditions(document, (*here, "when"), content.when, dimensions, rows),
+    )
 
 
 def _best(document: Document, here: tuple[str, ...], content: BestSettings, earlier: Sequence[Stage]) -> Best:
@@ -224,12 +126,9 @@ def _best(document: Document, here: tuple[str, ...], content: BestSettings, earl
         problem = find_field(dotted)
         if isinstance(problem, str) or dotted == "seed":
             raise document.error((*here, "take", str(number)), problem if isinstance(problem, str) else "not a choice")
-    known = {axis.name: [label for label, _ in axis.values] for axis in source.axes}
-    if source.rows:
-        known.setdefault(ROWS_AXIS, []).extend(label for label, _ in source.rows)
     among = LabelFilter(())
     if content.among:
-        among = _label_filter(document, (*here, "among"), content.among, known)
+        among = read_filter(document, (*here, "among"), content.among, source.labels)
     return Best(content.stage, content.metric, content.mode, among, content.take)
 
 

@@ -1,7 +1,7 @@
 """What a study is: stages of axes and rows, checked, frozen and free of the file they came from."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 ROWS_AXIS = "row"
@@ -32,6 +32,20 @@ class LabelFilter:
 
 
 @dataclass(frozen=True)
+class Condition:
+    """Where an axis or a row applies: all of it must hold."""
+
+    labels: LabelFilter
+    """On axes that stand before."""
+    settings: tuple[tuple[str, tuple[Any, ...]], ...]
+    """(dotted setting, the values that it may have)."""
+
+    def holds(self, labels: Mapping[str, str], settings: Mapping[str, Any]) -> bool:
+        """For a combination so far: its labels, and the settings that it has where they are not the defaults'."""
+        return self.labels.selects(labels) and all(settings[key] in values for key, values in self.settings)
+
+
+@dataclass(frozen=True)
 class Best:
     """What a stage takes over from an earlier one."""
 
@@ -48,12 +62,30 @@ class Stage:
 
     name: str
     base: Overrides
-    axes: tuple[Axis, ...]
+    dimensions: tuple[tuple[Axis, ...], ...]
+    """What the product runs over: each an axis, or several of equal length whose values go together."""
     rows: tuple[tuple[str, Overrides], ...]
     excluded: tuple[LabelFilter, ...]
     best: Best | None
     where: str
     """`file:line`, for errors that show only when cells are built."""
+    conditions: Mapping[str, Condition] = field(default_factory=dict)
+    """Name of an axis, or label of a row -> where it applies; the others apply everywhere."""
+    only: LabelFilter = LabelFilter(())
+    """Which of the cells were asked for."""
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        """Every axis, in the order in which labels are shown."""
+        return tuple(axis for dimension in self.dimensions for axis in dimension)
+
+    @property
+    def labels(self) -> dict[str, list[str]]:
+        """Axis -> its labels; explicit rows are an axis of their own."""
+        known = {axis.name: [label for label, _ in axis.values] for axis in self.axes}
+        if self.rows:
+            known.setdefault(ROWS_AXIS, []).extend(label for label, _ in self.rows)
+        return known
 
 
 @dataclass(frozen=True)

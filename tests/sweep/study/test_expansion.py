@@ -36,6 +36,44 @@ def test_product_rows_exclusions_and_seeds_in_order(tmp_path: Path) -> None:
     assert cells[8].labels == {"row": "long"} and cells[8].label == "long"
 
 
+def test_coupled_axes_go_together_and_are_one_factor_of_the_product(tmp_path: Path) -> None:
+    study = study_of(
+        tmp_path,
+        "  - name: a\n"
+        "    axes: {student.arch: [tsm, tdn]}\n"
+        "    zip:\n"
+        "      - {train.epochs: [1, 2, 3], train.batch_size: [8, 4, 4]}\n"
+        "    exclude: [{student.arch: tdn, train.batch_size: 4}]\n",
+    )
+    cells = expand(study, study.stages[0])
+    shown = [(cell.config.student.arch, cell.config.train.epochs, cell.config.train.batch_size) for cell in cells]
+    assert shown == [("tsm", 1, 8), ("tsm", 2, 4), ("tsm", 3, 4), ("tdn", 1, 8)]
+    assert cells[0].labels == {"student.arch": "tsm", "train.epochs": "1", "train.batch_size": "8"}
+
+
+def test_an_axis_with_a_condition_is_left_out_where_it_does_not_hold(tmp_path: Path) -> None:
+    stages = (
+        "  - name: a\n"
+        "    axes:\n"
+        "      loss: {spatial: {distill.temporal.enabled: false}, both: }\n"
+        "      distill.temporal.weight: [0.1, 5]\n"
+        "      distill.temporal.form: [literal, scaled]\n"
+        "    rows: {plain: {train.epochs: 9}, wide: {student.decoder: true}}\n"
+        "    when:\n"
+        "      distill.temporal.weight: {loss: both}\n"
+        "      distill.temporal.form: {distill.temporal.weight: 5, distill.spatial.enabled: true}\n"
+        "      plain: {data.name: shapes, train.epochs: [8, 9]}\n"
+        "      wide: {student.decoder: false}\n"
+    )
+    study = study_of(tmp_path, stages)
+    labels = [tuple(cell.labels.values()) for cell in expand(study, study.stages[0])]
+    assert labels == [("spatial",), ("both", "0.1"), ("both", "5", "literal"), ("both", "5", "scaled"), ("plain",)]
+    # What a stage takes over decides like what stands in its base.
+    taken = {"distill.spatial.enabled": False}
+    labels = [tuple(cell.labels.values()) for cell in expand(study, study.stages[0], taken)]
+    assert labels == [("spatial",), ("both", "0.1"), ("both", "5"), ("plain",)]
+
+
 def test_cells_of_equal_identity_are_one(tmp_path: Path) -> None:
     # Without the spatial loss its weight changes nothing; the threads of a process never do.
     study = study_of(
@@ -75,7 +113,7 @@ def test_an_impossible_combination_is_named(tmp_path: Path) -> None:
 
 def test_a_stage_without_cells_is_an_error(tmp_path: Path) -> None:
     study = study_of(tmp_path, "  - name: a\n    axes: {train.epochs: [1]}\n    exclude: [{train.epochs: 1}]\n")
-    with pytest.raises(ConfigError, match=r"s\.yaml:3: stage 'a' has no cells: every combination is excluded$"):
+    with pytest.raises(ConfigError, match=r"s\.yaml:3: stage 'a' has no cells: every combination is excluded, or "):
         expand(study, study.stages[0])
 
 

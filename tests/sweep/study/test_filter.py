@@ -41,6 +41,22 @@ def test_explicit_rows_are_an_axis(study: Study) -> None:
     assert labels(narrow(study, ["row=short"])) == ["short"]
 
 
+def test_coupled_axes_stay_coupled_and_an_axis_that_does_not_apply_was_not_asked_for(tmp_path: Path) -> None:
+    file = tmp_path / "s.yaml"
+    file.write_text(
+        "study: s\nstages:\n"
+        "  - name: a\n"
+        "    axes: {student.arch: [tsm, tdn], train.momentum: [0.1, 0.2]}\n"
+        "    zip: [{train.epochs: [1, 2, 3], train.batch_size: [8, 4, 4]}]\n"
+        "    when: {train.momentum: {student.arch: tdn}}\n"
+    )
+    study = load_study(file)
+    assert labels(narrow(study, ["train.batch_size=4", "train.momentum=0.2"])) == [
+        "student.arch tdn, train.momentum 0.2, train.epochs 2, train.batch_size 4",
+        "student.arch tdn, train.momentum 0.2, train.epochs 3, train.batch_size 4",
+    ]
+
+
 def test_nothing_asked_changes_nothing(study: Study) -> None:
     assert narrow(study, []) == study
 

@@ -20,8 +20,10 @@ stages:
         TDN: {student.arch: tdn}
       distill.spatial.weight: [0, 0.01, 1]
     exclude: [{network: TDN, distill.spatial.weight: [0, 1]}]
+    zip: [{data.gops_per_clip: [1, 2], train.batch_size: [8, 8]}]
     rows:
       plain:
+    when: {distill.spatial.weight: {network: TSM}, plain: {data.name: [shapes, folder]}}
   - name: next
     best: {stage: rows, among: {network: TSM}, take: [distill.spatial.weight]}
     base: {distill.logits.enabled: true}
@@ -39,7 +41,10 @@ def test_a_study_is_read_as_written(tmp_path: Path) -> None:
     assert (study.name, study.tables, study.seeds) == ("mine", ("4", "methods"), (7, 11))
     assert study.base == {"train.epochs": 7, "data.frames_per_gop": 3}
     rows, following = study.stages
-    assert [axis.name for axis in rows.axes] == ["network", "distill.spatial.weight"]
+    assert [[axis.name for axis in dimension] for dimension in rows.dimensions] == [
+        ["network"], ["distill.spatial.weight"], ["data.gops_per_clip", "train.batch_size"],
+    ]  # fmt: skip
+    assert [label for label, _ in rows.axes[3].values] == ["8", "8"]
     # Integers become the setting's own type, so that 0 and 0.0 are one value.
     assert rows.axes[1].values == (
         ("0", {"distill.spatial.weight": 0.0}),
@@ -50,6 +55,8 @@ def test_a_study_is_read_as_written(tmp_path: Path) -> None:
     assert rows.rows == (("plain", {}),)
     assert rows.excluded[0].selects({"network": "TDN", "distill.spatial.weight": "1"})
     assert not rows.excluded[0].selects({"network": "TDN", "distill.spatial.weight": "0.01"})
+    assert rows.conditions["distill.spatial.weight"].labels.labels == (("network", frozenset({"TSM"})),)
+    assert rows.conditions["plain"].settings == (("data.name", ("shapes", "folder")),)
     assert following.best is not None
     assert (following.best.metric, following.best.mode) == ("validation_top1", "max")
     assert following.base == {"distill.logits.enabled": True}
@@ -104,24 +111,46 @@ def test_a_study_is_read_as_written(tmp_path: Path) -> None:
          "to 0, not -1"),
         ("network: TDN,", "netwrok: TDN,", "12: stages.0.exclude.0.netwrok: no such axis; did you mean 'network'?"),
         ("network: TDN,", "network: X,", "12: stages.0.exclude.0.network: no label 'X'; known labels: TSM, TDN"),
-        ("plain:", "plain: 3", "14: stages.0.rows.plain: a mapping of settings, such as "
+        ("[8, 8]", "[8]", "13: stages.0.zip.0: axes that go together need equally many values: data.gops_per_clip "
+         "has 2, train.batch_size has 1"),
+        (", train.batch_size: [8, 8]", "", "13: stages.0.zip.0: at least two axes go together; one alone belongs "
+         "under 'axes'"),
+        ("data.gops_per_clip", "network", "13: stages.0.zip.0.network.0: unknown setting 'network'"),
+        ("data.gops_per_clip", "distill.spatial.weight", "13: stages.0.zip.0.distill.spatial.weight: this axis is "
+         "given twice in the stage"),
+        ("when: {distill", "when: {netwrok: {seed: 1}, distill", "16: stages.0.when.netwrok: no such axis or row; did "
+         "you mean 'network'?"),
+        ("when: {distill", "when: {train.batch_size: {network: TSM}, distill", "16: stages.0.when.train.batch_size: "
+         "axes that go together apply everywhere: give a condition to one alone"),
+        ("{network: TSM}, plain", "{network: TSN}, plain", "16: stages.0.when.distill.spatial.weight.network: no label "
+         "'TSN'; did you mean 'TSM'?"),
+        ("{network: TSM}, plain", "{data.gops_per_clip: 1}, plain", "16: stages.0.when.distill.spatial.weight."
+         "data.gops_per_clip: decides only over axes that stand behind it in the stage"),
+        ("{network: TSM}, plain", "3, plain", "16: stages.0.when.distill.spatial.weight: a mapping of axes or settings "
+         "to what they have to be"),
+        ("{network: TSM}, plain", "{data: 3}, plain", "16: stages.0.when.distill.spatial.weight.data: a group of "
+         "settings"),
+        ("{data.name: [shapes, folder]}", "{network: TSM}", "16: stages.0.when.plain.network: decides only over axes "
+         "that stand behind it in the stage"),
+        ("shapes, folder", "shape", "16: stages.0.when.plain.data.name: Input should be"),
+        ("plain:", "plain: 3", "15: stages.0.rows.plain: a mapping of settings, such as "
          "{distill.spatial.weight: 0.1}, not 3"),
-        ("name: next", "name: rows", "15: stages.1.name: 'rows' is taken; stages need names of their own"),
-        ("name: next", "name: teachers", "15: stages.1.name: 'teachers' is taken; stages need names of their own"),
-        ("stage: rows", "stage: row", "16: stages.1.best.stage: no earlier stage 'row'; did you mean 'rows'?"),
+        ("name: next", "name: rows", "17: stages.1.name: 'rows' is taken; stages need names of their own"),
+        ("name: next", "name: teachers", "17: stages.1.name: 'teachers' is taken; stages need names of their own"),
+        ("stage: rows", "stage: row", "18: stages.1.best.stage: no earlier stage 'row'; did you mean 'rows'?"),
         (
             "{stage: rows,",
             "{stage: rows, metric: test_top1,",
-            "16: stages.1.best.metric: 'test_top1' may not decide anything: choose on the validation part, "
+            "18: stages.1.best.metric: 'test_top1' may not decide anything: choose on the validation part, "
             "for example validation_top1",
         ),
         (
             "[distill.spatial.weight]}",
             "[distill.spatial.wieght]}",
-            "16: stages.1.best.take.0: unknown setting 'distill.spatial.wieght'; "
+            "18: stages.1.best.take.0: unknown setting 'distill.spatial.wieght'; "
             "did you mean 'distill.spatial.weight'?",
         ),
-        ("take: [", "takes: [", "16: stages.1.best.takes: unknown key; did you mean 'take'?"),
+        ("take: [", "takes: [", "18: stages.1.best.takes: unknown key; did you mean 'take'?"),
     ],
 )  # fmt: skip
 def test_every_mistake_is_named_with_its_line_and_remedy(tmp_path: Path, old: str, new: str, message: str) -> None:
@@ -129,7 +158,7 @@ def test_every_mistake_is_named_with_its_line_and_remedy(tmp_path: Path, old: st
     file = write(tmp_path, GOOD.replace(old, new, 1))
     with pytest.raises(ConfigError) as caught:
         load_study(file)
-    assert str(caught.value) == f"{file}:{message}"
+    assert str(caught.value).startswith(f"{file}:{message}")
 
 
 def test_overrides_change_the_base_and_are_checked_like_it(tmp_path: Path) -> None:
