@@ -49,17 +49,20 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
 
 def test_a_wheel_carries_studies_published_figures_and_types(wheel: zipfile.ZipFile) -> None:
     names = set(wheel.namelist())
-    studies = {f"cdkd/sweep/studies/{path.name}" for path in (ROOT / "sweeps").glob("*.yaml")}
-    assert len(studies) >= 3
+    files = [path.relative_to(ROOT / "sweeps") for path in (ROOT / "sweeps").rglob("*.yaml")]
+    studies = {f"cdkd/sweep/studies/{path.as_posix()}" for path in files}
+    assert len(studies) >= 14
     assert studies | {"cdkd/py.typed", "cdkd/report/published.csv"} <= names
     assert not any(name.startswith("tests/") for name in names)
 
 
-def test_an_installed_wheel_finds_its_studies_from_any_folder(wheel: zipfile.ZipFile, tmp_path: Path) -> None:
+def test_an_installed_wheel_finds_its_studies_and_recipes_from_any_folder(
+    wheel: zipfile.ZipFile, tmp_path: Path
+) -> None:
     wheel.extractall(tmp_path / "installed")
     (tmp_path / "elsewhere").mkdir()
     environment = {**os.environ, "PYTHONPATH": str(tmp_path / "installed")}
-    command = [sys.executable, "-m", "cdkd", "plan", "ablation"]
+    command = [sys.executable, "-m", "cdkd", "plan", "ablation", "--recipe", "shapes"]
     done = subprocess.run(command, cwd=tmp_path / "elsewhere", env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "10 cells: 10 waiting" in done.stdout

@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "teacher": ("cdkd.cli.teacher", "Import published TSM and TDN checkpoints."),
     "profile": ("cdkd.cli.profile", "Multiply-adds, parameters, speed and memory of the networks."),
     "report": ("cdkd.cli.report", "Print a table of the paper, measured beside published."),
+    "recipes": ("cdkd.cli.recipes", "List recipes of whole runs, or print one, value by value with its source."),
     "settings": ("cdkd.cli.settings", "Print what can be set, its default and what it does."),
     "data": ("cdkd.cli.data", "Prepare, check and look at videos and data sets."),
     "bench": ("cdkd.cli.bench", "Benchmarks, as ratios against named alternatives."),

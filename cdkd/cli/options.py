@@ -52,6 +52,13 @@ class Setting(click.ParamType[str]):
 set_option = click.option(
     "--set", "settings", multiple=True, type=Setting(), help="A setting (cdkd settings lists them); may be repeated."
 )
+teacher_option = click.option(
+    "--teacher",
+    "teachers",
+    multiple=True,
+    metavar="ARCH=FILE",
+    help="A teacher's checkpoint by its network, or what a recipe fine-tunes it from; may be repeated.",
+)
 tracking_uri_option = click.option(
     "--tracking-uri",
     metavar="ADDRESS",
@@ -70,3 +77,14 @@ json_option = click.option("--json", "as_json", is_flag=True, help="As JSON, for
 def output_option(help: str, type: click.Path = FILE, required: bool = False) -> Callable[[Command], Command]:
     """`-o`: where a command writes to."""
     return click.option("-o", "--output", type=type, required=required, help=help)
+
+
+def recipe_option(default: str | None = None) -> Callable[[Command], Command]:
+    """`--recipe`: what the settings of a command stand on."""
+    return click.option(
+        "--recipe",
+        metavar="NAME|FILE",
+        default=default,
+        show_default=default is not None,
+        help="Settings of whole runs on a data set (cdkd recipes lists them).",
+    )

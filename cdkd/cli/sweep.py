@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cdkd.cli.options import Choice, only_option, seeds_option, set_option, tracking_uri_option
+from cdkd.cli.options import (
+    Choice,
+    only_option,
+    recipe_option,
+    seeds_option,
+    set_option,
+    teacher_option,
+    tracking_uri_option,
+)
 
 if TYPE_CHECKING:
     from cdkd.sweep.study.records import Study
@@ -20,6 +28,8 @@ REPORTS = Path("reports")
 @click.command()
 @click.argument("study")
 @set_option
+@recipe_option()
+@teacher_option
 @only_option
 @seeds_option
 @click.option(
@@ -42,6 +52,8 @@ REPORTS = Path("reports")
 def command(
     study: str,
     settings: tuple[str, ...],
+    recipe: str | None,
+    teachers: tuple[str, ...],
     only: tuple[str, ...],
     seeds: str | None,
     workers: int | None,
@@ -59,12 +71,16 @@ def command(
     at the same time, in the same folder, shares the work. A cell that any study of the store has finished is not
     trained again.
 
+    Settings win from left to right: defaults < recipe < --teacher < the study's base < a stage's < axes and rows
+    < --set, which may not touch what the study itself varies.
+
     \b
     Examples:
       cdkd sweep ablation.yaml
       cdkd sweep ablation.yaml --seeds 6 --workers 8
       cdkd sweep lambda.yaml --set train.epochs=80
-      cdkd sweep ablation.yaml --set data.name=ucf101 --set data.root=/data/ucf101
+      cdkd sweep ablation.yaml --recipe ucf101 --set data.root=prepared/ucf101 \\
+          --teacher tsm=tsm.safetensors --teacher tdn=tdn.safetensors
       cdkd sweep ablation.yaml --only network=TSM --only row=baseline --only row=both
       cdkd sweep ablation.yaml --retry-failed
 
@@ -72,6 +88,7 @@ def command(
     A study file:
       study: mine                    names the MLflow experiment and the folder .cdkd/mine
       tables: [4]                    tables to print at the end, as for cdkd report --table
+      recipe: ucf101                 as --recipe, which wins; teachers: {tsm: FILE} as --teacher
       base: {train.epochs: 20}       settings of every cell; nested or dotted
       seeds: 3                       0, 1, 2; or a list
       stages:
@@ -90,15 +107,13 @@ def command(
     """
     from cdkd.report.tables.catalog import find_table
     from cdkd.sweep.display.sweep_display import make_display
-    from cdkd.sweep.study.filter import narrow
-    from cdkd.sweep.study.finder import find_study
-    from cdkd.sweep.study.reading import load_study
+    from cdkd.sweep.study.opening import open_study
     from cdkd.sweep.workers.interruption import Interrupted, catch_signals
     from cdkd.sweep.workers.result import SweepOptions
     from cdkd.sweep.workers.runner import run_sweep
     from cdkd.tracking.store import tracking_uri as default_uri
 
-    loaded = narrow(load_study(find_study(study), settings, seeds), only)
+    loaded = open_study(study, settings, seeds, only, recipe, teachers)
     for table in loaded.tables:
         find_table(table)
     uri = tracking_uri or default_uri()

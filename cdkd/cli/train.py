@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cdkd.cli.command_group import CommandGroup
-from cdkd.cli.options import Choice, output_option, set_option, tracking_uri_option
-from cdkd.experiment.recipes import RECIPES
+from cdkd.cli.options import Choice, output_option, recipe_option, set_option, teacher_option, tracking_uri_option
+from cdkd.settings import TEACHERS
 
 if TYPE_CHECKING:
     from cdkd.tracking.mlflow_tracker import MlflowTracker
@@ -29,14 +29,8 @@ def command() -> None:
 
 
 @command.command(name="teacher")
-@click.option("--arch", required=True, type=Choice(list(RECIPES)), help="Its network.")
-@click.option(
-    "--recipe",
-    default="shapes",
-    show_default=True,
-    type=Choice(list(dict.fromkeys(name for named in RECIPES.values() for name in named))),
-    help="The authors' training on this data set.",
-)
+@click.option("--arch", required=True, type=Choice(list(TEACHERS)), help="Its network.")
+@recipe_option(default="shapes")
 @set_option
 @output_option("Checkpoint file.", required=True)
 @_study
@@ -46,9 +40,10 @@ def teacher(
 ) -> None:
     """Train a teacher, TSM and TDN by the recipes of their authors.
 
-    The learning rate follows the batch size (teacher.train.batch_size times accumulate_steps) unless it is given. The
-    recipes of UCF-101 and HMDB-51 fine-tune a Kinetics-400 checkpoint, whose classifier is dropped. A teacher that was
-    trained before with equal settings is copied; an interrupted training goes on.
+    Settings win from left to right: defaults < recipe < --set. The learning rate follows the batch size
+    (teacher.train.batch_size times accumulate_steps) unless it is given. The recipes of UCF-101 and HMDB-51 fine-tune
+    a Kinetics-400 checkpoint, whose classifier is dropped. A teacher that was trained before with equal settings is
+    copied; an interrupted training goes on.
 
     \b
     Examples:
@@ -57,26 +52,41 @@ def teacher(
           --set data.root=prepared/ucf101 --set teacher.train.batch_size=32 -o tdn-ucf.safetensors
       torchrun --nproc-per-node 8 -m cdkd train teacher --arch tsm --recipe kinetics400 -o tsm.safetensors
     """
-    from cdkd.experiment.recipes import recipe_config
+    from cdkd.experiment.recipe import STUDENTS, load_recipe
     from cdkd.experiment.runtime import launched_processes
     from cdkd.experiment.standalone import train_teacher
+    from cdkd.experiment.underlay import Underlay
     from cdkd.models.weights.checkpoints import require_output
 
     require_output(output)
-    config = recipe_config(arch, recipe, _read(settings))
+    # A student of the same kind, since what concerns the clips in a recipe goes by the student.
+    networks = {"teacher.arch": arch} | ({"student.arch": arch} if arch in STUDENTS else {})
+    underlay = Underlay.of(load_recipe(recipe))
+    config = underlay.build({**networks, **_read(settings)}, trains_teacher=True)
     with launched_processes(config.runtime.device) as processes:
-        train_teacher(config, output, _tracker(study, tracking_uri), study, _tell, processes)
+        train_teacher(config, output, _tracker(study, tracking_uri), study, _tell, processes, underlay.name)
         if processes.is_main:
             click.echo(f"written: {output}")
 
 
 @command.command(name="student")
 @set_option
+@recipe_option()
+@teacher_option
 @output_option("Copy the checkpoint here.")
 @_study
 @tracking_uri_option
-def student(settings: tuple[str, ...], output: Path | None, study: str, tracking_uri: str | None) -> None:
+def student(
+    settings: tuple[str, ...],
+    recipe: str | None,
+    teachers: tuple[str, ...],
+    output: Path | None,
+    study: str,
+    tracking_uri: str | None,
+) -> None:
     """Train and test the student of one configuration, alone or under torchrun.
+
+    Settings win from left to right: defaults < recipe < --teacher < --set.
 
     Under torchrun the processes share every step's clips: train.batch_size counts all of them. With
     train.sync_batch_norm, the default, two processes take the very steps of one. An interrupted training goes on, in
@@ -85,25 +95,28 @@ def student(settings: tuple[str, ...], output: Path | None, study: str, tracking
     \b
     Examples:
       cdkd train student --set train.epochs=10 --set distill.spatial.weight=0.05 -o student.safetensors
-      torchrun --nproc-per-node 4 -m cdkd train student --set data.name=ucf101 --set data.root=prepared/ucf101 \\
-          --set student.streams=paper --set student.weights=imagenet --set teacher.checkpoint=tsm.safetensors \\
-          --set teacher.backbone=resnet50 --set data.input_size=224
+      torchrun --nproc-per-node 4 -m cdkd train student --recipe ucf101 --set data.root=prepared/ucf101 \\
+          --set student.arch=tdn --set teacher.arch=tdn --teacher tdn=tdn-kinetics.safetensors
     """
-    from cdkd.config import build_record, merge_dotted
     from cdkd.experiment.identity import cell_identity
     from cdkd.experiment.inputs import RunError
+    from cdkd.experiment.recipe import load_recipe
     from cdkd.experiment.runtime import launched_processes
     from cdkd.experiment.standalone import copy_checkpoint, train_student
+    from cdkd.experiment.teacher_files import check_used, parse_teacher_files
+    from cdkd.experiment.underlay import Underlay
     from cdkd.models.weights.checkpoints import require_output
-    from cdkd.settings import RunConfig
     from cdkd.tracking.tracker import CHECKPOINT
 
     if output is not None:
         require_output(output)
-    config = build_record(RunConfig, merge_dotted({}, _read(settings)))
+    files = parse_teacher_files(teachers)
+    underlay = Underlay.of(load_recipe(recipe) if recipe else None, files)
+    config = underlay.build(_read(settings))
+    check_used(files, [config.teacher.arch], "this student")
     folder = _FOLDER / cell_identity(config)
     with launched_processes(config.runtime.device) as processes:
-        outcome = train_student(config, folder, _tracker(study, tracking_uri), study, _tell, processes)
+        outcome = train_student(config, folder, _tracker(study, tracking_uri), study, _tell, processes, underlay.name)
         if not processes.is_main:
             return
         if outcome.status == "diverged":

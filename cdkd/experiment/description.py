@@ -9,7 +9,7 @@ from cdkd.experiment.identity import cell_identity, teacher_identity
 from cdkd.experiment.inputs import resolve_evaluation
 from cdkd.experiment.sizes import num_time_steps, teacher_channels
 from cdkd.inference.preprocessing import Preprocessing, VideoEncoding
-from cdkd.models.weights.checkpoints import Description, load_description
+from cdkd.models.weights.description import Description, load_description
 from cdkd.models.weights.loading import student_architecture, teacher_architecture
 from cdkd.settings import RunConfig
 from cdkd.tracking.tracker import CHECKPOINT, Outcome

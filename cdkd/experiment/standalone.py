@@ -24,7 +24,13 @@ from cdkd.train.processes import Processes
 
 
 def train_teacher(
-    config: RunConfig, output: Path, tracker: Tracker, study: str, tell: Log, processes: Processes
+    config: RunConfig,
+    output: Path,
+    tracker: Tracker,
+    study: str,
+    tell: Log,
+    processes: Processes,
+    recipe: str = "",
 ) -> Path:
     """The teacher's checkpoint at `output`; trained, or found where it was trained before.
 
@@ -35,6 +41,7 @@ def train_teacher(
         study: the run's experiment in the tracker.
         tell: called with every epoch's metrics.
         processes: that train it together.
+        recipe: name of the recipe that the settings stand on.
 
     Raises:
         RunError: `teacher.checkpoint` is set, so there is nothing to train.
@@ -45,7 +52,7 @@ def train_teacher(
     if not processes.is_main:
         ensure_teacher(config, _silent, lambda fraction: None, processes)
         return output
-    start = teacher_start(config, logged_settings(config), study, teacher_identity(config))
+    start = teacher_start(config, logged_settings(config), study, teacher_identity(config), recipe=recipe)
     with _tracked(tracker, start, config, teacher_folder(config)) as run:
         path = ensure_teacher(config, _both(run.log, tell), lambda fraction: None, processes)
         copy_checkpoint(path, output)
@@ -56,7 +63,13 @@ def train_teacher(
 
 
 def train_student(
-    config: RunConfig, folder: Path, tracker: Tracker, study: str, tell: Log, processes: Processes
+    config: RunConfig,
+    folder: Path,
+    tracker: Tracker,
+    study: str,
+    tell: Log,
+    processes: Processes,
+    recipe: str = "",
 ) -> Outcome:
     """Trains and tests one student; goes on from `folder` where it was interrupted.
 
@@ -75,6 +88,7 @@ def train_student(
         attempt=1,
         stage_digest="",
         settings=logged_settings(config),
+        recipe=recipe,
     )
     if not processes.is_main:
         return run_student(config, folder, _silent, lambda fraction: None, processes)

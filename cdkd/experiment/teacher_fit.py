@@ -28,7 +28,7 @@ from cdkd.errors import CdkdError
 from cdkd.experiment.sizes import build_own_teacher, num_time_steps
 from cdkd.models.teacher.ensemble import TeacherEnsemble
 from cdkd.models.teacher.teacher import FrozenTeacher, Teacher
-from cdkd.models.weights.checkpoints import Description, load_description
+from cdkd.models.weights.description import Description, load_description
 from cdkd.models.weights.loading import load_teacher
 from cdkd.settings import RunConfig, TeacherSettings
 

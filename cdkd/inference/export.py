@@ -14,7 +14,8 @@ from cdkd.inference.preprocessing import read_preprocessing
 from cdkd.models.complexity import student_shapes, teacher_shapes
 from cdkd.models.student.student import StreamStudent
 from cdkd.models.teacher.teacher import Teacher
-from cdkd.models.weights.checkpoints import Description, require_folder
+from cdkd.models.weights.checkpoints import require_folder
+from cdkd.models.weights.description import Description
 from cdkd.models.weights.loading import load_model
 
 TOLERANCE = 1e-4

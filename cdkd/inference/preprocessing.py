@@ -6,7 +6,7 @@ from typing import Literal
 from cdkd.config import Record, build_record
 from cdkd.errors import CdkdError
 from cdkd.modality import PFrameForm
-from cdkd.models.weights.checkpoints import Description
+from cdkd.models.weights.description import Description
 
 
 class PreprocessingError(CdkdError):

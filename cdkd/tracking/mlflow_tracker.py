@@ -127,6 +127,8 @@ class MlflowTracker:
             tags.STAGE_DIGEST: start.stage_digest,
         }
         found |= {tags.LABELS + axis: label for axis, label in start.labels.items()}
+        if start.recipe:
+            found[f"{tags.METADATA}recipe"] = start.recipe
         if state.commit is not None:
             found |= {tags.COMMIT: state.commit, "mlflow.source.git.commit": state.commit}
         if state.dirty is not None:

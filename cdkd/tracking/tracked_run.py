@@ -34,6 +34,7 @@ def teacher_start(
     cell: str,
     attempt: int = 1,
     stage_digest: str = "",
+    recipe: str = "",
 ) -> RunStart:
     """The start of a teacher's run: of `settings` it keeps what decides the teacher, not the run that asks for it."""
     return RunStart(
@@ -46,6 +47,7 @@ def teacher_start(
         attempt=attempt,
         stage_digest=stage_digest,
         settings={key: value for key, value in settings.items() if key.startswith(_SETTINGS_OF_TEACHERS)},
+        recipe=recipe,
     )
 
 

@@ -29,6 +29,8 @@ class RunStart:
     """Every setting by its dotted key."""
     labels: Mapping[str, str] = field(default_factory=dict)
     """The label on each axis of the stage."""
+    recipe: str = ""
+    """Name of the recipe that the settings stand on; empty where there is none."""
 
 
 CHECKPOINT, SCORES = "checkpoint", "scores"

@@ -14,7 +14,7 @@ from cdkd.cli import COMMANDS, group
 
 # What lists or measures can be read by a program.
 WITH_JSON = {
-    "plan", "settings", "report", "profile", "predict", "teacher import",
+    "plan", "recipes", "settings", "report", "profile", "predict", "teacher import",
     "data list", "data check", "data inspect", "bench reader", "bench loading", "bench training",
 }  # fmt: skip
 
@@ -66,7 +66,7 @@ def test_one_thing_is_asked_for_in_one_way(name: str) -> None:
     assert output is None or output.opts == ["-o", "--output"]
     short = [text for found in options(command) for text in found.opts if text[:1] == "-" and text[:2] != "--"]
     assert short == (["-o"] if output else [])
-    for shared in ("--tracking-uri", "--set", "--only", "--seeds", "--json"):
+    for shared in ("--tracking-uri", "--set", "--recipe", "--teacher", "--only", "--seeds", "--json"):
         found = option(command, shared)
         assert found is None or found.help == reference(shared).help
 

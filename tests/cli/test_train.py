@@ -12,7 +12,7 @@ from cdkd.config import flatten
 from cdkd.data.shapes.writing import prepare_shapes
 from cdkd.models.devices import DeviceError
 from cdkd.models.errors import ModelError
-from cdkd.models.weights.checkpoints import load_description
+from cdkd.models.weights.description import load_description
 from cdkd.settings import ShapesSettings
 from cdkd.tracking.runs import load_runs
 from cdkd.tracking.store import open_client, tracking_uri

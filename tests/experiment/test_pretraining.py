@@ -10,7 +10,8 @@ from cdkd.experiment import RUNNER
 from cdkd.experiment.build import assemble
 from cdkd.experiment.paths import streams_folder
 from cdkd.experiment.pretraining import PretrainingError, ensure_streams
-from cdkd.models.weights.checkpoints import load_description, load_tensors
+from cdkd.models.weights.checkpoints import load_tensors
+from cdkd.models.weights.description import load_description
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -12,7 +12,7 @@ from cdkd.data.shapes.writing import prepare_shapes
 from cdkd.experiment import RUNNER
 from cdkd.experiment.paths import teacher_folder
 from cdkd.experiment.teacher_fit import TeacherError
-from cdkd.models.weights.checkpoints import load_description
+from cdkd.models.weights.description import load_description
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -24,7 +24,8 @@ from cdkd.inference.model_reference import ModelReferenceError, checkpoint_file
 from cdkd.inference.predict import Predictor
 from cdkd.inference.preprocessing import PreprocessingError
 from cdkd.models.devices import DeviceError
-from cdkd.models.weights.checkpoints import load_description, load_tensors, save_model
+from cdkd.models.weights.checkpoints import load_tensors, save_model
+from cdkd.models.weights.description import load_description
 from cdkd.models.weights.loading import load_model, load_teacher
 from cdkd.tracking.tracker import Outcome
 

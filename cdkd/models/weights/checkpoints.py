@@ -13,12 +13,7 @@ from torch import Tensor, nn
 
 from cdkd.atomic_write import atomic_write
 from cdkd.models.errors import ModelError
-
-Description = dict[str, Any]
-"""What a checkpoint says about itself, as JSON: `architecture`, `classes`, `preprocessing`, and what else is known."""
-
-FORMAT = "cdkd-1"
-SUFFIX = ".safetensors"
+from cdkd.models.weights.description import FORMAT, SUFFIX
 
 
 def require_output(path: Path, option: str = "--output") -> None:
@@ -75,34 +70,19 @@ def _write(path: Path, content: bytes) -> None:
         raise ModelError(f"{path}: cannot be written: {error}") from error
 
 
-def load_description(path: Path) -> Description:
-    """What a checkpoint says about itself, read from the weights file's header; no tensor is read.
-
-    Raises:
-        ModelError: no such file, not safetensors, or not written by `save_model`.
-    """
-    metadata = _read(path, with_tensors=False)[0]
-    if "description" not in metadata:
-        raise ModelError(
-            f"{path}: no description inside, so it was not written by cdkd; "
-            "official TSM and TDN files are converted by `cdkd teacher import`"
-        )
-    try:
-        description: Description = json.loads(metadata["description"])
-    except ValueError as error:
-        raise ModelError(f"{path}: its description is damaged: {error}") from error
-    if description.get("format") != FORMAT:
-        raise ModelError(f"{path}: format {description.get('format')!r}, this version reads {FORMAT!r}")
-    return description
-
-
 def load_tensors(path: Path) -> dict[str, Tensor]:
     """Every tensor of a safetensors file, on the CPU.
 
     Raises:
         ModelError: no such file, or not safetensors.
     """
-    return _read(path, with_tensors=True)[1]
+    if not path.is_file():
+        raise ModelError(f"{path}: no such checkpoint")
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"{path}: not a safetensors file, or cut short: {error}") from error
 
 
 def load_weights(path: Path, module: nn.Module) -> None:
@@ -134,14 +114,3 @@ def fill(module: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
     with torch.no_grad():
         for name, tensor in own.items():
             tensor.copy_(state[name])
-
-
-def _read(path: Path, with_tensors: bool) -> tuple[dict[str, str], dict[str, Tensor]]:
-    if not path.is_file():
-        raise ModelError(f"{path}: no such checkpoint")
-    try:
-        with safe_open(path, framework="pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()} if with_tensors else {}  # noqa: SIM118
-            return dict(file.metadata() or {}), tensors
-    except (SafetensorError, OSError) as error:
-        raise ModelError(f"{path}: not a safetensors file, or cut short: {error}") from error

@@ -6,7 +6,8 @@ from cdkd.config import ConfigError, build_record
 from cdkd.models.errors import ModelError
 from cdkd.models.student.student import CoviarStudent, Student, build_student
 from cdkd.models.teacher.teacher import Teacher, build_teacher
-from cdkd.models.weights.checkpoints import Description, load_description, load_weights
+from cdkd.models.weights.checkpoints import load_weights
+from cdkd.models.weights.description import Description, load_description
 from cdkd.settings import StudentSettings, TeacherSettings
 
 

@@ -11,7 +11,8 @@ from cdkd.models.backbones.resnet import BACKBONES, ResNet
 from cdkd.models.backbones.tdn import TDNEncoder
 from cdkd.models.errors import ModelError
 from cdkd.models.teacher.video_models import VideoTeacher
-from cdkd.models.weights.checkpoints import SUFFIX, load_tensors
+from cdkd.models.weights.checkpoints import load_tensors
+from cdkd.models.weights.description import SUFFIX
 from cdkd.models.weights.state_dict_io import read_state_dict
 from cdkd.seeding import derive_seed
 

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from cdkd.models.errors import ModelError
-from cdkd.models.weights.checkpoints import SUFFIX, load_tensors
+from cdkd.models.weights.checkpoints import load_tensors
+from cdkd.models.weights.description import SUFFIX
 
 # Harmless classes that training scripts leave in their containers: best accuracy as a numpy scalar, a scheduler's
 # milestones as a Counter. Everything else that is not a tensor or a plain value is refused.

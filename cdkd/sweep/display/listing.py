@@ -1,13 +1,14 @@
 """A study's plan, as text and as a record: every cell with its state, stage by stage."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cdkd.sweep.queue.stage_cells import StageCells, all_cells, resolve_stages
 from cdkd.sweep.queue.study_folder import study_folder
 from cdkd.sweep.queue.trial_queue import Trial, TrialQueue
 from cdkd.sweep.study.cell import Cell
+from cdkd.sweep.study.expansion import teachers_without_file
 from cdkd.sweep.study.records import Stage, Study
 
 
@@ -21,10 +22,17 @@ def plan_text(study: Study) -> str:
     for stage in study.stages:
         lines.append("")
         lines += _known(by_name[stage.name], trials) if stage.name in by_name else _unknown(stage)
+    if missing := teachers_without_file(study):
+        lines += ["", f"left out, since they need their file: {files_to_give(missing)}"]
     states = Counter(_status(trials.get(cell)) for cell in all_cells(known_stages))
     counts = ", ".join(f"{number} {status}" for status, number in states.items())
     lines += ["", f"{sum(states.values())} cells: {counts}"]
     return "\n".join(lines) + "\n"
+
+
+def files_to_give(teachers: Sequence[str]) -> str:
+    """The options that would bring the cells of these teachers into the study."""
+    return " ".join(f"--teacher {arch}=FILE" for arch in teachers)
 
 
 def plan_record(study: Study) -> dict[str, Any]:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
+from cdkd.overrides import find_field
 from cdkd.settings import flat_settings
 from cdkd.sweep.study.cell import Cell
-from cdkd.sweep.study.overrides import find_field
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution

@@ -83,6 +83,7 @@ def write_cell(folder: StudyFolder, task: str, cell: Cell) -> None:
     content = {
         "stage": cell.stage,
         "labels": dict(cell.labels),
+        "recipe": cell.recipe,
         "experiment": cell.config.model_dump(mode="json"),
     }
     atomic_write(folder.configuration(task), json.dumps(content, indent=1) + "\n")
@@ -101,4 +102,4 @@ def read_cell(folder: StudyFolder, task: str) -> Cell:
         config = build_record(RunConfig, content["experiment"])
     except (KeyError, ConfigError) as error:
         raise CdkdError(f"{file}: written by another version of cdkd ({error}); run the sweep again") from error
-    return Cell(content["stage"], labels, config)
+    return Cell(content["stage"], labels, config, recipe=content.get("recipe", ""))

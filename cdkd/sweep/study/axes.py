@@ -6,8 +6,8 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from cdkd.config import ConfigError, Document
+from cdkd.overrides import Fail, check_overrides, find_field
 from cdkd.suggestion import hint
-from cdkd.sweep.study.overrides import Fail, check_overrides, find_field
 from cdkd.sweep.study.records import ROWS_AXIS, Axis, Condition, LabelFilter, Overrides
 
 Key = tuple[str, ...]

@@ -18,6 +18,8 @@ class Cell:
     config: RunConfig
     row: str | None = None
     """`row_identity` of the configuration, where it is known already: it is the same for all seeds."""
+    recipe: str = ""
+    """Name of the recipe that the configuration stands on."""
 
     @property
     def seed(self) -> int:

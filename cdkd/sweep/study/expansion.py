@@ -1,11 +1,11 @@
 """A stage's cells: the product of its axes less the exclusions, the explicit rows, each under every seed."""
 
 from collections import ChainMap
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from cdkd.config import ConfigError, build_record, flatten, merge_dotted
+from cdkd.config import ConfigError, flatten
 from cdkd.experiment.identity import row_identity
 from cdkd.settings import RunConfig
 from cdkd.sweep.study.cell import Cell
@@ -16,6 +16,7 @@ def expand(study: Study, stage: Stage, taken: Overrides | None = None) -> tuple[
     """The stage's cells: settings row by row, and under each the seeds; of cells with equal identity only the first.
 
     Later overrides win over earlier ones: the study's base, what the stage takes over, its own base, then axis by axis.
+    All of them win over what lies under the study: its recipe and its teachers' files.
 
     Args:
         study: the study.
@@ -26,14 +27,14 @@ def expand(study: Study, stage: Stage, taken: Overrides | None = None) -> tuple[
         ConfigError: a combination that no run can have, or a stage without cells.
     """
     cells: dict[str, Cell] = {}
-    common = {**study.base, **(taken or {}), **stage.base}
-    for labels, overrides in _combinations(stage, common):
-        values = merge_dotted({}, {**common, **overrides})
+    for labels, values in combinations(study, stage, taken):
+        if study.lacks_file_of(values):
+            continue
         row: str | None = None
         for seed in study.seeds:
-            config = _build({**values, "seed": seed}, stage, labels)
+            config = _build(study, {**values, "seed": seed}, stage, labels)
             row = row or row_identity(config)
-            cell = Cell(stage.name, labels, config, row)
+            cell = Cell(stage.name, labels, config, row, study.underlay.name)
             cells.setdefault(cell.id, cell)
     if not cells:
         raise ConfigError(
@@ -43,22 +44,41 @@ def expand(study: Study, stage: Stage, taken: Overrides | None = None) -> tuple[
     return tuple(cells.values())
 
 
-def _combinations(stage: Stage, common: Overrides) -> list[tuple[dict[str, str], Overrides]]:
-    """(labels, overrides) of every row of the stage. A stage without axes and rows is the base alone."""
+def teachers_without_file(study: Study) -> list[str]:
+    """Teachers whose cells the study leaves out, since nobody gave their file."""
+    found = [
+        str(values["teacher.arch"])
+        for stage in study.stages
+        for _, values in combinations(study, stage)
+        if study.lacks_file_of(values)
+    ]
+    return list(dict.fromkeys(found))
+
+
+def combinations(
+    study: Study, stage: Stage, taken: Overrides | None = None
+) -> Iterator[tuple[dict[str, str], Overrides]]:
+    """(labels, settings) of every row of the stage. A stage without axes and rows is the base alone.
+
+    The arguments are those of `expand`.
+    """
+    common = {**study.base, **(taken or {}), **stage.base}
     found: list[tuple[dict[str, str], Overrides]] = []
     if stage.dimensions or not stage.rows:
         found += [
             (labels, overrides)
-            for labels, overrides in _product(stage, common)
+            for labels, overrides in _product(study, stage, common)
             if not any(excluded.selects(labels) for excluded in stage.excluded)
         ]
-    for label, values in stage.rows:
-        if _applies(stage, label, {}, ChainMap({**values}, {**common})):
-            found.append(({ROWS_AXIS: label}, values))
-    return [(labels, overrides) for labels, overrides in found if stage.only.selects(labels)]
+    for label, overrides in stage.rows:
+        if _applies(study, stage, label, {}, {**common, **overrides}):
+            found.append(({ROWS_AXIS: label}, overrides))
+    for labels, overrides in found:
+        if stage.only.selects(labels):
+            yield labels, {**common, **overrides}
 
 
-def _product(stage: Stage, common: Overrides) -> list[tuple[dict[str, str], Overrides]]:
+def _product(study: Study, stage: Stage, common: Overrides) -> list[tuple[dict[str, str], Overrides]]:
     """Dimension by dimension; the last one runs fastest."""
     combinations: list[tuple[dict[str, str], Overrides]] = [({}, {})]
     for dimension in stage.dimensions:
@@ -70,11 +90,9 @@ def _product(stage: Stage, common: Overrides) -> list[tuple[dict[str, str], Over
             )
             for position in zip(*(axis.values for axis in dimension), strict=True)
         ]
-        is_conditional = dimension[0].name in stage.conditions
         longer: list[tuple[dict[str, str], Overrides]] = []
         for labels, overrides in combinations:
-            settings = ChainMap({**overrides}, {**common}) if is_conditional else ChainMap()
-            if _applies(stage, dimension[0].name, labels, settings):
+            if _applies(study, stage, dimension[0].name, labels, {**common, **overrides}):
                 longer += [(labels | more, {**overrides, **values}) for more, values in positions]
             else:
                 # The combination stands once, without a label on this axis.
@@ -83,9 +101,12 @@ def _product(stage: Stage, common: Overrides) -> list[tuple[dict[str, str], Over
     return combinations
 
 
-def _applies(stage: Stage, name: str, labels: Mapping[str, str], settings: "ChainMap[str, Any]") -> bool:
+def _applies(study: Study, stage: Stage, name: str, labels: Mapping[str, str], settings: Overrides) -> bool:
+    """Whether an axis or a row stands in a combination with these labels and settings of its own."""
     condition = stage.conditions.get(name)
-    return condition is None or condition.holds(labels, ChainMap(*settings.maps, _defaults()))
+    if condition is None:
+        return True
+    return condition.holds(labels, ChainMap(study.underlay.values(settings), _defaults()))
 
 
 @cache
@@ -93,9 +114,9 @@ def _defaults() -> dict[str, Any]:
     return flatten(RunConfig().model_dump())
 
 
-def _build(values: Mapping[str, Any], stage: Stage, labels: Mapping[str, str]) -> RunConfig:
+def _build(study: Study, values: Overrides, stage: Stage, labels: Mapping[str, str]) -> RunConfig:
     try:
-        return build_record(RunConfig, values)
+        return study.underlay.build(values)
     except ConfigError as error:
         place = ", ".join(f"{axis} = {label}" for axis, label in labels.items()) or "the base"
         raise ConfigError(f"{stage.where}: stage '{stage.name}', {place}: {str(error).lstrip(': ')}") from error

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from cdkd.config import Record
+from cdkd.settings import TeacherArch
 
 Name = Annotated[str, BeforeValidator(lambda value: str(value) if type(value) is int else value)]
 Items = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
@@ -57,6 +58,12 @@ class StudySettings(Record):
     """One sentence."""
     tables: Annotated[tuple[Name, ...], Items] = ()
     """Tables that the finished sweep prints; YAML reads the names of the paper's as numbers."""
+    recipe: str | None = None
+    """Name or path of the recipe that every cell stands on."""
+    teachers: dict[str, str] = Field(default_factory=dict)
+    """Architecture -> file of the teacher, or of what a recipe trains it from."""
+    only_with_file: Annotated[tuple[TeacherArch, ...], Items] = ()
+    """Teachers whose cells are part of the study only where their file is given."""
     base: dict[Any, Any] = Field(default_factory=dict)
     """Settings of every cell, nested or by dotted keys."""
     seeds: Any = 1

@@ -6,6 +6,9 @@ A study file, by example (all but `study` and `stages` may be left out):
     extends: ablation.yaml               # another study, whose keys hold where this one gives none
     description: One sentence.
     tables: [5]                          # tables that the finished sweep prints, as for cdkd report --table
+    recipe: ucf101                       # what the settings stand on, by name or path (cdkd recipes lists them)
+    teachers: {tsm: tsm.safetensors}     # a teacher's file by architecture, as --teacher gives it
+    only_with_file: [s3d]                # teachers whose cells are there only where their file is given
     base: {data: {name: shapes}}         # settings that differ from the defaults; nested or dotted keys
     seeds: 3                             # 0, 1, 2; or a list: [7, 11]
     stages:
@@ -33,7 +36,7 @@ A study file, by example (all but `study` and `stages` may be left out):
         base: {student.gate: uniform}    # what this stage's cells have in common
         axes: {distill.temporal.weight: [0.1, 1, 5]}
 
-Overrides win from left to right: study's base, what is taken over, stage's base, axis by axis.
+Overrides win from left to right: recipe, study's base, what is taken over, stage's base, axis by axis.
 """
 
 import re
@@ -42,23 +45,34 @@ from pathlib import Path
 from typing import Any
 
 from cdkd.config import ConfigError, Document, build_record, parse_override
+from cdkd.experiment.recipe import load_recipe
+from cdkd.experiment.underlay import Underlay
+from cdkd.overrides import check_overrides, find_field
+from cdkd.settings import TEACHERS
 from cdkd.suggestion import hint
 from cdkd.sweep.study.axes import fail_at, read_conditions, read_dimensions, read_filter, read_labelled
 from cdkd.sweep.study.file_records import BestSettings, StageSettings, StudySettings
 from cdkd.sweep.study.inheritance import load_inherited
-from cdkd.sweep.study.overrides import check_overrides, find_field
 from cdkd.sweep.study.records import Best, LabelFilter, Stage, Study
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
-def load_study(path: Path, settings: Sequence[str] = (), seeds: str | None = None) -> Study:
+def load_study(
+    path: Path,
+    settings: Sequence[str] = (),
+    seeds: str | None = None,
+    recipe: str | None = None,
+    teachers: Mapping[str, str] | None = None,
+) -> Study:
     """Reads and checks a study file.
 
     Args:
         path: the file.
         settings: `dotted.key=value` texts that change the study's base.
         seeds: replaces the study's seeds: a count, or numbers between commas.
+        recipe: name or path of the recipe to stand on instead of the study's.
+        teachers: architecture -> file; wins over the study's and the recipe's.
 
     Raises:
         ConfigError: names file, line, key and remedy.
@@ -78,8 +92,20 @@ def load_study(path: Path, settings: Sequence[str] = (), seeds: str | None = Non
         base=base,
         seeds=_parse_seeds(seeds) if seeds is not None else _file_seeds(document, content.seeds),
         stages=tuple(stages),
+        underlay=_underlay(document, content, recipe, teachers or {}),
+        only_with_file=frozenset(content.only_with_file),
     )
     return _with_settings(study, settings)
+
+
+def _underlay(document: Document, content: StudySettings, recipe: str | None, teachers: Mapping[str, str]) -> Underlay:
+    for arch in content.teachers:
+        if arch not in TEACHERS:
+            raise document.error(("teachers", arch), f"no such network; {hint(arch, TEACHERS, 'networks')}")
+    # A study's own recipe may lie beside it; what the command names is meant from where it is typed.
+    name, beside = (recipe, None) if recipe is not None else (content.recipe, document.path)
+    used = None if name is None else load_recipe(name, beside)
+    return Underlay.of(used, content.teachers, teachers)
 
 
 def _stage(document: Document, index: int, values: Mapping[Any, Any], earlier: Sequence[Stage]) -> Stage:

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from cdkd.experiment.underlay import Underlay
+
 ROWS_AXIS = "row"
 """Axis on which explicit rows carry their label."""
 
@@ -99,3 +101,17 @@ class Study:
     base: Overrides
     seeds: tuple[int, ...]
     stages: tuple[Stage, ...]
+    underlay: Underlay = field(default_factory=Underlay)
+    """The recipe and the teachers' files, on which every cell stands."""
+    only_with_file: frozenset[str] = frozenset()
+    """Teachers whose cells are part of the study only where their file is given."""
+
+    def lacks_file_of(self, values: Overrides) -> bool:
+        """A cell with these settings is none, since it needs a teacher's file that nobody gave.
+
+        Args:
+            values: the cell's own settings by dotted key.
+        """
+        arch = values.get("teacher.arch")
+        is_given = arch in self.underlay.files or "teacher.checkpoint" in values or "teacher.weights" in values
+        return arch in self.only_with_file and not is_given

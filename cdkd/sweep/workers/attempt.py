@@ -81,7 +81,7 @@ def _train(
 def _run_start(queue: TrialQueue, trial: Trial, cell: Cell) -> RunStart:
     task, study, settings = trial.task, queue.folder.path.name, logged_settings(cell.config)
     if task.kind == "teacher":
-        return teacher_start(cell.config, settings, study, task.id, trial.attempt, task.stage_digest)
+        return teacher_start(cell.config, settings, study, task.id, trial.attempt, task.stage_digest, cell.recipe)
     # The identity is computed anew here. It differs where a data set or a file of weights was changed after the task
     # was enqueued, and the result would then be filed under what it is not.
     if cell.id != task.id:
@@ -97,6 +97,7 @@ def _run_start(queue: TrialQueue, trial: Trial, cell: Cell) -> RunStart:
         stage_digest=task.stage_digest,
         settings=settings,
         labels=dict(cell.labels),
+        recipe=cell.recipe,
     )
 
 

@@ -18,6 +18,7 @@ from cdkd.capacity import default_workers
 from cdkd.experiment.identity import is_data_known
 from cdkd.run_status import RunStatus
 from cdkd.sweep.display.event_log import EventLog
+from cdkd.sweep.display.listing import files_to_give
 from cdkd.sweep.display.sweep_display import SweepDisplay, SweepStatus
 from cdkd.sweep.queue.stage_cells import StageCells, all_cells, resolve_stages, teacher_task
 from cdkd.sweep.queue.stage_choice import ChoiceError, choose, freeze
@@ -25,6 +26,7 @@ from cdkd.sweep.queue.stale_trials import recover
 from cdkd.sweep.queue.study_folder import study_folder, write_cell
 from cdkd.sweep.queue.trial_queue import QueuedTask, Trial, TrialQueue, is_blocked
 from cdkd.sweep.study.cell import Cell
+from cdkd.sweep.study.expansion import teachers_without_file
 from cdkd.sweep.study.records import Study
 from cdkd.sweep.workers.cell_runner import load_runner
 from cdkd.sweep.workers.inline import InlineWorker
@@ -81,6 +83,8 @@ class _Sweep:
         return Workers(self.folder, self.options.tracking_uri, self.options.runner, threads)
 
     def run(self) -> SweepResult:
+        if missing := teachers_without_file(self.study):
+            self.display.log_event(f"left out, since they need their file: {files_to_give(missing)}")
         self._prepare_unknown_data()
         # What the stages are closed as, unless the loop comes to its end.
         status: RunStatus = "killed"

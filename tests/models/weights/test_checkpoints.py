@@ -9,7 +9,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from cdkd.models.errors import ModelError
-from cdkd.models.weights.checkpoints import fill, load_description, load_weights, require_output, save_model
+from cdkd.models.weights.checkpoints import fill, load_weights, require_output, save_model
+from cdkd.models.weights.description import load_description
 
 
 def _small():
