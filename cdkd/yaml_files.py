@@ -36,7 +36,7 @@ def find_yaml(name: str, folder: Path, kind: str, beside: Path | None = None) ->
             if (place / candidate).is_file() and (place / candidate).resolve() != itself:
                 return place / candidate
     files = [file for place in places for file in place.glob("*.yaml")]
-    known = sorted({file.name if has_suffix else file.stem for file in files})
+    known = sorted({file.stem if folder == RECIPES and not has_suffix else file.name for file in files})
     plural = "studies" if kind == "study" else f"{kind}s"
     raise ConfigError(f"{name}: no such {kind} file, here or in ./{folder}; {hint(name, known, plural)}")
 
