@@ -147,15 +147,11 @@ def _load(path: Path, extending: tuple[Path, ...]) -> Recipe:
     known = RecipeSettings.model_fields
     own = {key: value for key, value in document.values.items() if key in known or not _archs(key)}
     content = build_record(RecipeSettings, own, document)
-    if path.resolve() in extending:
-        raise document.error(("extends",), "the recipes extend each other in a circle")
     for arch in content.teachers:
         if arch not in TEACHERS:
             raise document.error(("teachers", arch), f"no such network; {hint(arch, TEACHERS, 'networks')}")
     entries = tuple(_entries(document, content, [key for key in document.values if key not in own]))
-    basis = None
-    if content.extends is not None:
-        basis = _load(find_yaml(content.extends, RECIPES, "recipe", path), (*extending, path.resolve()))
+    basis = _basis(document, content.extends, (*extending, path.resolve()))
     return Recipe(
         name=content.recipe,
         description=content.description or (basis.description if basis else ""),
@@ -164,6 +160,18 @@ def _load(path: Path, extending: tuple[Path, ...]) -> Recipe:
         teachers={**(basis.teachers if basis else {}), **content.teachers},
         layers=(*(basis.layers if basis else ()), entries),
     )
+
+
+def _basis(document: Document, name: str | None, extending: tuple[Path, ...]) -> Recipe | None:
+    if name is None:
+        return None
+    try:
+        path = find_yaml(name, RECIPES, "recipe", document.path)
+    except ConfigError as error:
+        raise document.error(("extends",), str(error)) from error
+    if path.resolve() in extending:
+        raise document.error(("extends",), "the recipes extend each other in a circle")
+    return _load(path, extending)
 
 
 def _archs(section: Any) -> list[str]:

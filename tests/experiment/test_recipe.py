@@ -107,12 +107,28 @@ def test_a_recipe_is_found_by_name_in_sweeps_recipes_and_by_path_anywhere(
         ),
         ("recipe: a\nteachers: {tsn: f}", r":2: teachers\.tsn: no such network; did you mean 'tsm'"),
         ("recipe: a\nteacher_files: begin", r":2: teacher_files: .*'start'"),
-        ("recipe: a\nextends: base.yaml", r":2: extends: the recipes extend each other in a circle"),
+        ("recipe: a\nextends: base.yaml", r":2: extends: base.yaml: no such recipe file"),
+        ("recipe: a\nextends: other.yaml", r":2: extends: other.yaml: no such recipe file"),
     ],
 )
 def test_a_mistake_is_told_with_file_line_and_key(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(str(tmp_path / "base.yaml")) + message):
         load_recipe(write(tmp_path, text))
+
+
+def test_recipes_may_take_the_place_of_what_they_extend_but_not_go_in_a_circle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sweeps/recipes").mkdir(parents=True)
+    write(tmp_path / "sweeps/recipes", "recipe: ucf101\nextends: ucf101\nteachers: {tsm: mine}", "ucf101.yaml")
+    assert load_recipe("ucf101").teachers == {"tsm": "mine"} and load_recipe("ucf101").teacher_files == "start"
+    # What extends the shipped one meets the own one, too.
+    assert load_recipe("hmdb51").teachers == {"tsm": "mine"}
+    write(tmp_path, "recipe: a\nextends: b.yaml", "a.yaml")
+    write(tmp_path, "recipe: b\nextends: a.yaml", "b.yaml")
+    with pytest.raises(ConfigError, match=r"^b\.yaml:2: extends: the recipes extend each other in a circle$"):
+        load_recipe("a.yaml")
 
 
 PUBLISHED_NAMES = ("ucf101", "hmdb51", "kinetics400", "ssv2")
