@@ -5,10 +5,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from cdkd.settings import SHAPES_GOP_LENGTH
+
 WEIGHT_FILES = ("student.weights", "teacher.checkpoint", "teacher.members", "teacher.weights")
 """Settings that may name files of weights."""
 CONTENT = "content."
 """Followed by the key of a setting that names a file: the hash of its bytes, as logged with a run."""
+BEFORE: Mapping[str, Any] = {"data.residual": "exact, 0 in intra blocks", "data.sampling": "gops"}
+"""What runs did that knew no such setting. Tables read it where a run logged none; a setting of this value enters no
+identity, so that the results of those runs are still found."""
 
 
 def active_losses(settings: Mapping[str, Any]) -> dict[str, float]:
@@ -29,6 +34,8 @@ class _SwitchedOn:
     decoder: bool
     best_epoch: bool
     """The weights of the best validated epoch are tested."""
+    choice_of_frames: bool
+    """A video has more than one clip."""
 
 
 def _switched_on(settings: Mapping[str, Any]) -> _SwitchedOn:
@@ -36,6 +43,18 @@ def _switched_on(settings: Mapping[str, Any]) -> _SwitchedOn:
         losses=active_losses(settings),
         decoder=bool(settings.get("student.decoder", True)),
         best_epoch=settings.get("evaluation.select") == "best_validation",
+        choice_of_frames=not _is_every_clip_the_same(settings),
+    )
+
+
+def _is_every_clip_the_same(settings: Mapping[str, Any]) -> bool:
+    """The embedded data set by default: videos of one GOP, whose P-frames leave each of P steps one place."""
+    num_frames = settings.get("data.shapes.num_frames", SHAPES_GOP_LENGTH)
+    return (
+        settings.get("data.name") == "shapes"
+        and settings.get("data.gops_per_clip") == 1
+        and num_frames <= SHAPES_GOP_LENGTH
+        and (num_frames - 1) // settings.get("data.frames_per_gop", 1) <= 1
     )
 
 
@@ -49,6 +68,7 @@ _WITH_EITHER: _Condition = (
     "where a loss takes part, or with the pseudo-decoder",
     lambda on, key: on.decoder or bool(on.losses),
 )
+_WITH_CHOICE: _Condition = ("where a video has more than one clip", lambda on, key: on.choice_of_frames)
 _WITH_BEST_EPOCH: _Condition = ("where evaluation.select is best_validation", lambda on, key: on.best_epoch)
 
 # The one table of what cannot change a result. Beginning of a key -> when it counts; the first that fits decides, and
@@ -57,6 +77,7 @@ _READ_WITHOUT_EFFECT: dict[str, _Condition] = {
     "runtime.": _NEVER,
     "data.root": _NEVER,
     "data.cache": _NEVER,
+    "data.sampling": _WITH_CHOICE,
     "evaluation.batch_size": _NEVER,
     "evaluation.every_epochs": _WITH_BEST_EPOCH,
 }
@@ -84,6 +105,12 @@ def _condition(table: Mapping[str, _Condition], key: str) -> _Condition | None:
 def is_read(key: str, settings: Mapping[str, Any]) -> bool:
     """Whether a run with these dotted settings reads one of them at all."""
     condition = _condition(_READ, key)
+    return condition is None or condition[1](_switched_on(settings), key)
+
+
+def has_effect(key: str, settings: Mapping[str, Any]) -> bool:
+    """Whether one of these dotted settings can change a result of whoever reads it."""
+    condition = _condition(_READ_WITHOUT_EFFECT, key)
     return condition is None or condition[1](_switched_on(settings), key)
 
 

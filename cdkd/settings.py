@@ -31,7 +31,13 @@ else:
     TeacherArch = Literal[tuple(TEACHERS)]
 DatasetName = Literal["shapes", "ucf101", "hmdb51", "kinetics400", "ssv2", "folder"]
 """The data sets; each is described by the file of its name in cdkd/data/annotations/."""
+Sampling = Literal["segments", "dense", "gops"]
+"""How the P-frames of a clip are chosen; drawn and explained in cdkd/data/clips/sampling.py."""
 BackboneName = Literal["slim", "resnet18", "resnet34", "resnet50", "resnet101", "resnet152"]
+
+
+SHAPES_GOP_LENGTH = 12
+"""Frames from one I-frame to the next in the embedded data set."""
 
 
 class ShapesSettings(Record):
@@ -70,6 +76,10 @@ class DataSettings(Record):
     """G: groups of pictures per clip."""
     frames_per_gop: Count = 6
     """P: P-frames per group of pictures."""
+    sampling: Sampling = "segments"
+    """Where in a video a clip's P-frames lie. segments: from G equal parts of the whole video, anywhere in the part in
+    training, in its middle in a test; dense: at a stride of 64 // G in a window of 64 P-frames (the published dense
+    models of Kinetics-400); gops: at always the same places of a GOP from each of G parts."""
     motion: Literal["accumulated", "per_frame"] = "accumulated"
     """Motion and residual relative to the I-frame (accumulated), or to the frame before (per_frame)."""
     residual: Literal["exact", "coviar"] = "exact"

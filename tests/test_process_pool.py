@@ -92,12 +92,12 @@ from pathlib import Path
 print("begins")
 from cdkd.data.cache import gop_index
 from cdkd.data.cache.packing import PackJob, pack
-from cdkd.data.clips.sampling import ClipLayout
+from cdkd.data.cache.packed_record import StoredLayout
 from cdkd.data.manifest import read_manifest
 gop_index._CHUNK = 2
 manifest = read_manifest(Path(sys.argv[1]))
 print(len(gop_index.index_gops(manifest.root, [video.path for video in manifest.videos], 2)))
-print(pack(PackJob((manifest,), ClipLayout(1, 3), num_workers=2, gops_per_shard=3)).num_shards)
+print(pack(PackJob((manifest,), StoredLayout(3), num_workers=2, gops_per_shard=3)).num_shards)
 """
     assert run_script(tmp_path, text, root) == "begins\n4\n4\n"
 

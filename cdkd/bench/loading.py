@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cdkd.bench.reader import write_sample
+from cdkd.data.cache.packed_record import StoredLayout
 from cdkd.data.cache.packing import PackJob, pack
 from cdkd.data.clips.sampling import ClipLayout
 from cdkd.data.loading.dataset import CachePolicy, ClipDataset
@@ -26,7 +27,8 @@ class LoadingSettings:
     batch_size: int = 8
     num_workers: int = 0
     repeats: int = 5
-    layout: ClipLayout = field(default_factory=lambda: ClipLayout(1, 6))
+    stored: StoredLayout = field(default_factory=lambda: StoredLayout(6))
+    layout: ClipLayout = field(default_factory=lambda: ClipLayout(1, 6, sampling="gops"))
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ def measure_loading(work: Path, settings: LoadingSettings, root: Path | None = N
     """
     manifest = _link_videos(work, root, settings.num_videos) if root else _make_videos(work, settings.num_videos)
     started = time.perf_counter()
-    cache = pack(PackJob((manifest,), settings.layout)).cache
+    cache = pack(PackJob((manifest,), settings.stored)).cache
     seconds = time.perf_counter() - started
     sources = {name: _source(manifest, settings, policy) for name, policy in _WAYS.items()}
     batch = next(iter(sources["video"].view_batches(0, 1, 1)))

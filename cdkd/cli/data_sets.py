@@ -118,12 +118,12 @@ def _remember_gops(report: "PrepareReport", num_workers: int) -> None:
 
 def _pack(report: "PrepareReport", num_workers: int) -> None:
     from cdkd.cli.data_cache import make_cache
+    from cdkd.data.cache.packed_record import StoredLayout
     from cdkd.data.cache.packing import PackJob
-    from cdkd.data.clips.sampling import ClipLayout
     from cdkd.settings import DataSettings
 
     defaults = DataSettings()
-    layout = ClipLayout(1, defaults.frames_per_gop)
+    layout = StoredLayout(defaults.frames_per_gop)
     make_cache(PackJob(tuple(report.manifests.values()), layout, defaults.p_frame_form, num_workers=num_workers))
 
 

@@ -78,7 +78,7 @@ class OpenDataset:
         return ClipDataset(
             self.manifest,
             part,
-            layout or ClipLayout(settings.gops_per_clip, settings.frames_per_gop),
+            layout or ClipLayout(settings.gops_per_clip, settings.frames_per_gop, sampling=settings.sampling),
             form=settings.p_frame_form,
             num_workers=num_workers,
             cache=settings.cache,

@@ -51,7 +51,7 @@ class StudentRun(NetworkRun):
         """Raw frames only where a teacher looks on, in training."""
         data = self.config.data
         seen = self.teacher.window if self.teacher is not None and part == "train" else 0
-        return ClipLayout(data.gops_per_clip, data.frames_per_gop, self.student.window, seen)
+        return ClipLayout(data.gops_per_clip, data.frames_per_gop, self.student.window, seen, data.sampling)
 
     def loss(self, batch: ClipBatch, step: int) -> Loss:
         """Eq. 7 for one training batch."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from cdkd.data.manifest import Manifest
 from cdkd.data.opening import OpenDataset
 from cdkd.experiment.identity import cell_identity, teacher_identity
-from cdkd.experiment.inputs import resolve_evaluation
+from cdkd.experiment.inputs import clip_words, resolve_evaluation
 from cdkd.experiment.sizes import num_time_steps, teacher_channels
 from cdkd.inference.preprocessing import Preprocessing, VideoEncoding
 from cdkd.models.weights.description import Description, load_description
@@ -17,7 +17,6 @@ from cdkd.tracking.tracker import CHECKPOINT, Outcome
 _METRICS = ("validation_top1", "test_top1", "test_top5")
 # A test of other videos or through other views is no figure to stand beside the run's own.
 _SAME_TEST = ("dataset", "dataset_version", "split", "views", "num_test_videos")
-_SAME_CLIP = ("gops_per_clip", "frames_per_gop")
 
 
 def student_description(config: RunConfig, dataset: OpenDataset, metadata: dict[str, str]) -> Description:
@@ -62,6 +61,7 @@ def _preprocessing(config: RunConfig, manifest: Manifest) -> Preprocessing:
     return Preprocessing(
         gops_per_clip=data.gops_per_clip,
         frames_per_gop=data.frames_per_gop,
+        sampling=data.sampling,
         motion=data.motion,
         residual=data.residual,
         input_size=data.input_size,
@@ -113,8 +113,7 @@ def teacher_metadata(config: RunConfig, metadata: dict[str, str], checkpoint: Pa
     known = load_description(checkpoint)
     if "test_top1" not in known or config.teacher.members:
         return {}
-    clip = config.data.model_dump(include=set(_SAME_CLIP))
-    is_same_clip = all(known["preprocessing"].get(name) == value for name, value in clip.items())
+    is_same_clip = clip_words(known["preprocessing"], config) == clip_words(config.data.model_dump(), config)
     if not is_same_clip or any(known.get(name) != metadata.get(name) for name in _SAME_TEST):
         return {}
     told = ("test_top1", "test_top5", "gmacs_per_view", "parameters")

@@ -16,11 +16,11 @@ from typing import Any
 from cdkd.config import ConfigError
 from cdkd.data.manifest import file_digest
 from cdkd.data.opening import dataset_version
-from cdkd.effective_settings import CONTENT, WEIGHT_FILES, effective_settings
+from cdkd.effective_settings import BEFORE, CONTENT, WEIGHT_FILES, effective_settings, has_effect
 from cdkd.settings import NAMED_WEIGHTS, DataSettings, RunConfig, flat_settings
 
-_NOT_THE_TEACHERS = ("data.cache", "data.motion", "data.residual", "data.root")
-"""What of the data a network that sees raw frames never meets, or cannot tell apart."""
+_NOT_THE_TEACHERS = ("data.motion", "data.residual")
+"""What of the data a network that sees raw frames never meets."""
 _UNKNOWN = "not prepared"
 
 
@@ -49,10 +49,11 @@ def seeded_identity(row: str, seed: int) -> str:
 
 def teacher_identity(config: RunConfig) -> str:
     """The same of the teacher: its own settings, the data it learns from, the clip's geometry."""
+    flat = flat_settings(config)
     settings = {
         key: value
-        for key, value in flat_settings(config).items()
-        if key.startswith(("teacher.", "data.")) and key not in _NOT_THE_TEACHERS
+        for key, value in flat.items()
+        if key.startswith(("teacher.", "data.")) and key not in _NOT_THE_TEACHERS and has_effect(key, flat)
     }
     return _digest(settings, config.data)
 
@@ -90,6 +91,7 @@ def contents_of(settings: Mapping[str, Any]) -> dict[str, str]:
 
 def _digest(settings: Mapping[str, Any], data: DataSettings) -> str:
     version = dataset_version(data) or _UNKNOWN
+    settings = {key: value for key, value in settings.items() if key not in BEFORE or value != BEFORE[key]}
     # Contents overwrite the paths, whose keys they have. Sorted, since the order of settings means nothing.
     text = json.dumps({**settings, **contents_of(settings), "data.version": version}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]

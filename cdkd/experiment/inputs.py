@@ -1,7 +1,9 @@
 """Clips of a data set become network inputs: random crops in training, fixed views in evaluation."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,9 +16,10 @@ from cdkd.data.loading.dataset import ClipDataset
 from cdkd.data.loading.loader import ClipLoader
 from cdkd.data.manifest import Part
 from cdkd.data.opening import OpenDataset
+from cdkd.effective_settings import BEFORE, has_effect
 from cdkd.errors import CdkdError
 from cdkd.seeding import derive_seed
-from cdkd.settings import EvaluationSettings, RunConfig
+from cdkd.settings import EvaluationSettings, RunConfig, flat_settings
 from cdkd.train.processes import ALONE, Processes
 
 
@@ -44,6 +47,18 @@ def resolve_evaluation(config: RunConfig) -> EvaluationSettings:
             f"choose at least that, or 0"
         )
     return EvaluationSettings.model_validate({**wanted.model_dump(), "clips": clips, "crops": crops, "resize": resize})
+
+
+def clip_words(clip: Mapping[str, Any], config: RunConfig) -> str:
+    """A clip's shape, and where its frames lie if that makes a difference to the run.
+
+    Args:
+        clip: `gops_per_clip`, `frames_per_gop` and, unless it is older than the setting, `sampling`.
+        config: of the run.
+    """
+    shape = f"{clip['gops_per_clip']} GOP x {clip['frames_per_gop']} P-frames"
+    sampling = clip.get("sampling", BEFORE["data.sampling"])
+    return f"{shape}, {sampling}" if has_effect("data.sampling", flat_settings(config)) else shape
 
 
 @dataclass(frozen=True)
@@ -126,7 +141,7 @@ class ClipInputs:
             **self.dataset.metadata,
             "split": str(data.split),
             "num_views": str(evaluation.clips * evaluation.crops),
-            "clip": f"{data.gops_per_clip} GOP x {data.frames_per_gop} P-frames, {data.motion} motion",
+            "clip": f"{clip_words(data.model_dump(), self.config)}, {data.motion} motion",
             "views": (
                 f"{evaluation.clips} clip{'s' * (evaluation.clips > 1)} x {evaluation.crops} "
                 f"crop{'s' * (evaluation.crops > 1)} of {data.input_size} from {evaluation.resize} pixels"

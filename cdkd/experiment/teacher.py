@@ -68,7 +68,7 @@ class TeacherRun(NetworkRun):
     def layout(self, part: Part) -> ClipLayout:
         """Raw frames alone."""
         data = self.config.data
-        return ClipLayout(data.gops_per_clip, data.frames_per_gop, student_window=0, teacher_window=self.teacher.window)
+        return ClipLayout(data.gops_per_clip, data.frames_per_gop, 0, self.teacher.window, data.sampling)
 
     def loss(self, batch: ClipBatch, step: int) -> Loss:
         """Cross-entropy of one training batch."""

@@ -10,7 +10,7 @@ What a table says of a teacher must be true, and what a loss compares must be co
 These are warned of and noted with the run, since networks work all the same and to try it is legitimate (a published
 Kinetics teacher has seen 8 frames of ten seconds; a student's clip may be 6 frames of one GOP):
 
-    other clips (GOPs, P-frames per GOP, or time steps)      another size of pictures
+    other clips (shape, sampling, or time steps)      another size of pictures
 
 A checkpoint's own `shift_div`, dropout and mixing weights stay what it was trained with.
 """
@@ -25,6 +25,7 @@ import torch
 
 from cdkd.config import build_record
 from cdkd.errors import CdkdError
+from cdkd.experiment.inputs import clip_words
 from cdkd.experiment.sizes import build_own_teacher, num_time_steps
 from cdkd.models.teacher.ensemble import TeacherEnsemble
 from cdkd.models.teacher.teacher import FrozenTeacher, Teacher
@@ -106,11 +107,11 @@ class _Candidate:
     def differences(self, config: RunConfig) -> list[str]:
         """What may differ and does, both sides in each sentence."""
         data, known = config.data, self.description.get("preprocessing") or {}
-        own_clip = f"{data.gops_per_clip} GOP x {data.frames_per_gop} P-frames"
+        own_clip = clip_words(data.model_dump(), config)
         found = []
         # cdkd's own teachers know the clip that they learnt from; imported ones only how many frames they saw.
         if "gops_per_clip" in known:
-            clip = f"{known['gops_per_clip']} GOP x {known['frames_per_gop']} P-frames"
+            clip = clip_words(known, config)
             if clip != own_clip:
                 found.append(f"{self.path}: learnt from clips of {clip}, teaches with clips of {own_clip}")
         else:

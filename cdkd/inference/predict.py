@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from cdkd.data.clips.clip import ClipBatch, join_clips, read_clip
-from cdkd.data.clips.sampling import ClipLayout, usable_gops, view_gops
+from cdkd.data.clips.sampling import ClipLayout, usable_gops, view_steps
 from cdkd.data.clips.transforms import prepare_inputs, view_boxes
 from cdkd.inference.model_reference import checkpoint_file
 from cdkd.inference.preprocessing import VideoEncoding, read_preprocessing
@@ -81,6 +81,7 @@ class Predictor:
             self.preprocessing.frames_per_gop,
             student_window=0 if isinstance(network, Teacher) else network.window,
             teacher_window=network.window if isinstance(network, Teacher) else 0,
+            sampling=self.preprocessing.sampling,
         )
 
     @classmethod
@@ -166,7 +167,7 @@ class Predictor:
         return join_clips(
             [
                 read_clip(
-                    readable, view_gops(usable, settings.gops_per_clip, clip, settings.clips), self.layout, form,
+                    readable, view_steps(usable, self.layout, clip, settings.clips), self.layout, form,
                     label=0, video=0,
                 )
                 for clip in range(settings.clips)

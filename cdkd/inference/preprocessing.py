@@ -7,6 +7,7 @@ from cdkd.config import Record, build_record
 from cdkd.errors import CdkdError
 from cdkd.modality import PFrameForm
 from cdkd.models.weights.description import Description
+from cdkd.settings import Sampling
 
 
 class PreprocessingError(CdkdError):
@@ -32,6 +33,8 @@ class Preprocessing(Record):
     """G."""
     frames_per_gop: int
     """P."""
+    sampling: Sampling = "gops"
+    """`data.sampling`; checkpoints that do not say it are older than the setting."""
     motion: Literal["accumulated", "per_frame"] = "accumulated"
     """`data.motion`."""
     residual: Literal["exact", "coviar"] = "exact"
@@ -66,6 +69,7 @@ def read_preprocessing(checkpoint: Path, description: Description) -> Preprocess
         return Preprocessing(
             gops_per_clip=architecture["num_segments"],
             frames_per_gop=1,
+            sampling="segments",
             input_size=found["crop_pixels"],
             resize=found["short_side_pixels"],
         )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from cdkd.effective_settings import BEFORE
 from cdkd.tracking import store, tags
 from cdkd.tracking.search import search_cells
 from cdkd.tracking.store import TrackingError, open_client, tracking_uri
@@ -32,10 +33,6 @@ BASE_COLUMNS = (
     "adopted_by",
 )
 """Columns that every table of runs has; `labels.`, `settings.`, `metrics.` and `metadata.` columns follow."""
-
-
-_BEFORE_THE_SETTING = {"settings.data.residual": "exact, 0 in intra blocks"}
-"""What runs had that logged no such setting, since there was none: no table shows them beside runs of today."""
 
 
 def load_runs(tracking_uri: str | None = None, study: str | None = None) -> pd.DataFrame:
@@ -108,7 +105,7 @@ def _row(run: "Run") -> dict[str, Any]:
         row |= {f"metadata.{key.removeprefix(prefix)}": v for key, v in found.items() if key.startswith(prefix)}
     # A run that was killed before its parameters came has no settings at all, and none is to be made up for it.
     if run.data.params:
-        row |= _BEFORE_THE_SETTING
+        row |= {f"settings.{key}": value for key, value in BEFORE.items()}
     row |= {f"settings.{key}": decode_setting(value) for key, value in run.data.params.items()}
     row |= {f"metrics.{key}": value for key, value in run.data.metrics.items()}
     return row

@@ -92,6 +92,8 @@ def test_a_file_that_is_not_there_is_refused_where_it_is_read(tmp_path: Path) ->
     [
         ({}, {"runtime__num_workers": 3, "runtime__device": "cuda", "runtime__channels_last": False}),
         ({}, {"data__cache": "off"}),
+        ({}, {"data__sampling": "gops"}),
+        ({}, {"data__sampling": "dense"}),
         ({}, {"evaluation__batch_size": 7}),
         ({}, {"evaluation__every_epochs": 3}),
         (OFF, {"teacher__seed": 5, "teacher__train__epochs": 9}),
@@ -109,6 +111,9 @@ def test_what_cannot_change_a_result_changes_no_identity(rest: dict[str, object]
     [
         ({}, {"seed": 2}),
         ({}, {"data__input_size": 48}),
+        ({"data__gops_per_clip": 8, "data__frames_per_gop": 1}, {"data__sampling": "gops"}),
+        ({"data__shapes__num_frames": 24}, {"data__sampling": "dense"}),
+        ({"data__frames_per_gop": 5}, {"data__sampling": "gops"}),
         ({}, {"teacher__seed": 5}),
         ({}, {"distill__temporal__form": "literal"}),
         (OFF, {"teacher__arch": "tdn"}),
@@ -134,3 +139,15 @@ def test_a_table_tells_files_apart_by_their_bytes(tmp_path: Path) -> None:
     assert seen[0] == seen[1] != seen[2] and "teacher.checkpoint" not in seen[0]
     # What a run logged before contents were.
     assert effective_settings(flat_settings(tiny(teacher__checkpoint="x")))["teacher.checkpoint"] == "x"
+
+
+def test_runs_from_before_a_setting_keep_their_identity(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What they did is a value of it, which enters no hash."""
+    long = {"data__shapes__num_frames": 24, "data__sampling": "gops"}
+    today = both(tiny(**long))
+
+    def without(config: RunConfig) -> dict[str, object]:
+        return {key: value for key, value in flat_settings(config).items() if key != "data.sampling"}
+
+    monkeypatch.setattr("cdkd.experiment.identity.flat_settings", without)
+    assert both(tiny(**long)) == today

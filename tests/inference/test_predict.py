@@ -110,6 +110,21 @@ def test_residuals_are_those_of_the_training(outcome: Outcome, tmp_path: Path) -
     assert found[None] == found["exact"] != found["coviar"]
 
 
+def test_frames_lie_where_they_lay_in_the_training(outcome: Outcome, tmp_path: Path) -> None:
+    """In a video of four GOPs every sampling looks elsewhere; of old checkpoints it is the middles of whole GOPs."""
+    long = open_dataset("shapes", shapes={**EXPERIMENT.data.shapes.model_dump(), "num_frames": 48}).manifest
+    network, description = load_model(outcome.artifacts["checkpoint"])
+    assert description["preprocessing"]["sampling"] == "segments"
+    found = {}
+    for sampling in ("segments", "gops", "dense", None):
+        preprocessing = {**description["preprocessing"], "sampling": sampling}
+        if sampling is None:
+            del preprocessing["sampling"]
+        save_model(tmp_path / "a.safetensors", network, {**description, "preprocessing": preprocessing})
+        found[sampling] = Predictor(tmp_path / "a.safetensors", CPU).predict(long.file(long.part("test")[3])).scores
+    assert found[None] == found["gops"] and len(set(found.values())) == 3
+
+
 def test_a_broken_video_is_reported_and_the_others_predicted(outcome: Outcome, tmp_path: Path) -> None:
     (tmp_path / "broken.mp4").write_bytes(b"no video")
     arguments = [str(tmp_path / "broken.mp4"), str(a_video()), "--model", str(outcome.artifacts["checkpoint"])]

@@ -9,7 +9,7 @@ from cdkd.data.clips.sampling import ClipLayout
 from cdkd.data.loading.dataset import CachePolicy, ClipDataset
 from cdkd.data.manifest import Manifest
 
-LAYOUT = ClipLayout(num_gops=2, frames_per_gop=3, student_window=1, teacher_window=5)
+LAYOUT = ClipLayout(num_gops=2, frames_per_gop=3, student_window=1, teacher_window=5, sampling="gops")
 
 
 def source(manifest: Manifest, num_workers: int = 0, cache: CachePolicy = "off", **changes: Any) -> ClipDataset:

@@ -22,3 +22,4 @@ def test_former_names_are_read_and_former_residuals_kept_apart(store: str, tmp_p
         for value in runs["settings.data.residual"]
     )
     assert {key for key in former if former[key] != current[key]} == {"data.residual"}
+    assert set(runs["settings.data.sampling"]) == {"gops"}

@@ -1,6 +1,7 @@
 """Opens the packed cache of a data set: clips as they come out of the decoder, read without one.
 
-packed/p6-s1-t1-accumulated/       frames per GOP, the student's and the teacher's window, motion.reference[-residual]
+packed/p6-s1-t1-accumulated/       frames per GOP, the student's and the teacher's window, motion.reference[-residual];
+                                   "every" instead of the three: all P-frames, for clips whose positions are drawn
     packed.json                    what it holds; written last, so that half a cache never looks finished
     entries.npy                    one row per GOP: shard, offset, size and form; memory-mapped
     shard-00000-0123456789ab.bin   the records of some videos, one after the other
@@ -32,14 +33,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cdkd.data.cache.packed_record import RecordForm, decode_gop
+from cdkd.data.cache.packed_record import RecordForm, StoredLayout, decode_gop
 from cdkd.data.clips.clip import GopArrays
-from cdkd.data.clips.sampling import ClipLayout
+from cdkd.data.clips.sampling import ClipLayout, ClipSteps, merge_groups
+from cdkd.data.clips.windows import gop_positions
 from cdkd.data.manifest import LabelledVideo
 from cdkd.errors import CdkdError
 from cdkd.modality import DEFAULT_FORM, PFrameForm
 
 PACKED_FOLDER = "packed"
+EVERY = "every"
+"""Beginning of the name of a cache of every P-frame."""
 HEADER_NAME = "packed.json"
 ENTRIES_NAME = "entries.npy"
 FORMAT = 2
@@ -64,35 +68,40 @@ class PackedError(CdkdError):
     """A packed cache is missing, stale, damaged or made for another layout."""
 
 
-def packed_folder(root: Path, layout: ClipLayout, form: PFrameForm) -> Path:
-    """Where the cache of a layout lies; the number of GOPs per clip does not matter to it."""
+def packed_folder(root: Path, layout: StoredLayout, form: PFrameForm) -> Path:
+    """Where the cache of a layout lies."""
     windows = f"p{layout.frames_per_gop}-s{layout.student_window}-t{layout.teacher_window}"
+    windows = windows if layout.frames_per_gop else EVERY
     residual = "" if form.residual is DEFAULT_FORM.residual else f"-{form.residual}"
     return root / PACKED_FOLDER / f"{windows}-{form.reference}{residual}"
 
 
-def packing_remedy(root: Path, layout: ClipLayout, form: PFrameForm) -> str:
+def packing_remedy(root: Path, layout: StoredLayout, form: PFrameForm) -> str:
     """The command that makes a cache for a layout."""
     motion = "" if form.reference is DEFAULT_FORM.reference else f" --motion {form.reference}"
     residual = "" if form.residual is DEFAULT_FORM.residual else f" --residual {form.residual}"
-    return (
-        f"cdkd data cache --root {root} --frames-per-gop {layout.frames_per_gop} "
-        f"--student-window {layout.student_window} --teacher-window {layout.teacher_window}{motion}{residual}"
+    positions = (
+        f"--frames-per-gop {layout.frames_per_gop} "
+        f"--student-window {layout.student_window} --teacher-window {layout.teacher_window}"
     )
+    positions = positions if layout.frames_per_gop else "--every-p-frame"
+    return f"cdkd data cache --root {root} {positions}{motion}{residual}"
 
 
 @dataclass(frozen=True, slots=True)
 class PackedGop:
     """Where one GOP's record lies, and what it means; small enough to be sent to a worker process."""
 
+    gop: int
+    """Its number in the video."""
     shard: Path
     offset: int
     num_bytes: int
     form: RecordForm
-    stored: ClipLayout
+    stored: StoredLayout
 
-    def read(self, wanted: ClipLayout) -> GopArrays:
-        """The arrays of the GOP, mapped from the file where they are stored as they are.
+    def read(self, steps: tuple[int, ...], layout: ClipLayout) -> GopArrays:
+        """The arrays of the GOP for some time steps, mapped from the file where they are stored as they are.
 
         Raises:
             PackedError: the file is gone or shorter than it was.
@@ -110,7 +119,8 @@ class PackedGop:
             # The record is read from front to back at once: the kernel may fetch it while Python goes on.
             mapped.madvise(mmap.MADV_WILLNEED)
         data = np.frombuffer(mapped, np.uint8)[self.offset - start :]
-        return decode_gop(data, self.form, self.stored, wanted)
+        wants = gop_positions(self.form.gop_length, steps, layout.student_window, layout.teacher_window)
+        return decode_gop(data, self.form, self.stored, self.gop, wants)
 
 
 @dataclass(frozen=True)
@@ -118,7 +128,7 @@ class PackedCache:
     """A finished packed cache."""
 
     folder: Path
-    layout: ClipLayout
+    layout: StoredLayout
     form: PFrameForm
     num_gops: int
     num_bytes: int
@@ -130,14 +140,9 @@ class PackedCache:
     _shards: Sequence[str] = field(repr=False)
     _entries: NDArray[Any] = field(repr=False)
 
-    def fits(self, layout: ClipLayout, form: PFrameForm) -> bool:
-        """Every position that the layout reads is here."""
-        return (
-            self.form == form
-            and self.layout.frames_per_gop == layout.frames_per_gop
-            and self.layout.student_window >= layout.student_window
-            and self.layout.teacher_window >= layout.teacher_window
-        )
+    def fits(self, layout: StoredLayout, form: PFrameForm) -> bool:
+        """Every position that the layout holds is here."""
+        return self.form == form and self.layout.holds(layout)
 
     def fault(self, videos: Sequence[LabelledVideo]) -> str:
         """Why it cannot serve these videos; empty: it can."""
@@ -149,8 +154,8 @@ class PackedCache:
             return f"is stale: {len(changed)} of {len(videos)} videos have changed since, for example {changed[0]}"
         return ""
 
-    def find(self, path: str, gops: Sequence[int]) -> tuple[PackedGop, ...]:
-        """The records of some GOPs of a video that it holds.
+    def find(self, path: str, steps: ClipSteps) -> tuple[PackedGop, ...]:
+        """The records of a clip's GOPs, each once, of a video that it holds.
 
         Raises:
             PackedError: a GOP is not here.
@@ -158,7 +163,7 @@ class PackedCache:
         place = self._places[path]
         # A slice of a memory-mapped array: of the whole table only the pages of this video are read.
         rows = self._entries[self._first_entries[place] : self._first_entries[place + 1]]
-        return tuple(self._find(path, rows, gop) for gop in gops)
+        return tuple(self._find(path, rows, part.gop) for part in merge_groups(steps))
 
     def _find(self, path: str, rows: NDArray[Any], gop: int) -> PackedGop:
         # `searchsorted` answers for absent numbers too, with the place where they would stand.
@@ -169,7 +174,7 @@ class PackedCache:
         row = rows[at].tolist()
         # The order of ENTRY's fields: gop, shard, offset, num_bytes, then those of `RecordForm`.
         form = RecordForm(*row[4:])
-        return PackedGop(self.folder / self._shards[row[1]], row[2], row[3], form, self.layout)
+        return PackedGop(gop, self.folder / self._shards[row[1]], row[2], row[3], form, self.layout)
 
 
 def read_cache(folder: Path) -> PackedCache:
@@ -194,8 +199,7 @@ def read_cache(folder: Path) -> PackedCache:
         videos = header["videos"]
         cache = PackedCache(
             folder=folder,
-            # One GOP per clip stands for any number: records are of single GOPs.
-            layout=ClipLayout(1, **header["layout"]),
+            layout=StoredLayout(**header["layout"]),
             form=PFrameForm.named(header["motion"], header["residual"]),
             num_gops=header["num_gops"],
             num_bytes=header["num_bytes"],
@@ -215,12 +219,13 @@ def read_cache(folder: Path) -> PackedCache:
 
 
 def find_cache(
-    root: Path, videos: Sequence[LabelledVideo], layout: ClipLayout, form: PFrameForm
+    root: Path, videos: Sequence[LabelledVideo], layout: StoredLayout, form: PFrameForm
 ) -> tuple[PackedCache | None, str]:
     """The cache that serves these videos, or why none does (empty: there is none at all)."""
     reasons: list[str] = []
-    # Every cache is asked, not only the one named after the layout: a wider window serves a narrower one too.
-    for header in sorted((root / PACKED_FOLDER).glob("*/")):
+    # Every cache is asked, not only the one named after the layout: a wider window serves a narrower one too, and
+    # every P-frame serves all; those records are the largest, and come last.
+    for header in sorted((root / PACKED_FOLDER).glob("*/"), key=lambda place: (place.name.startswith(EVERY), place)):
         try:
             cache = read_cache(header)
         except PackedError as error:

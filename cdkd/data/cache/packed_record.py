@@ -10,13 +10,14 @@ resolution where each 8 x 8 block holds one vector, as motion relative to the fr
 Bytes of a GOP of 320 x 256 pixels (81,920) with 6 P-frames, one-byte motion and 7 frames (the teacher sees the same
 positions): 6 x 2 + 6 x 3 + 7 x 3 = 51 per pixel, 4.2 MB; storing the residual as int16 instead of the prediction would
 make it 69. The parts lie one after the other without padding or header: which positions they are follows from the
-GOP's length and the layout (`gop_positions`), the rest from the entry (`RecordForm`).
+GOP's length and the layout (`StoredLayout`), the rest from the entry (`RecordForm`).
 
     positions   0   1   3   5   7   9   11      of 12 frames, P = 6
     frames      0   1   2   3   4   5   6       rows of the third part; row 0 is the I-frame
     motion          0   1   2   3   4   5       rows of the first and second part
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cdkd.data.clips.clip import GopArrays
-from cdkd.data.clips.sampling import ClipLayout, GopPositions, gop_positions
+from cdkd.data.clips.sampling import ClipLayout, are_positions_fixed, spread_positions
+from cdkd.data.clips.windows import GopPositions, gop_positions
 from cdkd.video.frames import GopRead
 
 INT8, INT16, BLOCKS = 0, 1, 2
@@ -45,16 +47,60 @@ class RecordForm:
     residual_kind: int
 
 
-def stored_frames(positions: GopPositions) -> tuple[int, ...]:
-    """Positions whose decoded frames a record holds: the I-frame, those with motion, those that a teacher sees."""
-    return tuple(sorted({0, *positions.motion, *positions.frames}))
+@dataclass(frozen=True, slots=True)
+class StoredLayout:
+    """Which positions of a GOP its record holds: P spread ones and the windows around them, or every one."""
+
+    frames_per_gop: int
+    """P; 0: every P-frame, whatever the windows."""
+    student_window: int = 1
+    teacher_window: int = 1
+
+    @property
+    def least_p_frames(self) -> int:
+        """A GOP with fewer P-frames has no record."""
+        return self.frames_per_gop or 1
+
+    def motion(self, gop_length: int) -> tuple[int, ...]:
+        """Positions whose motion and residual a record of a GOP of `gop_length` frames holds."""
+        return self._positions(gop_length).motion
+
+    def frames(self, gop_length: int) -> tuple[int, ...]:
+        """Positions whose decoded frames it holds: the I-frame, those with motion, those that a teacher sees."""
+        positions = self._positions(gop_length)
+        return tuple(sorted({0, *positions.motion, *positions.frames}))
+
+    def _positions(self, gop_length: int) -> GopPositions:
+        if not self.frames_per_gop:
+            return gop_positions(gop_length, tuple(range(1, gop_length)), 1, 1)
+        steps = spread_positions(gop_length, self.frames_per_gop)
+        return gop_positions(gop_length, steps, self.student_window, self.teacher_window)
+
+    def holds(self, wanted: "StoredLayout") -> bool:
+        """Every position that the other one holds."""
+        return not self.frames_per_gop or (
+            self.frames_per_gop == wanted.frames_per_gop
+            and self.student_window >= wanted.student_window
+            and self.teacher_window >= wanted.teacher_window
+        )
+
+
+EVERY_P_FRAME = StoredLayout(0, 0, 0)
+"""Serves clips of every layout and sampling."""
+
+
+def layout_to_store(layout: ClipLayout, gop_lengths: Collection[int]) -> StoredLayout:
+    """What records must hold for clips of `layout` from GOPs of these lengths."""
+    if not are_positions_fixed(gop_lengths, layout):
+        return EVERY_P_FRAME
+    return StoredLayout(layout.frames_per_gop, layout.student_window, layout.teacher_window)
 
 
 def encode_gop(read: GopRead, gop_length: int) -> tuple[bytes, RecordForm]:
     """The record of a GOP.
 
     Args:
-        read: at the layout's motion positions, and its frames at `stored_frames`.
+        read: at the positions of `StoredLayout.motion`, its frames at those of `StoredLayout.frames`.
     """
     # 1. Channels first, as networks want them: what is mapped later need not be turned round.
     height, width = read.iframe.shape[:2]
@@ -89,19 +135,21 @@ def _repeat(blocks: NDArray[np.int16]) -> NDArray[np.int16]:
     return blocks.repeat(_BLOCK, axis=2).repeat(_BLOCK, axis=3)
 
 
-def decode_gop(data: NDArray[np.uint8], form: RecordForm, stored: ClipLayout, wanted: ClipLayout) -> GopArrays:
+def decode_gop(
+    data: NDArray[np.uint8], form: RecordForm, stored: StoredLayout, gop: int, wants: GopPositions
+) -> GopArrays:
     """What reading the video would give.
 
     Args:
         data: the record, one-dimensional; the result may share its memory.
         stored: the layout that the record was made for.
-        wanted: of the same frames per GOP, with windows that are no wider.
+        gop: its number in the file.
+        wants: what is read of it; positions that the record holds.
     """
     size = form.height, form.width
     # 1. What the record holds, and what of it is wanted: positions, in order.
-    has, wants = gop_positions(form.gop_length, stored), gop_positions(form.gop_length, wanted)
-    kept = stored_frames(has)
-    num = len(has.motion)
+    has, kept = stored.motion(form.gop_length), stored.frames(form.gop_length)
+    num = len(has)
     # 2. The three parts as views; nothing is copied yet.
     parts = _Parts(data)
     if form.motion_kind == BLOCKS:
@@ -111,7 +159,7 @@ def decode_gop(data: NDArray[np.uint8], form: RecordForm, stored: ClipLayout, wa
     difference = parts.take((num, 3, *size), np.uint8 if form.residual_kind == PREDICTION else np.int16)
     frames = parts.take((len(kept), 3, *size), np.uint8)
     # 3. The rows that are wanted. A narrower window than the stored one takes fewer.
-    rows = [has.motion.index(position) for position in wants.motion]
+    rows = [has.index(position) for position in wants.motion]
     motion = _rows(small, rows)
     residual = _rows(difference, rows)
     if form.residual_kind == PREDICTION:
@@ -119,6 +167,7 @@ def decode_gop(data: NDArray[np.uint8], form: RecordForm, stored: ClipLayout, wa
         # In int16 from the start: a difference of bytes would wrap around.
         residual = np.subtract(shown, residual, dtype=np.int16)
     return GopArrays(
+        gop=gop,
         iframe=frames[0],
         motion=_repeat(motion) if form.motion_kind == BLOCKS else motion.astype(np.int16, copy=False),
         residual=residual,

@@ -38,8 +38,8 @@ from cdkd.data.cache.packed import (
     packed_folder,
     read_cache,
 )
-from cdkd.data.cache.packed_record import encode_gop, stored_frames
-from cdkd.data.clips.sampling import ClipLayout, gop_positions, usable_gops
+from cdkd.data.cache.packed_record import StoredLayout, encode_gop
+from cdkd.data.clips.sampling import usable_gops
 from cdkd.data.manifest import PARTS, LabelledVideo, Manifest, Part
 from cdkd.data.preparation.prepare import ProgressCallback, silent
 from cdkd.data.preparation.transcoding import is_disk_full
@@ -59,7 +59,7 @@ class PackJob:
 
     splits: tuple[Manifest, ...]
     """One data set under one or more of its official splits."""
-    layout: ClipLayout
+    layout: StoredLayout
     form: PFrameForm = DEFAULT_FORM
     parts: tuple[Part, ...] = ()
     """A video is packed where it belongs to one of them in any of the splits; empty: where it is used at all."""
@@ -106,7 +106,7 @@ class CacheShard:
     videos: tuple[tuple[str, str], ...]
     """Path and digest."""
     gop_lengths: tuple[tuple[int, ...], ...]
-    layout: ClipLayout
+    layout: StoredLayout
     form: PFrameForm
 
     @property
@@ -215,8 +215,8 @@ def _divide(job: PackJob, folder: Path) -> tuple[list[CacheShard], dict[str, str
 def _unsupported_reason(known: GopLengths | VideoError, job: PackJob) -> str:
     if isinstance(known, VideoError):
         return known.reason
-    if not usable_gops(known.lengths, job.layout.frames_per_gop):
-        return f"no GOP of at least {job.layout.frames_per_gop + 1} frames"
+    if not usable_gops(known.lengths, job.layout.least_p_frames):
+        return f"no GOP of at least {job.layout.least_p_frames + 1} frames"
     return known.unsupported_reason(job.form)
 
 
@@ -229,11 +229,11 @@ def _refuse_without_space(folder: Path, missing: Sequence[CacheShard]) -> None:
     needed = 0
     for shard in missing:
         for gop_lengths in shard.gop_lengths:
-            for gop in usable_gops(gop_lengths, shard.layout.frames_per_gop):
-                positions = gop_positions(gop_lengths[gop], shard.layout)
+            for length in usable_gops(gop_lengths, shard.layout.least_p_frames).lengths:
+                num_motion, num_frames = len(shard.layout.motion(length)), len(shard.layout.frames(length))
                 # Bytes per pixel: 2 of motion at one byte each, 3 of prediction; 3 of each frame. The first video's
                 # size stands for all: the GOP index keeps no sizes, and prepared videos are of one.
-                needed += num_pixels * (5 * len(positions.motion) + 3 * len(stored_frames(positions)))
+                needed += num_pixels * (5 * num_motion + 3 * num_frames)
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise PackedError(
@@ -272,10 +272,9 @@ def _make_shard(shard: CacheShard) -> _Done:
 def _write_video(stream: Any, shard: CacheShard, path: Path, lengths: tuple[int, ...]) -> list[list[int]]:
     rows: list[list[int]] = []
     with VideoReader(path) as reader:
-        for gop in usable_gops(lengths, shard.layout.frames_per_gop):
-            positions = gop_positions(lengths[gop], shard.layout)
-            frames = stored_frames(positions)
-            read = reader.read_gop(gop, positions.motion, frames, shard.form.reference, shard.form.residual)
+        for gop in usable_gops(lengths, shard.layout.least_p_frames).numbers:
+            motion, frames = shard.layout.motion(lengths[gop]), shard.layout.frames(lengths[gop])
+            read = reader.read_gop(gop, motion, frames, shard.form.reference, shard.form.residual)
             data, form = encode_gop(read, lengths[gop])
             rows.append([gop, stream.tell(), len(data), *asdict(form).values()])
             stream.write(data)
@@ -317,13 +316,11 @@ def _write_index(job: PackJob, folder: Path, shards: Sequence[CacheShard], broke
     with atomic_file(folder / ENTRIES_NAME) as temporary, open(temporary, "wb") as stream:
         np.save(stream, np.array(rows, dtype=ENTRY))
     # 6: a record is one GOP, so a cache serves clips of any number of them.
-    layout = asdict(job.layout)
-    del layout["num_gops"]
     header = {
         "format": FORMAT,
         "dataset": job.splits[0].name,
         "dataset_versions": [manifest.version for manifest in job.splits],
-        "layout": layout,
+        "layout": asdict(job.layout),
         "motion": job.form.reference.value,
         "residual": job.form.residual.value,
         "num_gops": len(rows),

@@ -9,8 +9,17 @@ from torch.utils.data import Dataset
 
 from cdkd.data.cache.gop_index import GopLengths, index_gops
 from cdkd.data.cache.packed import PackedCache, PackedError, find_cache, packing_remedy
+from cdkd.data.cache.packed_record import layout_to_store
 from cdkd.data.clips.clip import ClipBatch, join_clips
-from cdkd.data.clips.sampling import ClipLayout, training_gops, usable_gops, view_gops
+from cdkd.data.clips.sampling import (
+    ClipLayout,
+    ClipSteps,
+    UsableGops,
+    num_training_clips,
+    training_steps,
+    usable_gops,
+    view_steps,
+)
 from cdkd.data.loading.loader import LIMIT_BYTES, ClipLoader, ClipMemory, ClipReader, ClipRequest
 from cdkd.data.manifest import DatasetError, LabelledVideo, Manifest, Part
 from cdkd.errors import CdkdError
@@ -32,8 +41,8 @@ class ClipDataset(Dataset[ClipBatch]):
 
     A clip is a `ClipBatch` of one, in integers as they come out of the decoder: iframes (1, G, 3, H, W) uint8, motion
     (1, N, 2, H, W) int16 in quarter pixels, residual (1, N, 3, H, W) int16, frames (1, M, 3, H, W) uint8, labels (1,).
-    Indexing always takes the GOPs in the middles of G equal parts of the video; `training_batches` draws others, and
-    `view_batches` takes those of a test view.
+    Indexing always takes the P-frames of the only test view (`data.sampling`: those in the middles of G equal parts of
+    the video); `training_batches` draws others, and `view_batches` takes those of a test view.
 
     Example:
         >>> from torch.utils.data import DataLoader
@@ -52,7 +61,7 @@ class ClipDataset(Dataset[ClipBatch]):
 
     videos: tuple[LabelledVideo, ...]
     """The readable videos of the part."""
-    gops: tuple[tuple[int, ...], ...]
+    gops: tuple[UsableGops, ...]
     """Of each of them the GOPs that are long enough."""
     packed: PackedCache | None
     """The packed cache that clips come from."""
@@ -95,9 +104,10 @@ class ClipDataset(Dataset[ClipBatch]):
         if not listed:
             parts = ", ".join(manifest.num_videos_per_part)
             raise DatasetError(f"{manifest.root}: {manifest.name} has no {part} part; it has {parts}")
+        found = index_gops(self.root, [video.path for video in listed], num_workers)
         # The order matters: what can be read depends on whether a packed cache serves, and memory on what can be read.
-        self.packed = self._open_packed(listed)
-        self.videos, self.gops = self._scan(listed, max_unreadable)
+        self.packed = self._open_packed(listed, found)
+        self.videos, self.gops = self._scan(listed, found, max_unreadable)
         # The kernel keeps the pages of a packed cache in memory itself, once for all processes.
         self.memory = self._memory() if self.packed is None else ClipMemory(0)
         self._reader = ClipReader(layout, form)
@@ -120,14 +130,13 @@ class ClipDataset(Dataset[ClipBatch]):
         return self._reader.read(self._view_request(index % len(self), view=0, num_views=1))
 
     def _scan(
-        self, listed: Sequence[LabelledVideo], max_unreadable: float
-    ) -> tuple[tuple[LabelledVideo, ...], tuple[tuple[int, ...], ...]]:
+        self, listed: Sequence[LabelledVideo], found: Sequence[GopLengths | VideoError], max_unreadable: float
+    ) -> tuple[tuple[LabelledVideo, ...], tuple[UsableGops, ...]]:
         readable, gops, problems = [], [], []
-        paths = [video.path for video in listed]
         # All problems are gathered before any is reported: whoever repairs a data set wants the whole list at once.
-        for video, found in zip(listed, index_gops(self.root, paths, self.num_workers), strict=True):
+        for video, known in zip(listed, found, strict=True):
             try:
-                gops.append(self._usable_gops(video.path, found))
+                gops.append(self._usable_gops(video.path, known))
                 readable.append(video)
             except VideoError as error:
                 problems.append(str(error))
@@ -143,7 +152,7 @@ class ClipDataset(Dataset[ClipBatch]):
             logger.warning("left out of the %s part: %s", self.part, problem)
         return tuple(readable), tuple(gops)
 
-    def _usable_gops(self, path: str, found: GopLengths | VideoError) -> tuple[int, ...]:
+    def _usable_gops(self, path: str, found: GopLengths | VideoError) -> UsableGops:
         if isinstance(found, VideoError):
             raise found
         if reason := found.unsupported_reason(self.form):
@@ -156,12 +165,17 @@ class ClipDataset(Dataset[ClipBatch]):
             raise VideoError(self.root / path, f"no GOP of at least {self.layout.frames_per_gop + 1} frames")
         return usable
 
-    def _open_packed(self, listed: Sequence[LabelledVideo]) -> PackedCache | None:
+    def _open_packed(
+        self, listed: Sequence[LabelledVideo], found: Sequence[GopLengths | VideoError]
+    ) -> PackedCache | None:
         if self.cache not in ("auto", "packed"):
             return None
-        packed, reason = find_cache(self.root, listed, self.layout, self.form)
+        # A set, since most videos have one and the same tuple of lengths.
+        lengths = {known.lengths for known in found if isinstance(known, GopLengths)}
+        stored = layout_to_store(self.layout, {length for each in lengths for length in each})
+        packed, reason = find_cache(self.root, listed, stored, self.form)
         if packed is None and self.cache == "packed":
-            remedy = packing_remedy(self.root, self.layout, self.form)
+            remedy = packing_remedy(self.root, stored, self.form)
             raise PackedError(
                 f"data.cache=packed, but no packed cache serves the {self.part} part: {reason or 'there is none'}; "
                 f"make it: {remedy}"
@@ -176,16 +190,14 @@ class ClipDataset(Dataset[ClipBatch]):
             return ClipMemory(0)
         if self.cache == "memory":
             return ClipMemory(LIMIT_BYTES)
-        # One GOP is drawn from each of G equal parts of a video.
-        num = self.layout.num_gops
-        return ClipMemory(LIMIT_BYTES, sum(max(1, len(usable) // num) ** num for usable in self.gops))
+        return ClipMemory(LIMIT_BYTES, sum(num_training_clips(usable, self.layout) for usable in self.gops))
 
     def training_batches(
         self, seed: int, epoch: int, batch_size: int, rank: int = 0, world_size: int = 1
     ) -> ClipLoader:
         """One epoch in random order, the incomplete last batch left out unless it is the only one.
 
-        The order, and which GOPs are drawn, follow from seed and epoch alone. Of `world_size` processes each takes
+        The order, and which P-frames are drawn, follow from seed and epoch alone. Of `world_size` processes each takes
         every world_size-th clip of a batch of batch_size * world_size.
         """
         # A stream of its own for each epoch: a resumed training shuffles as one that was never stopped.
@@ -195,16 +207,16 @@ class ClipDataset(Dataset[ClipBatch]):
         size = max(len(order) // whole, 1) * whole
 
         def request(video: int) -> ClipRequest:
-            # Of each video its own: which GOPs are drawn does not depend on who reads it, or in which order.
+            # Of each video its own: which P-frames are drawn does not depend on who reads it, or in which order.
             generator = np.random.default_rng(derive_seed(seed, "gops", epoch, video))
-            return self._request(video, training_gops(self.gops[video], self.layout.num_gops, generator))
+            return self._request(video, training_steps(self.gops[video], self.layout, generator))
 
         return self._loader(order[:size].tolist()[rank::world_size], request, batch_size)
 
     def view_batches(
         self, view: int, num_views: int, batch_size: int, rank: int = 0, world_size: int = 1
     ) -> ClipLoader:
-        """All videos in order, each with the GOPs of test clip `view` of `num_views`; every world_size-th one."""
+        """All videos in order, each with the P-frames of test clip `view` of `num_views`; every world_size-th one."""
 
         def request(video: int) -> ClipRequest:
             return self._view_request(video, view, num_views)
@@ -212,12 +224,12 @@ class ClipDataset(Dataset[ClipBatch]):
         return self._loader(range(rank, len(self), world_size), request, batch_size)
 
     def _view_request(self, video: int, view: int, num_views: int) -> ClipRequest:
-        return self._request(video, view_gops(self.gops[video], self.layout.num_gops, view, num_views))
+        return self._request(video, view_steps(self.gops[video], self.layout, view, num_views))
 
-    def _request(self, video: int, gops: tuple[int, ...]) -> ClipRequest:
+    def _request(self, video: int, steps: ClipSteps) -> ClipRequest:
         row = self.videos[video]
-        packed = () if self.packed is None else self.packed.find(row.path, gops)
-        return ClipRequest(self.root / row.path, gops, row.label, video, packed)
+        packed = () if self.packed is None else self.packed.find(row.path, steps)
+        return ClipRequest(self.root / row.path, steps, row.label, video, packed)
 
     def _loader(self, videos: Sequence[int], request: Callable[[int], ClipRequest], batch_size: int) -> ClipLoader:
         return ClipLoader(self._reader, videos, request, batch_size, self.memory, self.num_workers)

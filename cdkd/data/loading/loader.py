@@ -1,6 +1,6 @@
 """A run through some clips, batch by batch: read ahead by worker processes, or kept in memory from an earlier run.
 
-What a worker gets is a batch's requests: paths, GOPs and places in the packed cache. It knows neither the list of
+What a worker gets is a batch's requests: paths, time steps and places in the packed cache. It knows neither the list of
 videos nor the clips in memory, so neither is copied into every worker, and it draws no random numbers.
 
     requests_ahead --+-- what is not in memory --> workers: read, join --+--> _join --> batch, in order
@@ -18,14 +18,14 @@ from torch.utils.data import DataLoader, Dataset
 
 from cdkd.data.cache.packed import PackedGop
 from cdkd.data.clips.clip import ClipBatch, clip_of, join_clips, read_clip
-from cdkd.data.clips.sampling import ClipLayout
+from cdkd.data.clips.sampling import ClipLayout, ClipSteps, merge_groups
 from cdkd.errors import CdkdError
 from cdkd.modality import PFrameForm
 
 LIMIT_BYTES = 2 << 30
 
-CachedClipKey = tuple[int, tuple[int, ...]]
-"""A video's place in its part, and the clip's GOPs."""
+CachedClipKey = tuple[int, ClipSteps]
+"""A video's place in its part, and the clip's time steps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +33,17 @@ class ClipRequest:
     """One clip to read."""
 
     path: Path
-    gops: tuple[int, ...]
+    steps: ClipSteps
     label: int
     video: int
     """Place in the part of the data set."""
     packed: tuple[PackedGop, ...] = ()
-    """Where its GOPs lie in the packed cache; empty: the video is decoded."""
+    """Where its GOPs lie in the packed cache, each once; empty: the video is decoded."""
 
     @property
     def key(self) -> CachedClipKey:
         """What it is kept in memory under."""
-        return self.video, self.gops
+        return self.video, self.steps
 
 
 class ClipReader(Dataset["ClipBatch | CdkdError"]):
@@ -67,8 +67,10 @@ class ClipReader(Dataset["ClipBatch | CdkdError"]):
             VideoError, PackedError: its file cannot be read.
         """
         if request.packed:
-            return clip_of([gop.read(self._layout) for gop in request.packed], request.label, request.video)
-        return read_clip(request.path, request.gops, self._layout, self._form, request.label, request.video)
+            parts = zip(request.packed, merge_groups(request.steps), strict=True)
+            read = [gop.read(part.positions, self._layout) for gop, part in parts]
+            return clip_of(read, request.steps, request.label, request.video)
+        return read_clip(request.path, request.steps, self._layout, self._form, request.label, request.video)
 
 
 @dataclass
