@@ -1,7 +1,6 @@
 """`cdkd sweep`: trains every cell of a study, and prints its tables."""
 
 import contextlib
-import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -108,7 +107,7 @@ def command(
     from cdkd.report.tables.catalog import find_table
     from cdkd.sweep.display.sweep_display import make_display
     from cdkd.sweep.study.opening import open_study
-    from cdkd.sweep.workers.interruption import Interrupted, catch_signals
+    from cdkd.sweep.workers.interruption import STOP_SIGNALS, Interrupted, catch_signals
     from cdkd.sweep.workers.result import SweepOptions
     from cdkd.sweep.workers.runner import run_sweep
     from cdkd.tracking.store import tracking_uri as default_uri
@@ -118,7 +117,7 @@ def command(
         find_table(table)
     uri = tracking_uri or default_uri()
     options = SweepOptions(uri, workers, retry_failed, on_failure == "stop", fresh, runner)
-    catch_signals(signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    catch_signals(*STOP_SIGNALS)
     try:
         with make_display() as display:
             result = run_sweep(loaded, options, display)

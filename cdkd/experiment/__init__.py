@@ -14,6 +14,22 @@ from cdkd.tracking.tracker import Outcome
 class ExperimentRunner:
     """What a sweep asks of a run: its data, its teacher, its training."""
 
+    def check(self, config: RunConfig) -> None:
+        """Imports what a run needs, opens its device and its data; what fails here would fail in every run.
+
+        Raises:
+            CdkdError: the device cannot be used on this machine, or the data set is not where the settings say.
+        """
+        import torch
+
+        import cdkd.experiment.student  # noqa: F401
+        from cdkd.data.opening import open_dataset
+        from cdkd.models.devices import choose_device
+
+        # `auto` asks for a device without opening it.
+        torch.empty(1, device=choose_device(config.runtime.device))
+        open_dataset(config.data)
+
     def prepare_data(self, config: RunConfig, progress: Progress = lambda fraction: None) -> None:
         """Generates or transcodes the data set where that was not done before."""
         from cdkd.data.opening import open_dataset

@@ -5,10 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from cdkd.atomic_write import atomic_write
+from cdkd.tracking.tracker import LoggedEpoch
 
 Metrics = Mapping[str, float]
-Send = Callable[[Sequence[tuple[int, Metrics]]], None]
-"""Receives (epoch, metrics) pairs, oldest first."""
+Send = Callable[[Sequence[LoggedEpoch]], None]
+"""Receives epochs, oldest first."""
 
 
 class Logbook:
@@ -20,33 +21,33 @@ class Logbook:
 
     Args:
         file: where the book is kept.
-        send: receives (epoch, metrics) pairs, oldest first.
+        send: receives epochs, oldest first; called after the file has them.
     """
 
     def __init__(self, file: Path, send: Send) -> None:
         self._file = file
         self._send = send
         # None once it has been passed on.
-        self._past: list[tuple[int, Metrics]] | None = read_book(file)
-        self._last: tuple[int, Metrics] = self._past[-1] if self._past else (0, {})
+        self._past: list[LoggedEpoch] | None = read_book(file)
+        self._last = self._past[-1] if self._past else LoggedEpoch(0, {})
 
     def log(self, metrics: Metrics, epoch: int) -> None:
         """Logs one epoch."""
         # The first epoch of this attempt tells where it resumed. Epochs from there on are computed again, to the same
         # numbers on a CPU but not on every GPU, so this attempt's count.
         if self._past is not None:
-            kept = [entry for entry in self._past if entry[0] < epoch]
+            kept = [entry for entry in self._past if entry.epoch < epoch]
             self._past = None
             # The file first: killed before the sending, the next attempt sends all of it to a run of its own.
             atomic_write(self._file, "".join(map(_line, kept)))
             if kept:
                 self._send(kept)
-        self._send([(epoch, metrics)])
+        self._last = LoggedEpoch(epoch, metrics)
         # A line that a kill tears is dropped by `read_book`, and the rewriting above removes it before more is
         # appended.
         with self._file.open("a", encoding="utf-8") as stream:
-            stream.write(_line((epoch, metrics)))
-        self._last = (epoch, metrics)
+            stream.write(_line(self._last))
+        self._send([self._last])
 
     def close(self, final: Metrics | None = None) -> None:
         """Passes on what earlier attempts logged when this one had nothing left to log, then the final metrics.
@@ -57,19 +58,20 @@ class Logbook:
         if self._past:
             self._send(self._past)
         self._past = None
-        epoch, logged = self._last
+        logged = self._last.metrics
         new = {name: value for name, value in (final or {}).items() if logged.get(name) != value}
         if new:
-            self._send([(epoch, new)])
+            self._send([LoggedEpoch(self._last.epoch, new)])
 
 
-def _line(entry: tuple[int, Metrics]) -> str:
-    return json.dumps({"epoch": entry[0], "metrics": dict(entry[1])}) + "\n"
+def _line(entry: LoggedEpoch) -> str:
+    return json.dumps({"epoch": entry.epoch, "metrics": dict(entry.metrics), "unix_ms": entry.unix_ms}) + "\n"
 
 
-def read_book(file: Path) -> list[tuple[int, Metrics]]:
+def read_book(file: Path) -> list[LoggedEpoch]:
     """The book's entries; a last line that a killed process left half written is no entry."""
     if not file.exists():
         return []
     lines = file.read_text(encoding="utf-8").split("\n")[:-1]
-    return [(entry["epoch"], entry["metrics"]) for entry in map(json.loads, lines)]
+    # Books of earlier versions lack the time.
+    return [LoggedEpoch(**entry) for entry in map(json.loads, lines)]

@@ -3,7 +3,6 @@
 import json
 import logging
 import math
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -14,8 +13,15 @@ from cdkd.run_status import RunStatus
 from cdkd.tracking import tags
 from cdkd.tracking.provenance import provenance
 from cdkd.tracking.search import search_cells, search_runs
-from cdkd.tracking.store import TrackingError, check_store, database_file, open_client
-from cdkd.tracking.tracker import CellRun, RunStart
+from cdkd.tracking.store import (
+    StoreAway,
+    TrackingError,
+    absolute_uri,
+    check_store,
+    database_file,
+    open_client,
+)
+from cdkd.tracking.tracker import CellRun, LoggedEpoch, OpenRun, RunStart
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -44,6 +50,19 @@ def encode_setting(value: Any) -> str:
     return json.dumps(value)
 
 
+def _quieten_loggers() -> None:
+    """MLflow and alembic narrate the creation of their tables, and every locked database with its whole traceback."""
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+
+
+def _cell_run(run: "Run") -> CellRun:
+    found = run.data.tags
+    # Without the tag its process is at work, or died before it could write it; neither is a result.
+    status = cast("RunStatus", found.get(tags.STATUS, "running"))
+    return CellRun(run.info.run_id, found[tags.STUDY], found[tags.CELL], status, dict(run.data.metrics))
+
+
 class MlflowTracker:
     """One study's runs in an MLflow store.
 
@@ -57,11 +76,12 @@ class MlflowTracker:
         self.uri = uri
         self._study = study
         self._home = home
-        # MLflow and alembic narrate the creation of their tables on standard error.
-        for name in ("mlflow.store.db.utils", "alembic"):
-            logging.getLogger(name).setLevel(logging.WARNING)
+        _quieten_loggers()
+        self._file = database_file(absolute_uri(uri))
         self._cached_client: MlflowClient | None = None
         self._cached_experiment: str | None = None
+        self._tried: set[str] = set()
+        """Tokens with which a run may have been opened."""
 
     @property
     def _client(self) -> "MlflowClient":
@@ -69,9 +89,19 @@ class MlflowTracker:
         if self._cached_client is None:
             self._cached_client = open_client(self.uri)
             # Importing MLflow configures these loggers anew.
-            for name in ("mlflow.store.db.utils", "alembic"):
-                logging.getLogger(name).setLevel(logging.WARNING)
+            _quieten_loggers()
+        # SQLite would go on writing to a file that was moved, and make an empty one for the next connection.
+        elif self._file is not None and not self._file.exists():
+            self._forget_connections()
+            raise StoreAway(f"tracking store {self._file} is gone")
         return self._cached_client
+
+    def _forget_connections(self) -> None:
+        """Lets go of the file that was there: when one is there again, it may be another."""
+        tracking = getattr(self._cached_client, "_tracking_client", None)
+        engine = getattr(getattr(tracking, "store", None), "engine", None)
+        if engine is not None:
+            engine.dispose()
 
     @property
     def _experiment(self) -> str:
@@ -81,6 +111,14 @@ class MlflowTracker:
                 raise TrackingError(f"{self.uri} holds no experiment '{self._study}'; start with cdkd sweep")
             self._cached_experiment = found.experiment_id
         return self._cached_experiment
+
+    def check(self) -> None:
+        """See `Tracker`.
+
+        Raises:
+            TrackingError: the store cannot be used, or holds no such study.
+        """
+        _ = self._experiment
 
     def prepare(self, stages: Sequence[str]) -> None:
         """See `Tracker`; one process at a time, since concurrent set-ups leave an SQLite store broken.
@@ -125,6 +163,8 @@ class MlflowTracker:
             tags.SEED: str(start.seed),
             tags.ATTEMPT: str(start.attempt),
             tags.STAGE_DIGEST: start.stage_digest,
+            tags.TOKEN: start.token,
+            tags.OWNER: start.owner,
         }
         found |= {tags.LABELS + axis: label for axis, label in start.labels.items()}
         if start.recipe:
@@ -138,9 +178,18 @@ class MlflowTracker:
             # The tag by which MLflow's own page folds children below their parent.
             found["mlflow.parentRunId"] = parent
         name = f"{start.label}, seed {start.seed}" if start.role == "cell" else start.label
-        run_id: str = self._client.create_run(self._experiment, tags=found, run_name=name).info.run_id
+        run_id = self._find_by_token(start.token) if start.token in self._tried else None
+        if run_id is None:
+            # Before it is asked for: an answer that is lost on its way leaves a run, which the next try finds.
+            self._tried.add(start.token)
+            run_id = str(self._client.create_run(self._experiment, tags=found, run_name=name).info.run_id)
         self._log_params(run_id, start.settings)
+        self._tried.discard(start.token)
         return run_id
+
+    def _find_by_token(self, token: str) -> str | None:
+        runs = search_runs(self._client, [self._experiment], None, f"tags.`{tags.TOKEN}` = '{token}'")
+        return next((str(run.info.run_id) for run in runs), None)
 
     def _log_params(self, run_id: str, settings: Mapping[str, Any]) -> None:
         from mlflow.entities import Param
@@ -150,16 +199,16 @@ class MlflowTracker:
         for start in range(0, len(params), _MAX_PARAMS_PER_BATCH):
             self._client.log_batch(run_id, params=params[start : start + _MAX_PARAMS_PER_BATCH])
 
-    def log(self, run_id: str, history: Sequence[tuple[int, Mapping[str, float]]]) -> None:
+    def log(self, run_id: str, history: Sequence[LoggedEpoch]) -> None:
         """See `Tracker`; one batch for all of it, since single metrics cost fifty times as much."""
         from mlflow.entities import Metric
 
-        now = int(time.time() * 1000)
-        # MLflow stores an infinity as the largest float, which a reader would take for a number.
+        # MLflow stores an infinity as the largest float, which a reader would take for a number. Of two metrics that
+        # agree in all of this, the moment included, it keeps one.
         metrics = [
-            Metric(name, math.nan if math.isinf(value) else float(value), now, epoch)
-            for epoch, values in history
-            for name, value in values.items()
+            Metric(name, math.nan if math.isinf(value) else float(value), entry.unix_ms, entry.epoch)
+            for entry in history
+            for name, value in entry.metrics.items()
         ]
         for start in range(0, len(metrics), _MAX_METRICS_PER_BATCH):
             self._client.log_batch(run_id, metrics=metrics[start : start + _MAX_METRICS_PER_BATCH])
@@ -192,15 +241,31 @@ class MlflowTracker:
         self.close(run_id, "killed")
         return True
 
+    def kill_by_token(self, token: str) -> bool:
+        """See `Tracker`."""
+        run_id = self._find_by_token(token)
+        return run_id is not None and self.kill_if_open(run_id)
+
+    def open_runs(self, owner: str) -> list[OpenRun]:
+        """See `Tracker`."""
+        condition = f"attributes.status = 'RUNNING' and tags.`{tags.OWNER}` = '{owner}'"
+        runs = search_runs(self._client, [self._experiment], None, condition)
+        return [OpenRun(str(run.info.run_id), run.data.tags.get(tags.TOKEN, "")) for run in runs]
+
+    def open_stages(self) -> list[str]:
+        """See `Tracker`."""
+        runs = self._search("stage", " and attributes.status = 'RUNNING'")
+        return [str(run.data.tags[tags.STAGE]) for run in runs]
+
     def cell_runs(self, of_every_study: bool = False) -> dict[str, CellRun]:
         """See `Tracker`."""
-        runs = {}
-        for run in search_cells(self._client, None if of_every_study else self._study):
-            found, run_id = run.data.tags, run.info.run_id
-            # Without the tag its process is at work, or died before it could write it; neither is a result.
-            status = cast("RunStatus", found.get(tags.STATUS, "running"))
-            runs[run_id] = CellRun(run_id, found[tags.STUDY], found[tags.CELL], status, dict(run.data.metrics))
-        return runs
+        found = search_cells(self._client, None if of_every_study else self._study)
+        return {run.info.run_id: _cell_run(run) for run in found}
+
+    def result_of(self, cell: str) -> CellRun | None:
+        """See `Tracker`."""
+        found = search_cells(self._client, None, f" and tags.`{tags.CELL}` = '{cell}'")
+        return next((run for run in map(_cell_run, found) if run.has_result), None)
 
     def adopt(self, run: CellRun, stage: str) -> None:
         """See `Tracker`."""

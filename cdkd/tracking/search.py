@@ -38,17 +38,19 @@ def all_pages(search: Callable[..., _Page[Found]]) -> Iterator[Found]:
             return
 
 
-def search_runs(client: "MlflowClient", experiments: list[str], role: str, and_also: str = "") -> "Iterator[Run]":
-    """Every run of these experiments that plays a role (see `tags.ROLE`), deleted ones left out.
+def search_runs(
+    client: "MlflowClient", experiments: list[str], role: str | None, and_also: str = ""
+) -> "Iterator[Run]":
+    """Every run of these experiments that plays a role (see `tags.ROLE`; None: any), deleted ones left out.
 
     Args:
-        and_also: a further condition in MLflow's language, with its leading `and`.
+        and_also: a further condition in MLflow's language, with its leading `and` behind a role.
     """
-    condition = f"tags.`{tags.ROLE}` = '{role}'{and_also}"
+    condition = and_also if role is None else f"tags.`{tags.ROLE}` = '{role}'{and_also}"
     return all_pages(partial(client.search_runs, experiments, condition, max_results=_PAGE_SIZE))
 
 
-def search_cells(client: "MlflowClient", study: str | None) -> "Iterator[Run]":
+def search_cells(client: "MlflowClient", study: str | None, and_also: str = "") -> "Iterator[Run]":
     """Every run of a study's cells, those included that it adopted from other studies; None: of every study's."""
     experiments = all_pages(client.search_experiments)
     studies = {found.experiment_id: found.tags[tags.STUDY] for found in experiments if tags.STUDY in found.tags}
@@ -57,7 +59,7 @@ def search_cells(client: "MlflowClient", study: str | None) -> "Iterator[Run]":
     if not own:
         # A study without an experiment of its own has adopted nothing.
         return
-    yield from search_runs(client, own, "cell")
+    yield from search_runs(client, own, "cell", and_also)
     # 2. Those of other studies that carry its tag. With every study wanted there are no others.
     if others := [number for number in studies if number not in own]:
-        yield from search_runs(client, others, "cell", f" and tags.`{tags.ADOPTED}{study}` LIKE '%'")
+        yield from search_runs(client, others, "cell", f" and tags.`{tags.ADOPTED}{study}` LIKE '%'{and_also}")

@@ -27,6 +27,10 @@ class TrackingError(CdkdError):
     """The tracking store is missing or cannot do what is asked; the text names it and the remedy."""
 
 
+class StoreAway(TrackingError):
+    """The store cannot be reached now, and may come back."""
+
+
 def tracking_uri() -> str:
     """`MLFLOW_TRACKING_URI` when it is set, else an SQLite file in the working directory."""
     return os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
@@ -37,6 +41,15 @@ def database_file(uri: str) -> Path | None:
     parts = urlsplit(uri)
     # sqlite:///relative.db has the path "/relative.db", sqlite:////absolute.db "//absolute.db".
     return Path(unquote(parts.path[1:])) if parts.scheme == "sqlite" and len(parts.path) > 1 else None
+
+
+def absolute_uri(uri: str) -> str:
+    """The same address, meaning the same store in whatever working directory."""
+    file = database_file(uri)
+    if file is not None:
+        return f"sqlite:///{file.absolute()}"
+    # A folder of files, which MLflow takes as well.
+    return uri if "://" in uri else str(Path(uri).absolute())
 
 
 def check_store(uri: str, must_exist: bool = False) -> None:
@@ -65,6 +78,11 @@ def open_client(uri: str, must_exist: bool = False) -> "MlflowClient":
     # Before the import, which reads both.
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    # MLflow would go on asking a server that is away for four minutes, in which no signal is heard. Whoever can wait
+    # asks again by itself (`store_sender.py`).
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "1")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
     from mlflow.tracking import MlflowClient
 
     file = database_file(uri)
@@ -87,7 +105,7 @@ def shown(uri: str) -> str:
     return parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", ":***@", 1)).geturl()
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """An error's text, of which MLflow and its database write many lines."""
     return str(error).partition("\n")[0]
 

@@ -1,10 +1,13 @@
 """One attempt at a training as a tracking store sees it: opened, fed epoch by epoch, and ended in one of four ways."""
 
+import contextlib
+import logging
 import tempfile
+import threading
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from functools import cached_property
+from concurrent.futures import Future
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +18,15 @@ from cdkd.effective_settings import CONTENT
 from cdkd.errors import CdkdError
 from cdkd.settings import RunConfig
 from cdkd.tracking.logbook import Logbook, Metrics
-from cdkd.tracking.tracker import Outcome, RunStart, Tracker
+from cdkd.tracking.store_sender import StoreSender, Tell
+from cdkd.tracking.tracker import LoggedEpoch, Outcome, RunStart, Tracker
+
+logger = logging.getLogger(__name__)
 
 TEACHERS_STAGE = "teachers"
 """Stage that the runs of teachers belong to."""
+_SECONDS_TO_KILL = 1.5
+"""What a store gets to note that a run was killed: the process is to end within a few seconds."""
 _SETTINGS_OF_TEACHERS = ("teacher.", "data.", "runtime.", f"{CONTENT}teacher.")
 
 
@@ -59,30 +67,35 @@ def error_text(error: BaseException) -> str:
 
 
 class TrackedRun:
-    """A run that is open in the store from its construction on.
+    """A run in the store, written to by a thread of its own (`store_sender.py`) from its construction on.
 
         log ... log -> keep -> close    it has a result
                        fail             an error ended it
                        kill             its process was asked to stop
 
+    `log` returns at once, and so does the construction: neither waits for the store. `keep`, `close`, `fail` and `id`
+    do, however long it is away. A signal may interrupt them at any moment, since the writing is not theirs.
+
     Args:
         tracker: of the run's study, prepared for its stage.
         start: what is known before the first epoch.
         book: keeps the metrics for later attempts, so that each shows the whole curve; its folder is made.
-        guard: context of every write to the store; a sweep's worker puts signals off in it.
+        tell: called when the store is away and when it is back.
     """
 
-    def __init__(
-        self,
-        tracker: Tracker,
-        start: RunStart,
-        book: Path,
-        guard: Callable[[], AbstractContextManager[object]] = nullcontext,
-    ) -> None:
+    def __init__(self, tracker: Tracker, start: RunStart, book: Path, tell: Tell = logger.warning) -> None:
         self._tracker = tracker
         self._book = book
-        self._guard = guard
-        self.id = tracker.open(start)
+        self._sender = StoreSender(tell)
+        self._unsent: list[LoggedEpoch] = []
+        self._unsent_lock = threading.Lock()
+        self._opened = self._sender.submit(partial(tracker.open, start))
+        self._pending: list[Future[None]] = []
+
+    @property
+    def id(self) -> str:
+        """The run's; waits until the store has it."""
+        return self._opened.result()
 
     @cached_property
     def _logbook(self) -> Logbook:
@@ -90,51 +103,85 @@ class TrackedRun:
         self._book.parent.mkdir(parents=True, exist_ok=True)
         return Logbook(self._book, self._send)
 
-    def _send(self, history: Sequence[tuple[int, Metrics]]) -> None:
-        with self._guard():
+    def _send(self, history: Sequence[LoggedEpoch]) -> None:
+        with self._unsent_lock:
+            self._unsent += history
+        self._submit(self._send_all)
+
+    def _send_all(self) -> None:
+        """All epochs that were logged while the store was busy, in one batch."""
+        with self._unsent_lock:
+            history = list(self._unsent)
+        if history:
             self._tracker.log(self.id, history)
+            # After it is written: while the store is away they stay, and are sent with what has come meanwhile.
+            with self._unsent_lock:
+                del self._unsent[: len(history)]
+
+    def _submit(self, operation: Callable[[], None]) -> None:
+        self._pending.append(self._sender.submit(operation))
+
+    def _wait(self) -> None:
+        """Until all is written; raises what the store has refused."""
+        while self._pending:
+            self._pending[0].result()
+            del self._pending[0]
 
     def attach_configuration(self, config: RunConfig) -> None:
         """Keeps the whole configuration as `config.yaml`."""
-        with tempfile.TemporaryDirectory() as folder, self._guard():
-            file = Path(folder) / "config.yaml"
-            values: dict[str, Any] = config.model_dump(mode="json")
-            file.write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
+        values: dict[str, Any] = config.model_dump(mode="json")
+        self._submit(partial(self._attach_text, "config.yaml", yaml.safe_dump(values, sort_keys=False)))
+
+    def _attach_text(self, name: str, text: str) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / name
+            file.write_text(text, encoding="utf-8")
             self._tracker.attach(self.id, file)
 
     def log(self, metrics: Metrics, epoch: int) -> None:
-        """One epoch's metrics, epochs counted from 1."""
+        """One epoch's metrics, epochs counted from 1; in the book when this returns, in the store soon."""
         self._logbook.log(metrics, epoch)
 
     def keep(self, outcome: Outcome) -> None:
         """Final metrics and files."""
         # Metrics before files: a disk that is full for a checkpoint still leaves the accuracies in the run.
         self._logbook.close(outcome.metrics)
-        with self._guard():
-            for name, file in outcome.artifacts.items():
-                self._tracker.attach(self.id, file, name)
+        for name, file in outcome.artifacts.items():
+            self._submit(partial(self._attach, file, name))
+        self._wait()
+
+    def _attach(self, file: Path, folder: str) -> None:
+        self._tracker.attach(self.id, file, folder)
 
     def close(self, outcome: Outcome) -> None:
         """Ends the run with what came of it."""
-        with self._guard():
-            self._tracker.close(self.id, outcome.status, outcome.metadata)
+        self._submit(lambda: self._tracker.close(self.id, outcome.status, outcome.metadata))
+        self._wait()
+        self._sender.end()
 
     def fail(self, error: BaseException, report: Path) -> None:
-        """Ends the run as failed; raises nothing, since the store itself may be what failed.
+        """Ends the run as failed; raises no error of the store's, since the store itself may be what failed.
 
         Args:
             error: being handled.
             report: file with its traceback, which the run keeps; gets what goes wrong here, too.
         """
+        # What was refused before does not keep the run from its end.
+        self._pending.clear()
+        self._submit(partial(self._attach, report, "failure"))
+        self._submit(lambda: self._tracker.close(self.id, "failed", error=error_text(error)))
         try:
-            with self._guard():
-                self._tracker.attach(self.id, report, "failure")
-                self._tracker.close(self.id, "failed", error=error_text(error))
+            self._wait()
         except Exception:
             # The training's own error stays on top: what the store said afterwards is rarely the cause.
             first = report.read_text(encoding="utf-8")
             atomic_write(report, f"{first}\nwhile recording it:\n{traceback.format_exc()}")
+        self._sender.end()
 
     def kill(self) -> None:
-        """Ends the run as killed."""
-        self._tracker.kill_if_open(self.id)
+        """Ends the run as killed, where the store answers soon; else whoever looks for abandoned runs does."""
+        self._sender.give_up()
+        done = self._sender.submit(lambda: self._tracker.kill_if_open(self.id))
+        self._sender.end()
+        with contextlib.suppress(Exception):
+            done.result(timeout=_SECONDS_TO_KILL)

@@ -1,5 +1,6 @@
 """What passes between a training and a tracking store: how a run starts, what comes of it, what the store does."""
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +32,10 @@ class RunStart:
     """The label on each axis of the stage."""
     recipe: str = ""
     """Name of the recipe that the settings stand on; empty where there is none."""
+    token: str = ""
+    """Of the attempt; no other run has it."""
+    owner: str = ""
+    """The queue that the task is in."""
 
 
 CHECKPOINT, SCORES = "checkpoint", "scores"
@@ -49,6 +54,25 @@ class Outcome:
     """Files by kind: SCORES (per video, parquet), CHECKPOINT (safetensors)."""
     metadata: Mapping[str, str] = field(default_factory=dict)
     """Provenance: data set, its version and counts, split, views, teacher, initial weights."""
+
+
+@dataclass(frozen=True)
+class LoggedEpoch:
+    """What an epoch logged."""
+
+    epoch: int
+    metrics: Mapping[str, float]
+    unix_ms: int = field(default_factory=lambda: int(time.time() * 1000))
+    """When, in milliseconds: a metric that is sent twice counts once where this is the same."""
+
+
+@dataclass(frozen=True)
+class OpenRun:
+    """A run that has no end yet."""
+
+    run_id: str
+    token: str
+    """See `RunStart`."""
 
 
 @dataclass(frozen=True)
@@ -72,14 +96,17 @@ class CellRun:
 class Tracker(Protocol):
     """A tracking store bound to one study."""
 
+    def check(self) -> None:
+        """The store is there and holds the study; asked by who has not prepared it."""
+
     def prepare(self, stages: Sequence[str]) -> None:
         """Makes the store ready for many processes at once: schema, experiment, one parent run per stage."""
 
     def open(self, start: RunStart) -> str:
-        """Starts a run; returns its id."""
+        """Starts a run, or finds the one that was started with the same token; returns its id."""
 
-    def log(self, run_id: str, history: Sequence[tuple[int, Mapping[str, float]]]) -> None:
-        """Adds (epoch, metrics) pairs."""
+    def log(self, run_id: str, history: Sequence[LoggedEpoch]) -> None:
+        """Adds the metrics of epochs; what it has already is not added again."""
 
     def attach(self, run_id: str, file: Path, folder: str = "") -> None:
         """Keeps a copy of a file with the run."""
@@ -90,8 +117,20 @@ class Tracker(Protocol):
     def kill_if_open(self, run_id: str) -> bool:
         """Ends a run that its dead process left open, as killed; False: it had ended properly before."""
 
+    def kill_by_token(self, token: str) -> bool:
+        """The same for the run with this token; False, too, where there is none."""
+
+    def open_runs(self, owner: str) -> list[OpenRun]:
+        """The runs of an owner's tasks that have no end."""
+
+    def open_stages(self) -> list[str]:
+        """The stages whose parent runs have no end."""
+
     def cell_runs(self, of_every_study: bool = False) -> dict[str, CellRun]:
         """Run id -> run, of the study's cells (or every study's), whatever their status; none that was deleted."""
+
+    def result_of(self, cell: str) -> CellRun | None:
+        """The run of whatever study that has the cell's result; None where none has."""
 
     def adopt(self, run: CellRun, stage: str) -> None:
         """Makes another study's run this study's too, as the result of a cell of a stage."""

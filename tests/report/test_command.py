@@ -18,7 +18,7 @@ from cdkd.errors import CdkdError
 from cdkd.report.writing import table_text, write_tables
 from cdkd.settings import RunConfig, flat_settings
 from cdkd.tracking.mlflow_tracker import MlflowTracker
-from cdkd.tracking.tracker import RunStart
+from cdkd.tracking.tracker import LoggedEpoch, RunStart
 
 _CELLS = ((PLAIN, (60.0, 62.0)), (NO_KD, (55.0, 58.0)), (SPATIAL, (66.0, 67.0)), (BOTH, (68.0, None)))
 
@@ -47,7 +47,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> str:
             )
             run_id = tracker.open(start)
             if top1 is not None:
-                tracker.log(run_id, [(40, {"test_top1": top1, "test_top5": 90.0, "validation_top1": 61.0})])
+                tracker.log(run_id, [LoggedEpoch(40, {"test_top1": top1, "test_top5": 90.0, "validation_top1": 61.0})])
                 tracker.attach(run_id, _scores(folder, top1), "scores")
             tracker.close(run_id, "diverged" if top1 is None else "finished", METADATA)
     return uri

@@ -3,6 +3,7 @@
 Behaviour is steered by files in the folder `$FAKE_EXPERIMENT`:
     started/<cell>-<pid>-<time>   written at the start of every run
     finished/<cell>-<pid>-<time>  written at its end
+    broken                        no process can train, for the reason in the file
     hold                          while present, runs stop before epoch 2
     fail-<arch>                   runs of this student fail
     diverge-<weight>              runs with this lambda1 diverge
@@ -34,6 +35,11 @@ def marks(kind: str) -> list[str]:
     """Names marked so far, one per time."""
     folder = home() / kind
     return sorted(file.name.rsplit("-", 2)[0] for file in folder.iterdir()) if folder.exists() else []
+
+
+def check(config):
+    if (home() / "broken").exists():
+        raise RuntimeError((home() / "broken").read_text())
 
 
 def prepare_data(config, progress=lambda fraction: None):
@@ -111,6 +117,7 @@ def _write_scores(file):
 class FakeRunner:
     """The functions above as what a sweep asks for."""
 
+    check = staticmethod(check)
     prepare_data = staticmethod(prepare_data)
     has_teacher = staticmethod(has_teacher)
     ensure_teacher = staticmethod(ensure_teacher)

@@ -11,7 +11,7 @@ import pytest
 from cdkd.tracking.mlflow_tracker import MlflowTracker, encode_setting
 from cdkd.tracking.runs import BASE_COLUMNS, decode_setting, load_runs, load_scores
 from cdkd.tracking.store import TrackingError, database_file, open_client, tracking_uri
-from cdkd.tracking.tracker import RunStart
+from cdkd.tracking.tracker import LoggedEpoch, RunStart
 
 SETTINGS = {
     "train.epochs": 7,
@@ -39,8 +39,8 @@ def tracker(store: str, tmp_path: Path) -> MlflowTracker:
 
 def test_a_run_comes_back_as_it_went_in(tracker: MlflowTracker, tmp_path: Path) -> None:
     run_id = tracker.open(start())
-    tracker.log(run_id, [(1, {"loss": 2.0, "test_top1": 10.0}), (2, {"loss": 1.5})])
-    tracker.log(run_id, [(2, {"test_top1": 61.25})])
+    tracker.log(run_id, [LoggedEpoch(1, {"loss": 2.0, "test_top1": 10.0}), LoggedEpoch(2, {"loss": 1.5})])
+    tracker.log(run_id, [LoggedEpoch(2, {"test_top1": 61.25})])
     scores = pd.DataFrame({"video": ["a", "b"], "label": [1, 0], "score_0": [0.25, 0.5], "score_1": [0.75, 0.5]})
     scores.to_parquet(tmp_path / "test.parquet")
     tracker.attach(run_id, tmp_path / "test.parquet", "scores")
@@ -89,14 +89,15 @@ def test_only_open_runs_are_killed(tracker: MlflowTracker) -> None:
 
 def test_numbers_that_are_none(tracker: MlflowTracker) -> None:
     run_id = tracker.open(start())
-    tracker.log(run_id, [(1, {"a": math.nan, "b": math.inf, "c": -math.inf})])
+    tracker.log(run_id, [LoggedEpoch(1, {"a": math.nan, "b": math.inf, "c": -math.inf})])
     row = load_runs().iloc[0]
     assert all(math.isnan(row[f"metrics.{name}"]) for name in "abc")
 
 
 def test_more_metrics_than_a_batch_holds(tracker: MlflowTracker) -> None:
     run_id = tracker.open(start())
-    tracker.log(run_id, [(epoch, {f"m{number}": epoch + number for number in range(7)}) for epoch in range(300)])
+    history = [LoggedEpoch(epoch, {f"m{number}": epoch + number for number in range(7)}) for epoch in range(300)]
+    tracker.log(run_id, history)
     history = open_client(tracker.uri).get_metric_history(run_id, "m6")
     assert [(point.step, point.value) for point in history] == [(epoch, epoch + 6.0) for epoch in range(300)]
 
@@ -203,7 +204,7 @@ def _set_up(folder: Path, number: int) -> None:
     tracker.prepare(["rows"])
     run_id = tracker.open(start(f"c{number}"))
     for epoch in range(15):
-        tracker.log(run_id, [(epoch, {"loss": float(epoch)})])
+        tracker.log(run_id, [LoggedEpoch(epoch, {"loss": float(epoch)})])
     tracker.close(run_id, "finished")
 
 

@@ -46,6 +46,10 @@ class EventLog:
             if trial.status == "running":
                 again = f" (attempt {trial.attempt})" if trial.attempt > 1 else ""
                 self._display.log_event(f"started  {self.label(trial)}{again}")
+            elif trial.is_done and trial.reused_from:
+                num_ended += 1
+                self.num_reused += 1
+                self._display.log_event(f"reused   {self.label(trial)}: study {trial.reused_from} has trained it")
             elif trial.is_done:
                 num_ended += 1
                 self.num_trained += trial.task.kind == "cell"

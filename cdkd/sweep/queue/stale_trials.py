@@ -9,8 +9,14 @@ MAX_DEATHS = 3
 """So many workers may die over a task before it counts as failed: an endless loop helps nobody."""
 
 
-def recover(queue: TrialQueue, tracker: Tracker) -> list[tuple[Trial, RunStatus]]:
-    """Settles every trial that nobody runs any more; returns what became of each."""
+def recover(queue: TrialQueue, tracker: Tracker, is_explained: bool = False) -> list[tuple[Trial, RunStatus]]:
+    """Settles every trial that nobody runs any more; returns what became of each.
+
+    Args:
+        queue: the study's.
+        tracker: where its runs are.
+        is_explained: their processes were stopped, so that their deaths do not count against the tasks.
+    """
     settled = []
     for trial in queue.trials():
         # With an end it was settled before, and is in the list only as history.
@@ -18,21 +24,23 @@ def recover(queue: TrialQueue, tracker: Tracker) -> list[tuple[Trial, RunStatus]
             continue
         # An open run is ended as killed, and its task goes on from the last checkpoint. A run that the worker itself
         # had closed has its result noted, by (2) of `trial_queue.py`, and only the settling is missing.
-        was_open = trial.run_id is not None and tracker.kill_if_open(trial.run_id)
+        token = queue.noted(trial.number, "token")
+        was_open = tracker.kill_by_token(token) if token else bool(trial.run_id and tracker.kill_if_open(trial.run_id))
         is_complete = not was_open and queue.noted(trial.number, "status") is not None
-        status = settle(queue, trial, is_complete)
+        status = settle(queue, trial, is_complete, is_explained)
         if status is not None:
             settled.append((trial, status))
     return settled
 
 
-def settle(queue: TrialQueue, trial: Trial, is_complete: bool) -> RunStatus | None:
+def settle(queue: TrialQueue, trial: Trial, is_complete: bool, is_explained: bool = False) -> RunStatus | None:
     """Settles a trial whose process died, and enqueues its task again.
 
     Args:
         queue: the trial's.
         trial: shown as stale.
         is_complete: its result had been recorded; only the settling was missing.
+        is_explained: its process was stopped.
 
     Returns:
         What became of it; None when another process settled it first.
@@ -52,7 +60,9 @@ def settle(queue: TrialQueue, trial: Trial, is_complete: bool) -> RunStatus | No
             # The last of the worker's own writes, done in its place.
             if is_complete:
                 queue.finish(trial.number, queue.noted(trial.number, "value") or 0.0)
-                return "finished"
+                return "diverged" if queue.noted(trial.number, "status") == "diverged" else "finished"
+            if is_explained:
+                queue.note(trial.number, is_interrupted=True)
             # This one is not settled yet, so it is not counted there. Being asked to stop explains a death.
             deaths = _count_deaths(queue, trial.task.id) + 1
             if deaths >= MAX_DEATHS and not queue.noted(trial.number, "is_interrupted"):
@@ -64,6 +74,14 @@ def settle(queue: TrialQueue, trial: Trial, is_complete: bool) -> RunStatus | No
             return "stale"
         finally:
             lock.release()
+
+
+def put_back(queue: TrialQueue, trial: Trial, reason: str) -> None:
+    """Enqueues a running trial's task again, without counting the attempt; the caller runs the trial."""
+    with FileLock(queue.folder.queue_lock):
+        queue.note(trial.number, is_interrupted=True, error=reason)
+        queue.mark_stale(trial.number)
+        queue.enqueue_again(trial)
 
 
 def _count_deaths(queue: TrialQueue, task_id: str) -> int:

@@ -1,15 +1,16 @@
 """Optuna's journal file under a lock that dies with its holder and mends what a dying writer left."""
 
 import os
-import shutil
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from cdkd.file_lock import FileLock
 
 if TYPE_CHECKING:
     from optuna.storages import JournalStorage
+
+_BYTES_PER_READ = 1 << 16
 
 
 class JournalLock:
@@ -36,7 +37,7 @@ class JournalLock:
 
 
 def mend(journal: Path) -> Path | None:
-    """Cuts a last line without line end off a journal; returns where a copy of the torn file was kept.
+    """Cuts a last line without line end off a journal; returns where what was cut is kept, None where nothing is.
 
     The caller holds the lock.
     """
@@ -47,15 +48,30 @@ def mend(journal: Path) -> Path | None:
         # The usual case: one byte is read per write, however long the journal has grown.
         if file.read(1) == b"\n":
             return None
-        # Kept for whoever wants to know what was lost: at most the one write that its process never finished.
-        copy = journal.with_suffix(f".torn-{time.time_ns()}")
-        shutil.copyfile(journal, copy)
-        file.seek(0)
-        content = file.read()
-        file.truncate(content.rfind(b"\n") + 1)
+        tail = _unfinished_line(file, size)
+        # Cut before the copy is made: where a full disk has torn the line, there may be no room for a copy.
+        file.truncate(size - len(tail))
         # On the disk before anything is appended behind it.
         os.fsync(file.fileno())
+    # Kept for whoever wants to know what was lost: at most the one write that its process never finished.
+    copy = journal.with_suffix(f".torn-{time.time_ns()}")
+    try:
+        copy.write_bytes(tail)
+    except OSError:
+        copy.unlink(missing_ok=True)
+        return None
     return copy
+
+
+def _unfinished_line(file: BinaryIO, size: int) -> bytes:
+    """What stands behind the last line end, read backwards, since a journal may be long and a line is not."""
+    tail, start = b"", size
+    while start and b"\n" not in tail:
+        length = min(_BYTES_PER_READ, start)
+        start -= length
+        file.seek(start)
+        tail = file.read(length) + tail
+    return tail[tail.rfind(b"\n") + 1 :]
 
 
 def open_journal(journal: Path) -> "JournalStorage":

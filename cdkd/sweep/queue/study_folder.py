@@ -55,6 +55,21 @@ class StudyFolder:
         """What a later stage took over from a stage."""
         return self.path / "choices" / f"{stage}-{digest}.json"
 
+    @property
+    def sweeps(self) -> Path:
+        """What each sweep wants run."""
+        return self.path / "sweeps"
+
+    @property
+    def notices(self) -> Path:
+        """What workers want told."""
+        return self.path / "notices.log"
+
+    @property
+    def store_record(self) -> Path:
+        """Where runs are tracked, and what trains the cells."""
+        return self.path / "store.json"
+
     def worker_log(self, name: str) -> Path:
         """What a worker process printed."""
         return self.path / "logs" / f"worker-{name}.log"

@@ -18,7 +18,7 @@ Any process may be killed between any two writes. What makes each order of two o
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
@@ -65,6 +65,10 @@ class Trial:
     run_id: str | None
     metrics: Mapping[str, float]
     error: str
+    token: str
+    """Of its tracked run; empty before it has one."""
+    reused_from: str
+    """The study whose result it took, if any."""
     started: datetime | None
     ended: datetime | None
 
@@ -97,7 +101,6 @@ class TrialQueue:
         try:
             return self._storage.get_study_id_from_name(name)
         except KeyError:
-            # Two processes cannot come here at once: whoever creates a trial holds the queue's lock.
             return self._storage.create_new_study([StudyDirection.MAXIMIZE], name)
 
     def trials(self) -> list[Trial]:
@@ -108,7 +111,7 @@ class TrialQueue:
         """
         attempts: Counter[str] = Counter()
         shown = []
-        # An attempt's number is not stored but counted, so that no two processes have to agree on it.
+        # An attempt's number is counted and not stored, so that no two processes have to agree on it.
         for frozen in self._frozen_trials():
             attributes = frozen.user_attrs
             if "task" not in attributes:
@@ -139,6 +142,8 @@ class TrialQueue:
             run_id=attributes.get("run_id"),
             metrics=attributes.get("metrics", {}),
             error=attributes.get("error", ""),
+            token=attributes.get("token", ""),
+            reused_from=attributes.get("reused_from", ""),
             started=frozen.datetime_start,
             ended=frozen.datetime_complete,
         )
@@ -211,7 +216,6 @@ class TrialQueue:
         """
         adopted = {}
         with FileLock(self.folder.queue_lock):
-            # Read once: while the queue's lock is held, a waiting trial may be claimed, but none comes.
             latest = self.latest()
             for task, run in results:
                 last = latest.get(task.id)
@@ -223,25 +227,30 @@ class TrialQueue:
                 lock = self._take(number)
                 if lock is not None:
                     try:
-                        self._settle_with(number, run)
+                        self.settle_with(number, run)
                     finally:
                         lock.release()
                     adopted[task.id] = number
         return adopted
 
-    def _settle_with(self, number: int, run: CellRun) -> None:
+    def settle_with(self, number: int, run: CellRun) -> None:
+        """Settles a trial that this process has taken with the result of a tracked run."""
         # (2): the result before the state. Killed in between, it is a stale trial with a closed run: recovery
         # finishes it.
-        value = run.metrics.get("validation_top1", 0.0)
-        self.note(number, run_id=run.run_id, metrics=dict(run.metrics), value=value, status=run.status)
+        value, metrics = run.metrics.get("validation_top1", 0.0), dict(run.metrics)
+        self.note(number, run_id=run.run_id, metrics=metrics, value=value, status=run.status, reused_from=run.study)
         self.finish(number, value)
 
-    def claim(self) -> Claim | None:
-        """Takes the first waiting trial whose needs are met; None when there is none now."""
+    def claim(self, is_wanted: Callable[[QueuedTask], bool] = lambda task: True) -> Claim | None:
+        """Takes the first waiting trial whose needs are met; None when there is none now.
+
+        Args:
+            is_wanted: whether a task may be taken; the queue may hold what an earlier sweep asked for.
+        """
         latest = self.latest()
         # No lock around the search: two workers may find the same trial, and `_take` lets one of them have it.
         for trial in self.trials():
-            if trial.status == "waiting" and _is_ready(trial.task, latest):
+            if trial.status == "waiting" and _is_ready(trial.task, latest) and is_wanted(trial.task):
                 lock = self._take(trial.number)
                 if lock is not None:
                     return Claim(trial, lock)
@@ -257,8 +266,7 @@ class TrialQueue:
         if not lock.acquire():
             return None
         try:
-            # False where it runs already. Optuna's journal decides that in the order of its lines, the same for
-            # everybody.
+            # False where it runs already, as Optuna's journal decides by the order of its lines.
             if self._storage.set_trial_state_values(number, TrialState.RUNNING):
                 return lock
         except UpdateFinishedTrialError:
@@ -303,9 +311,7 @@ class TrialQueue:
 
     def is_running(self, number: int) -> bool:
         """The storage has the trial as running, whether its process lives or not."""
-        from optuna.trial import TrialState
-
-        return self._storage.get_trial(number).state == TrialState.RUNNING
+        return self._storage.get_trial(number).state.name == "RUNNING"
 
     def enqueue_again(self, trial: Trial) -> None:
         """A fresh trial of a trial's task; the caller holds the queue's lock."""
@@ -330,7 +336,7 @@ def _task_of(frozen: "FrozenTrial") -> QueuedTask:
 
 
 def optuna_study_name(study: str, stage: str) -> str:
-    """The Optuna study of a stage, in the journal of its study's folder."""
+    """The Optuna study of a stage."""
     return f"{study}.{stage}"
 
 

@@ -1,25 +1,46 @@
 """One attempt at a task: opens its run, trains, records how it ended."""
 
 import contextlib
+import logging
 import shutil
+import socket
 import traceback
+from dataclasses import replace
 from pathlib import Path
+from uuid import uuid4
 
 from cdkd.atomic_write import atomic_write
 from cdkd.errors import CdkdError
 from cdkd.experiment.identity import logged_settings
 from cdkd.sweep.display.progress import ProgressWriter
+from cdkd.sweep.queue.stale_trials import put_back
 from cdkd.sweep.queue.study_folder import read_cell
 from cdkd.sweep.queue.trial_queue import Claim, Trial, TrialQueue
 from cdkd.sweep.study.cell import Cell
 from cdkd.sweep.workers.cell_runner import CellRunner
 from cdkd.sweep.workers.interruption import Interrupted, shield
+from cdkd.sweep.workers.machine_errors import machine_reason
+from cdkd.tracking.store_sender import Tell
 from cdkd.tracking.tracked_run import TrackedRun, error_text, teacher_start
 from cdkd.tracking.tracker import Outcome, RunStart, Tracker
 
+logger = logging.getLogger(__name__)
 
-def run_claim(queue: TrialQueue, claim: Claim, tracker: Tracker, runner: CellRunner) -> None:
+
+def run_claim(
+    queue: TrialQueue, claim: Claim, tracker: Tracker, runner: CellRunner, tell: Tell = logger.warning
+) -> str | None:
     """Runs a claimed trial to its end and settles it. A failure is recorded, not raised.
+
+    Args:
+        queue: the trial's.
+        claim: what is run.
+        tracker: where it is tracked; called from a thread of the run's own.
+        runner: trains.
+        tell: called when the tracking store is away and when it is back.
+
+    Returns:
+        None, or why the trial was put back unsettled: an error of this machine's that is no fault of the cell.
 
     Raises:
         Interrupted: the process was asked to stop; the trial stays open for stale-trial recovery.
@@ -29,41 +50,58 @@ def run_claim(queue: TrialQueue, claim: Claim, tracker: Tracker, runner: CellRun
     progress = ProgressWriter(queue.folder.progress(trial.number))
     work = queue.folder.work(trial.task.id)
     try:
-        # 1. The run is opened, and its id noted at once: recovery ends the run of a dead worker by that id.
+        # 1. The token is noted before the run is created: recovery finds a dead worker's run by it.
+        cell = read_cell(queue.folder, trial.task.id)
+        start = _run_start(queue, trial, cell)
         with shield():
-            cell = read_cell(queue.folder, trial.task.id)
-            run = TrackedRun(tracker, _run_start(queue, trial, cell), work / "metrics.jsonl", shield)
-            queue.note(trial.number, run_id=run.id)
-            run.attach_configuration(cell.config)
+            queue.note(trial.number, token=start.token)
+        run = TrackedRun(tracker, start, work / "metrics.jsonl", tell)
+        run.attach_configuration(cell.config)
         # 2. Not shielded: it may take days, and a signal is to end it now. Its checkpoints are what the next attempt
         # has.
         outcome = _train(work, trial, cell, run, runner, progress)
-        # 3. Files before the result: a run that has a result has its scores and its checkpoint too.
+        # 3. Files before the result: a run that has a result has its scores and its checkpoint too. Here the store is
+        # waited for.
         run.keep(outcome)
-        # 4. The end, (2) of `trial_queue.py`.
-        with shield():
-            # Noted before the run is closed: a process that dies in between leaves all that settling needs.
-            value = float(outcome.metrics.get("validation_top1", 0.0))
-            queue.note(trial.number, metrics=dict(outcome.metrics), status=outcome.status, value=value)
-            run.close(outcome)
-            queue.finish(trial.number, value)
-            # Last of all: until the trial is COMPLETE, what the next attempt would resume from has to stay.
-            shutil.rmtree(work)
+        _settle(queue, trial, run, outcome)
+        # Last of all: until the trial is COMPLETE, what the next attempt would resume from has to stay.
+        shutil.rmtree(work, ignore_errors=True)
     except (Interrupted, KeyboardInterrupt):
         # Whatever of this fails is done later by stale-trial recovery.
         with contextlib.suppress(Exception):
             # A death that was asked for does not count against the task.
             queue.note(trial.number, is_interrupted=True)
-            if run is not None:
-                run.kill()
+        if run is not None:
+            run.kill()
         raise
     except Exception as error:
-        with shield():
+        reason = machine_reason(error)
+        if reason is None:
             _record_failure(queue, trial, run, error)
+            return None
+        if run is not None:
+            run.kill()
+        with shield(), contextlib.suppress(Exception):
+            put_back(queue, trial, reason)
+        return reason
     finally:
         # The lock goes last: once it is free, any process may take the trial for stale and settle it.
-        progress.clear()
+        with contextlib.suppress(OSError):
+            progress.clear()
         claim.lock.release()
+    return None
+
+
+def _settle(queue: TrialQueue, trial: Trial, run: TrackedRun, outcome: Outcome) -> None:
+    """The end, (2) of `trial_queue.py`."""
+    with shield():
+        # Noted before the run is closed: a process that dies in between leaves all that settling needs.
+        value = float(outcome.metrics.get("validation_top1", 0.0))
+        queue.note(trial.number, run_id=run.id, metrics=dict(outcome.metrics), status=outcome.status, value=value)
+    # Not shielded, since it waits for the store.
+    run.close(outcome)
+    with shield():
+        queue.finish(trial.number, value)
 
 
 def _train(
@@ -80,8 +118,10 @@ def _train(
 
 def _run_start(queue: TrialQueue, trial: Trial, cell: Cell) -> RunStart:
     task, study, settings = trial.task, queue.folder.path.name, logged_settings(cell.config)
+    token, owner = uuid4().hex, queue_name(queue)
     if task.kind == "teacher":
-        return teacher_start(cell.config, settings, study, task.id, trial.attempt, task.stage_digest, cell.recipe)
+        start = teacher_start(cell.config, settings, study, task.id, trial.attempt, task.stage_digest, cell.recipe)
+        return replace(start, token=token, owner=owner)
     # The identity is computed anew here. It differs where a data set or a file of weights was changed after the task
     # was enqueued, and the result would then be filed under what it is not.
     if cell.id != task.id:
@@ -98,7 +138,14 @@ def _run_start(queue: TrialQueue, trial: Trial, cell: Cell) -> RunStart:
         settings=settings,
         labels=dict(cell.labels),
         recipe=cell.recipe,
+        token=token,
+        owner=owner,
     )
+
+
+def queue_name(queue: TrialQueue) -> str:
+    """Tells a queue from all others whose runs the same store may hold."""
+    return f"{socket.gethostname()}:{queue.folder.path.resolve()}".replace("'", "")
 
 
 def _record_failure(queue: TrialQueue, trial: Trial, run: TrackedRun | None, error: Exception) -> None:
@@ -106,5 +153,7 @@ def _record_failure(queue: TrialQueue, trial: Trial, run: TrackedRun | None, err
     # On disk first: whatever fails after this, the cause of it all can be read.
     atomic_write(file, traceback.format_exc())
     if run is not None:
+        # Not shielded, since it waits for the store.
         run.fail(error, file)
-    queue.fail(trial.number, error_text(error))
+    with shield():
+        queue.fail(trial.number, error_text(error))

@@ -1,6 +1,7 @@
 """What a sweep asks of the code that trains: one object, named so that worker processes can find it too."""
 
 import importlib
+import sys
 from pathlib import Path
 from typing import Protocol, cast
 
@@ -15,6 +16,9 @@ DEFAULT_RUNNER = "cdkd.experiment:RUNNER"
 
 class CellRunner(Protocol):
     """What trains a cell and its teacher; `cdkd.experiment.RUNNER` is the real one."""
+
+    def check(self, config: RunConfig) -> None:
+        """Finds out before anything is claimed whether this process can train at all: imports, device, data."""
 
     def prepare_data(self, config: RunConfig, progress: Progress) -> None:
         """Makes the run's data set ready."""
@@ -32,13 +36,19 @@ class CellRunner(Protocol):
         """Trains and tests."""
 
 
-def load_runner(reference: str) -> CellRunner:
+def load_runner(reference: str, import_folder: str | None = None) -> CellRunner:
     """The object behind `module:name`.
+
+    Args:
+        reference: module and name.
+        import_folder: where the module is looked for after everywhere else.
 
     Raises:
         CdkdError: there is none.
     """
     module, _, name = reference.partition(":")
+    if import_folder is not None and import_folder not in sys.path:
+        sys.path.append(import_folder)
     try:
         return cast(CellRunner, getattr(importlib.import_module(module), name))
     except (ImportError, AttributeError, ValueError) as error:

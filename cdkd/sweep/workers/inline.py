@@ -2,20 +2,16 @@
 
 import time
 
-from cdkd.sweep.queue.trial_queue import TrialQueue
-from cdkd.sweep.workers.attempt import run_claim
-from cdkd.sweep.workers.cell_runner import CellRunner
-from cdkd.sweep.workers.interruption import shield
-from cdkd.tracking.tracker import Tracker
+from cdkd.sweep.workers.cell_turn import CellTurn
+from cdkd.sweep.workers.machine_trouble import MachineTrouble
 
 
 class InlineWorker:
     """Stands where `cdkd.sweep.workers.pool.Workers` stands otherwise."""
 
-    def __init__(self, queue: TrialQueue, tracker: Tracker, runner: CellRunner) -> None:
-        self._queue = queue
-        self._tracker = tracker
-        self._runner = runner
+    def __init__(self, turn: CellTurn) -> None:
+        self._turn = turn
+        self._trouble = MachineTrouble()
         self._is_draining = False
 
     def __len__(self) -> int:
@@ -33,14 +29,12 @@ class InlineWorker:
 
     def wait(self, seconds: float) -> None:
         """Runs the next task; waits where there is none now."""
-        with shield():
-            claim = None if self._is_draining else self._queue.claim()
-        if claim is None:
-            time.sleep(seconds)
+        started = time.monotonic()
+        # Here and not in `start`: the sweep's loop waits between two looks, and this is where others work meanwhile.
+        if not self._is_draining and self._turn.run_next():
+            time.sleep(self._trouble.seconds_to_wait(self._turn.reason, time.monotonic() - started))
         else:
-            # Here and not in `start`: the sweep's loop waits between two looks, and this is where others work
-            # meanwhile.
-            run_claim(self._queue, claim, self._tracker, self._runner)
+            time.sleep(seconds)
 
     def drain(self) -> None:
         """Runs no further task."""

@@ -6,19 +6,32 @@ meanwhile takes effect right after.
 """
 
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+# What asks a process to stop: a user (INT, or HUP where the terminal goes), an administrator or a scheduler that wants
+# the machine back (TERM), and schedulers that say so some time before (USR1 and USR2, as Slurm's --signal).
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
 
 class Interrupted(BaseException):
     """The process was asked to stop; no `Exception`, so that nothing on the way takes it for a failed run."""
 
+    def __init__(self, number: int = signal.SIGTERM) -> None:
+        super().__init__(number)
+        self.number = number
+        """Of the signal."""
+
 
 class _State:
     depth = 0
-    is_pending = False
+    pending: int | None = None
+    """The signal that waits for a shielded block to end."""
     is_over = False
+    stopped_at: float | None = None
+    """When the first signal came, on the monotonic clock."""
 
 
 def catch_signals(*numbers: int) -> None:
@@ -26,7 +39,7 @@ def catch_signals(*numbers: int) -> None:
 
     A signal that the process was started to ignore, as under nohup, stays ignored.
     """
-    _State.is_pending = _State.is_over = False
+    _State.pending, _State.is_over, _State.stopped_at = None, False, None
     for number in numbers:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _handle)
@@ -34,15 +47,22 @@ def catch_signals(*numbers: int) -> None:
 
 def _handle(number: int, frame: FrameType | None) -> None:
     # After the first signal all others are ignored: what ends in good order must not be interrupted again.
-    _State.is_pending = not _State.is_over
+    if not _State.is_over:
+        _State.pending, _State.stopped_at = number, time.monotonic()
     if not _State.depth:
-        _raise_if_pending()
+        raise_if_stopped()
 
 
-def _raise_if_pending() -> None:
-    if _State.is_pending:
-        _State.is_pending, _State.is_over = False, True
-        raise Interrupted
+def seconds_since_stop() -> float | None:
+    """How long ago the process was asked to stop; None where it was not."""
+    return None if _State.stopped_at is None else time.monotonic() - _State.stopped_at
+
+
+def raise_if_stopped() -> None:
+    """Raises `Interrupted` where a signal has come and was not heard yet; for who waits within a shielded block."""
+    if _State.pending is not None:
+        number, _State.pending, _State.is_over = _State.pending, None, True
+        raise Interrupted(number)
 
 
 @contextmanager
@@ -56,4 +76,4 @@ def shield() -> Iterator[None]:
         _State.depth -= 1
     # Only after the outermost block, and only where it ended without an error, which goes first.
     if not _State.depth:
-        _raise_if_pending()
+        raise_if_stopped()

@@ -6,30 +6,39 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from cdkd.capacity import gpu_names
 from cdkd.errors import CdkdError
 from cdkd.sweep.queue.study_folder import StudyFolder
 from cdkd.sweep.workers.worker import DRAIN
 
-_GRACE_SECONDS = 15.0
+_GRACE_SECONDS = 3.0
 """What a worker gets to record that it was stopped, before it is killed."""
 
 _MAX_REPLACEMENTS_IN_A_ROW = 10
 """Killed workers are replaced so often without any task ending; then something is wrong with the machine."""
+
+_SECONDS_BEFORE_RESTARTS = (1.0, 5.0)
+"""How long a worker that ended by itself waits for its next try; after the last one it is given up."""
 
 
 @dataclass
 class _Worker:
     name: str
     process: "subprocess.Popen[str]"
+    num_exits: int = 0
+    """How often it ended by itself since a task ended."""
+    restart_at: float | None = None
+    """When the next try is due, on the monotonic clock; None while the process runs."""
 
 
-def command_of(folder: StudyFolder, tracking_uri: str, runner: str) -> list[str]:
+def command_of(folder: StudyFolder, tracking_uri: str, runner: str, options: Sequence[str]) -> list[str]:
     """The command line of a worker; -P keeps files of the working directory from passing for modules."""
     command = [sys.executable, "-P", "-m", "cdkd", "worker", str(folder.path), "--attached"]
-    return [*command, "--tracking-uri", tracking_uri, "--runner", runner]
+    return [*command, "--tracking-uri", tracking_uri, "--runner", runner, *options]
 
 
 class Workers:
@@ -40,13 +49,23 @@ class Workers:
         tracking_uri: where they track.
         runner: `module:name` of the object that trains the cells.
         num_threads: threads of each.
+        options: further ones of their command line.
     """
 
-    def __init__(self, folder: StudyFolder, tracking_uri: str, runner: str, num_threads: int = 1) -> None:
+    def __init__(
+        self,
+        folder: StudyFolder,
+        tracking_uri: str,
+        runner: str,
+        num_threads: int = 1,
+        options: Sequence[str] = (),
+    ) -> None:
         self._folder = folder
         self._uri = tracking_uri
         self._runner = runner
         self._num_threads = num_threads
+        self._options = options
+        self._given_up: list[_Worker] = []
         self._workers: list[_Worker] = []
         self._is_draining = False
         self._replacements = 0
@@ -56,16 +75,19 @@ class Workers:
 
     def start(self, count: int) -> None:
         """Brings the group to `count` processes."""
-        for index in range(len(self._workers), count):
-            self._workers.append(self._spawn(str(index)))
+        for index in range(len(self._workers) + len(self._given_up), count):
+            self._workers.append(_Worker(str(index), self._spawn(str(index))))
 
-    def _spawn(self, name: str) -> _Worker:
-        log = self._folder.worker_log(f"{os.getpid()}-{name}")
+    def _log(self, name: str) -> Path:
+        return self._folder.worker_log(f"{os.getpid()}-{name}")
+
+    def _spawn(self, name: str) -> "subprocess.Popen[str]":
+        log = self._log(name)
         log.parent.mkdir(parents=True, exist_ok=True)
         # Appended to: a replacement must not erase why the worker before it died. The parent's own handle closes here.
         with log.open("a", encoding="utf-8") as output:
-            process = subprocess.Popen(
-                command_of(self._folder, self._uri, self._runner),
+            return subprocess.Popen(
+                command_of(self._folder, self._uri, self._runner, self._options),
                 # Carries one word at most; that it closes when this process dies is what ends an orphaned worker.
                 stdin=subprocess.PIPE,
                 stdout=output,
@@ -75,7 +97,6 @@ class Workers:
                 # Control-C reaches the sweep alone, which then stops its workers in good order.
                 start_new_session=True,
             )
-        return _Worker(name, process)
 
     def environment_of(self, name: str) -> dict[str, str]:
         """A worker's environment: its threads, its GPU where there are several, and this process's import path."""
@@ -92,32 +113,56 @@ class Workers:
         return environment
 
     def watch(self) -> list[str]:
-        """Replaces workers that were killed; returns what to tell of them.
+        """Replaces workers that were killed or ended by themselves; returns what to tell of them.
 
         Raises:
-            CdkdError: a worker ended by itself although it was not asked to, or they are killed again and again.
+            CdkdError: no worker can run, or they are killed again and again.
         """
+        if self._is_draining:
+            return []
         told = []
-        for index, worker in enumerate(self._workers):
-            code = worker.process.poll()
-            if code is None or self._is_draining:
-                continue
-            log = self._folder.worker_log(f"{os.getpid()}-{worker.name}")
-            # A negative code is a signal: nobody's fault in particular, and worth another try. An exit of its own is
-            # not: whatever stops a worker from running at all would stop the next one too.
-            if code >= 0:
-                tail = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:])
-                raise CdkdError(f"worker {worker.name} ended by itself (exit status {code}); {log} ends:\n{tail}")
-            self._replacements += 1
-            if self._replacements > _MAX_REPLACEMENTS_IN_A_ROW:
-                raise CdkdError(f"workers are killed again and again (signal {-code}); is memory short? See {log}")
-            told.append(f"worker {worker.name} was killed by signal {-code}; started another")
-            self._workers[index] = self._spawn(worker.name)
+        for worker in list(self._workers):
+            if worker.restart_at is not None:
+                if time.monotonic() >= worker.restart_at:
+                    worker.process, worker.restart_at = self._spawn(worker.name), None
+            elif (code := worker.process.poll()) is not None:
+                # A negative code is a signal: nobody's fault in particular, and worth another try at once. An exit of
+                # its own says that this worker can train nothing now: it tries again later, and not for ever.
+                told.append(self._replace_killed(worker, -code) if code < 0 else self._restart_later(worker, code))
         return told
+
+    def _replace_killed(self, worker: _Worker, number: int) -> str:
+        self._replacements += 1
+        if self._replacements > _MAX_REPLACEMENTS_IN_A_ROW:
+            log = self._log(worker.name)
+            where = f"See {log}" if log.exists() and log.stat().st_size else "They have printed nothing"
+            raise CdkdError(f"workers are killed again and again (signal {number}); is memory short? {where}")
+        worker.process = self._spawn(worker.name)
+        return f"worker {worker.name} was killed by signal {number}; started another"
+
+    def _restart_later(self, worker: _Worker, code: int) -> str:
+        log = self._log(worker.name)
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+        reason = next((line.strip() for line in reversed(lines) if line.strip()), "it has printed nothing")
+        text = f"worker {worker.name} ended by itself (exit status {code}): {reason}"
+        worker.num_exits += 1
+        if worker.num_exits <= len(_SECONDS_BEFORE_RESTARTS):
+            seconds = _SECONDS_BEFORE_RESTARTS[worker.num_exits - 1]
+            worker.restart_at = time.monotonic() + seconds
+            return f"{text}; next try in {seconds:.0f} s"
+        self._workers.remove(worker)
+        self._given_up.append(worker)
+        # Where others go on, so does the sweep, with fewer.
+        if not self._workers:
+            tail = "\n".join(lines[-15:])
+            raise CdkdError(f"no worker can run. {text}; {log} ends:\n{tail}")
+        return f"{text}; given up, see {log}"
 
     def note_success(self) -> None:
         """A task ended: the workers do work."""
         self._replacements = 0
+        for worker in self._workers:
+            worker.num_exits = 0
 
     def wait(self, seconds: float) -> None:
         """Lets them work."""
@@ -154,7 +199,7 @@ class Workers:
             if worker.process.stdin is not None:
                 with contextlib.suppress(BrokenPipeError):
                     worker.process.stdin.close()
-            log = self._folder.worker_log(f"{os.getpid()}-{worker.name}")
+            log = self._log(worker.name)
             # Most workers print nothing, and a folder of empty logs would hide the one that matters.
             if log.exists() and not log.stat().st_size:
                 log.unlink()

@@ -12,33 +12,45 @@ stand.
 
 import time
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 
 from cdkd.capacity import default_workers
+from cdkd.errors import CdkdError
 from cdkd.experiment.identity import is_data_known
 from cdkd.run_status import RunStatus
 from cdkd.sweep.display.event_log import EventLog
 from cdkd.sweep.display.listing import files_to_give
-from cdkd.sweep.display.sweep_display import SweepDisplay, SweepStatus
+from cdkd.sweep.display.notices import NoticeReader
+from cdkd.sweep.display.sweep_display import SweepDisplay
 from cdkd.sweep.queue.stage_cells import StageCells, all_cells, resolve_stages, teacher_task
 from cdkd.sweep.queue.stage_choice import ChoiceError, choose, freeze
 from cdkd.sweep.queue.stale_trials import recover
+from cdkd.sweep.queue.store_record import write_store_record
 from cdkd.sweep.queue.study_folder import study_folder, write_cell
 from cdkd.sweep.queue.trial_queue import QueuedTask, Trial, TrialQueue, is_blocked
+from cdkd.sweep.queue.wanted_tasks import WantedTasks
 from cdkd.sweep.study.cell import Cell
 from cdkd.sweep.study.expansion import teachers_without_file
 from cdkd.sweep.study.records import Study
+from cdkd.sweep.workers.abandoned_runs import close_abandoned_runs
+from cdkd.sweep.workers.attempt import queue_name
+from cdkd.sweep.workers.cell_locks import Elsewhere
 from cdkd.sweep.workers.cell_runner import load_runner
+from cdkd.sweep.workers.cell_turn import CellTurn, cell_locks
+from cdkd.sweep.workers.closing import close_records
+from cdkd.sweep.workers.data_preparation import DataPreparation
 from cdkd.sweep.workers.inline import InlineWorker
 from cdkd.sweep.workers.interruption import shield
+from cdkd.sweep.workers.machine_errors import machine_reason
+from cdkd.sweep.workers.patient_tracker import PatientTracker
 from cdkd.sweep.workers.pool import Workers
 from cdkd.sweep.workers.result import Failure, SweepOptions, SweepResult
-from cdkd.sweep.workers.stage_record import close_stage
+from cdkd.sweep.workers.store_results import StoreResults
 from cdkd.tracking.mlflow_tracker import MlflowTracker
 from cdkd.tracking.tracked_run import TEACHERS_STAGE, teacher_label
-from cdkd.tracking.tracker import CellRun, Tracker
 
 _SECONDS_BETWEEN_LOOKS = 0.5
+_SECONDS_BETWEEN_TRIES = 5.0
+"""While the machine lets this process do nothing, as on a full disk."""
 
 
 def run_sweep(study: Study, options: SweepOptions, display: SweepDisplay) -> SweepResult:
@@ -50,7 +62,13 @@ def run_sweep(study: Study, options: SweepOptions, display: SweepDisplay) -> Swe
         CdkdError: the study cannot be built, or workers cannot run at all.
         Interrupted: passed on after workers were stopped and their runs ended as killed.
     """
-    return _Sweep(study, options, display).run()
+    try:
+        return _Sweep(study, options, display).run()
+    except OSError as error:
+        reason = machine_reason(error)
+        if reason is None:
+            raise
+        raise CdkdError(f"the sweep cannot go on: {reason}; the same command does when that is mended") from error
 
 
 class _Sweep:
@@ -61,15 +79,20 @@ class _Sweep:
         self.started = time.monotonic()
         self.runner = load_runner(options.runner)
         self.folder = study_folder(study.name)
+        self.wanted = WantedTasks(self.folder)
         # Every combination is built before anything runs, as far as stages are known.
         self.known_stages = resolve_stages(study, self.folder)
         self.queue = TrialQueue(self.folder)
-        self.tracker: Tracker = MlflowTracker(options.tracking_uri, study.name, self.folder.path.parent)
+        self.store = MlflowTracker(options.tracking_uri, study.name, self.folder.path.parent)
+        self.tracker = PatientTracker(self.store, display.log_event)
+        self.results = StoreResults(self.tracker)
         self.event_log = EventLog(display, self.folder, self.queue.trials())
+        self.notices = NoticeReader(self.folder)
+        self.elsewhere = Elsewhere(cell_locks(self.queue, options.tracking_uri), display)
         self.stages_up: set[str] = set()
         self.teachers_up = False
         self.is_draining = False
-        self.prepared: set[str] = set()
+        self.data = DataPreparation(self.runner, study.name, display)
         self.why_unreached: dict[str, str] = {}
         """Stage -> why nothing could be chosen for it."""
         # Last: it reads the cells for the number of threads. No process starts before `_loop` asks for it.
@@ -77,14 +100,18 @@ class _Sweep:
 
     def _make_workers(self) -> Workers | InlineWorker:
         if self.options.workers == 0:
-            return InlineWorker(self.queue, self.tracker, self.runner)
+            fresh, tell = self.options.is_fresh, self.display.log_event
+            return InlineWorker(CellTurn(self.queue, self.store, self.runner, self.wanted, tell, fresh))
         # A worker runs cells of every stage and cannot change its threads in between, so it starts with the most.
         threads = max(cell.config.runtime.num_threads for cell in all_cells(self.known_stages).values())
-        return Workers(self.folder, self.options.tracking_uri, self.options.runner, threads)
+        options = ["--sweep", self.wanted.name, *(["--fresh"] if self.options.is_fresh else [])]
+        return Workers(self.folder, self.options.tracking_uri, self.options.runner, threads, options)
 
     def run(self) -> SweepResult:
         if missing := teachers_without_file(self.study):
             self.display.log_event(f"left out, since they need their file: {files_to_give(missing)}")
+        is_busy = any(trial.status == "running" for trial in self.queue.trials())
+        write_store_record(self.folder, self.options.tracking_uri, self.options.runner, is_busy)
         self._prepare_unknown_data()
         # What the stages are closed as, unless the loop comes to its end.
         status: RunStatus = "killed"
@@ -92,6 +119,8 @@ class _Sweep:
             # Before any worker starts: many processes that set up one SQLite store at once leave it broken.
             self.tracker.prepare([stage.name for stage in self.study.stages])
         try:
+            with shield():
+                close_abandoned_runs(self.queue, self.tracker, queue_name(self.queue))
             self._loop()
             status = "finished" if self._result().is_complete else "failed"
         finally:
@@ -102,45 +131,66 @@ class _Sweep:
     def _close(self, status: RunStatus) -> None:
         # Stopped before recovery: what they leave is settled now, and the next sweep finds everything enqueued.
         self.workers.stop()
-        recover(self.queue, self.tracker)
-        trials = self.queue.latest()
-        for stage_cells in self.known_stages:
-            close_stage(self.tracker, stage_cells, trials, status)
-        for name in [*self._closed_stages(), *([TEACHERS_STAGE] if self.teachers_up else [])]:
-            self.tracker.close_stage(name, status)
+        teachers = [TEACHERS_STAGE] if self.teachers_up else []
+        others = [*self._closed_stages(), *teachers]
+        close_records(self.queue, self.tracker, self.known_stages, others, status, self.wanted.name, self.display)
+        self.wanted.close()
 
     def _loop(self) -> None:
         with shield():
-            gone = self._vanished()
+            gone = self.results.vanished(self.queue)
+            if vanished := gone & all_cells(self.known_stages).keys():
+                store = self.options.tracking_uri
+                self.display.log_event(f"{len(vanished)} finished cells have no run in {store}; they run again")
+        trouble = ""
         while True:
+            try:
+                if self._turn(gone):
+                    return
+                trouble = ""
+            except OSError as error:
+                reason = machine_reason(error)
+                if reason is None:
+                    raise
+                if reason != trouble:
+                    self.display.log_event(f"waiting: {reason}")
+                trouble = reason
+                time.sleep(_SECONDS_BETWEEN_TRIES)
+
+    def _turn(self, gone: set[str]) -> bool:
+        """One look at everything; True when nothing is left to do."""
+        with shield():
+            # 1. What has changed since the last look, and what dead processes have left.
+            trials = self._look()
+        if not self.is_draining:
+            # 2. Stages whose cells have become known: their tasks go on the queue.
+            self._open_stages(trials, gone)
             with shield():
-                # 1. What has changed since the last look, and what dead processes have left.
-                trials = self._look()
-            if not self.is_draining:
-                # 2. Stages whose cells have become known: their tasks go on the queue.
-                self._open_stages(trials, gone)
-                with shield():
-                    trials = self.queue.latest()
-            # 3. This sweep's tasks alone: the queue may hold those of another version of the study too.
-            mine = [trials[task] for task in self._task_ids() if task in trials]
-            num_open = sum(_is_open(trial, trials) for trial in mine)
-            self.display.show(self.event_log.status_of(self.study.name, mine, len(self.workers), self._closed_stages()))
-            if self.options.stop_on_failure and self.event_log.num_failed and not self.is_draining:
-                self.display.log_event("a task failed; starting no more, waiting for those under way")
-                self.workers.drain()
-                self.is_draining = True
-            # 4. Nothing is left that can run, or what was under way has ended.
-            if not num_open or (self.is_draining and self.workers.has_ended()):
-                return
-            # 5. No more workers than open tasks; those that were started before stay.
-            if not self.is_draining:
-                self.workers.start(min(self.options.workers or default_workers(), num_open))
-                for text in self.workers.watch():
-                    self.display.log_event(text)
-            self.workers.wait(_SECONDS_BETWEEN_LOOKS)
+                trials = self.queue.latest()
+        # 3. This sweep's tasks alone: the queue may hold those of another version of the study too.
+        mine = [trials[task] for task in self._task_ids() if task in trials]
+        num_open = sum(_is_open(trial, trials) for trial in mine)
+        self.elsewhere.look(mine, self.event_log.label)
+        self.display.show(self.event_log.status_of(self.study.name, mine, len(self.workers), self._closed_stages()))
+        if self.options.stop_on_failure and self.event_log.num_failed and not self.is_draining:
+            self.display.log_event("a task failed; starting no more, waiting for those under way")
+            self.workers.drain()
+            self.is_draining = True
+        # 4. Nothing is left that can run, or what was under way has ended.
+        if not num_open or (self.is_draining and self.workers.has_ended()):
+            return True
+        # 5. No more workers than open tasks; those that were started before stay.
+        if not self.is_draining:
+            self.workers.start(min(self.options.workers or default_workers(), num_open))
+            for text in self.workers.watch():
+                self.display.log_event(text)
+        self.workers.wait(_SECONDS_BETWEEN_LOOKS)
+        return False
 
     def _look(self) -> Mapping[str, Trial]:
         """Looks after the dead, tells what has changed; returns how tasks stand."""
+        for text in self.notices.read():
+            self.display.log_event(text)
         for trial, status in recover(self.queue, self.tracker):
             if status == "stale":
                 self.event_log.log_stale(trial)
@@ -163,7 +213,7 @@ class _Sweep:
                     self._adopt(tasks, missing, gone)
                 for cell in missing.values():
                     # Not shielded, since generating a data set takes its time.
-                    self._prepare_data(cell)
+                    self.data.prepare(cell)
                 with shield():
                     self._enqueue(stage_cells, tasks, missing, gone)
 
@@ -171,7 +221,8 @@ class _Sweep:
         """Takes the results that the store has, this study's own included; leaves in `missing` what lacks one."""
         if not missing or self.options.is_fresh:
             return
-        found = [(task, self.results[task.id]) for task in tasks if task.id in missing and task.id in self.results]
+        known = self.results.by_cell
+        found = [(task, known[task.id]) for task in tasks if task.id in missing and task.id in known]
         # Tagged first: a sweep killed in between does both again, and one of them alone would be half a result.
         for task, run in found:
             if run.study != self.study.name:
@@ -180,24 +231,7 @@ class _Sweep:
             cell = missing.pop(task_id)
             gone.discard(task_id)
             self.event_log.labels.setdefault(cell.id, f"{cell.label}, seed {cell.seed}")
-            self.event_log.log_reused(task_id, number, self.results[task_id])
-
-    @cached_property
-    def results(self) -> Mapping[str, CellRun]:
-        """Cell -> the run that had its result when the sweep began, of any study in the store."""
-        runs = self.tracker.cell_runs(of_every_study=True)
-        return {run.cell: run for run in runs.values() if run.has_result}
-
-    def _vanished(self) -> set[str]:
-        """Cells that count as done but whose runs are no longer in the store: these have no result after all."""
-        done = [trial for trial in self.queue.latest().values() if trial.is_done and trial.task.kind == "cell"]
-        known = self.tracker.cell_runs() if done else {}
-        gone = {trial.task.id for trial in done if trial.run_id not in known}
-        if vanished := gone & all_cells(self.known_stages).keys():
-            self.display.log_event(
-                f"{len(vanished)} finished cells have no run in {self.options.tracking_uri}; they run again"
-            )
-        return gone
+            self.event_log.log_reused(task_id, number, known[task_id])
 
     def _choose(self, trials: Mapping[str, Trial]) -> None:
         known_stages = {stage_cells.stage.name: stage_cells for stage_cells in self.known_stages}
@@ -231,6 +265,8 @@ class _Sweep:
         self.stages_up.add(stage_cells.stage.name)
         for cell in stage_cells.cells:
             self.event_log.labels.setdefault(cell.id, f"{cell.label}, seed {cell.seed}")
+        # Before the tasks: a worker runs nothing that its sweep does not want.
+        self.wanted.set(self._task_ids())
         # Before its task: a worker that claims the task reads this file at once.
         for cell in missing.values():
             write_cell(self.folder, cell.id, cell)
@@ -244,27 +280,9 @@ class _Sweep:
         """Makes data sets that do not exist yet before anything is enqueued: a cell's identity holds their version."""
         unknown = [cell for cell in all_cells(self.known_stages).values() if not is_data_known(cell.config)]
         for cell in unknown:
-            self._prepare_data(cell)
+            self.data.prepare(cell)
         if unknown:
             self.known_stages = resolve_stages(self.study, self.folder)
-
-    def _prepare_data(self, cell: Cell) -> None:
-        # Cells of a study share few data sets, and looking at one takes its time.
-        key = cell.config.data.model_dump_json()
-        if key in self.prepared:
-            return
-        self.prepared.add(key)
-        name = cell.config.data.name
-        told = False
-
-        def progress(fraction: float) -> None:
-            nonlocal told
-            if not told and fraction < 1.0:
-                told = True
-                self.display.log_event(f"preparing data set {name}")
-            self.display.show(SweepStatus(self.study.name, 0, 0, 0, note=f"data set {name}: {fraction:.0%}"))
-
-        self.runner.prepare_data(cell.config, progress)
 
     def _enqueue_teachers(self, cells: Sequence[Cell]) -> None:
         latest = self.queue.latest()

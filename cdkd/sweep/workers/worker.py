@@ -4,13 +4,25 @@ import os
 import signal
 import sys
 import threading
+import time
+from collections.abc import Callable
+from functools import partial
 
+from cdkd.errors import CdkdError
+from cdkd.sweep.display.notices import write_notice
 from cdkd.sweep.queue.stale_trials import recover
-from cdkd.sweep.queue.study_folder import StudyFolder
-from cdkd.sweep.queue.trial_queue import TrialQueue
-from cdkd.sweep.workers.attempt import run_claim
+from cdkd.sweep.queue.study_folder import StudyFolder, read_cell
+from cdkd.sweep.queue.trial_queue import QueuedTask, TrialQueue
+from cdkd.sweep.queue.wanted_tasks import wanted_by
+from cdkd.sweep.workers.abandoned_runs import close_abandoned_runs, close_abandoned_stages
+from cdkd.sweep.workers.attempt import queue_name
 from cdkd.sweep.workers.cell_runner import CellRunner
-from cdkd.sweep.workers.interruption import catch_signals, shield
+from cdkd.sweep.workers.cell_turn import CellTurn
+from cdkd.sweep.workers.interruption import STOP_SIGNALS, catch_signals, shield
+from cdkd.sweep.workers.machine_trouble import MachineTrouble
+from cdkd.sweep.workers.patient_tracker import PatientTracker
+from cdkd.tracking.mlflow_tracker import MlflowTracker
+from cdkd.tracking.tracked_run import error_text
 from cdkd.tracking.tracker import Tracker
 
 DRAIN = "drain\n"
@@ -19,7 +31,14 @@ DRAIN = "drain\n"
 _SECONDS_BETWEEN_CLAIMS = 0.3
 
 
-def work(folder: StudyFolder, tracker: Tracker, runner: CellRunner, is_attached: bool) -> None:
+def work(
+    folder: StudyFolder,
+    tracker: MlflowTracker,
+    runner: CellRunner,
+    is_attached: bool,
+    sweep: str | None = None,
+    is_fresh: bool = False,
+) -> None:
     """Runs trials until told to stop (attached to a sweep), or until none is left (on its own).
 
     Args:
@@ -27,28 +46,58 @@ def work(folder: StudyFolder, tracker: Tracker, runner: CellRunner, is_attached:
         tracker: where runs are tracked.
         runner: trains the cells.
         is_attached: a sweep holds this process's standard input: it says when to end, and its death ends this too.
+        sweep: name of the sweep whose cells alone are run; None: whatever any sweep of the folder wants.
+        is_fresh: trains what other studies train or have trained.
 
     Raises:
-        Interrupted: SIGTERM or SIGINT came, or the sweep died; a run under way was ended as killed.
+        CdkdError: this process could train nothing; it has claimed nothing, or put back what it had.
+        Interrupted: a signal asked to stop, or the sweep died; a run under way was ended as killed.
     """
     drained = threading.Event()
     # Attached, only the sweep decides: control-C at its terminal reaches it, not its workers.
-    catch_signals(signal.SIGTERM, *(() if is_attached else (signal.SIGINT,)))
+    catch_signals(*(number for number in STOP_SIGNALS if not (is_attached and number == signal.SIGINT)))
     if is_attached:
         # A daemon, as it sits in a read that nothing but the sweep can end.
         threading.Thread(target=_listen, args=(drained,), daemon=True).start()
-    queue = TrialQueue(folder)
+    tell = partial(write_notice, folder)
+    queue, is_wanted, trouble = TrialQueue(folder), wanted_by(folder, sweep), MachineTrouble()
+    patient = PatientTracker(tracker, tell)
+    _require_all(queue, patient if is_attached else tracker, runner, is_wanted)
+    turn = CellTurn(queue, tracker, runner, is_wanted, tell, is_fresh)
     while not drained.is_set():
-        # A signal between taking the lock and getting the claim would leave a trial that this process runs without
-        # knowing it.
-        with shield():
-            claim = queue.claim()
-        if claim is not None:
-            run_claim(queue, claim, tracker, runner)
-        elif not is_attached and not _is_anything_left(queue, tracker):
-            return
+        started = time.monotonic()
+        if turn.run_next():
+            drained.wait(trouble.seconds_to_wait(turn.reason, time.monotonic() - started))
+        elif not is_attached and not _is_anything_left(queue, patient):
+            break
         else:
             drained.wait(_SECONDS_BETWEEN_CLAIMS)
+    if not is_attached:
+        _clean_up(queue, patient)
+
+
+def _clean_up(queue: TrialQueue, tracker: Tracker) -> None:
+    """What a sweep does at its end, where there is none."""
+    with shield():
+        close_abandoned_runs(queue, tracker, queue_name(queue))
+        is_complete = all(trial.is_done for trial in queue.latest().values())
+        close_abandoned_stages(queue, tracker, "finished" if is_complete else "failed")
+
+
+def _require_all(
+    queue: TrialQueue, tracker: Tracker, runner: CellRunner, is_wanted: Callable[[QueuedTask], bool]
+) -> None:
+    """Opens all that a cell needs; what fails here would fail in every cell, and is no cell's fault."""
+    try:
+        tracker.check()
+        for trial in queue.trials():
+            if trial.status == "waiting" and is_wanted(trial.task):
+                runner.check(read_cell(queue.folder, trial.task.id).config)
+                return
+    except CdkdError:
+        raise
+    except Exception as error:
+        raise CdkdError(f"this process can train nothing: {error_text(error)}") from error
 
 
 def _listen(drained: threading.Event) -> None:

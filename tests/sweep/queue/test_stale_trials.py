@@ -47,7 +47,7 @@ def test_a_stale_trial_whose_result_was_recorded_is_finished(queue: TrialQueue) 
     queue.note(claim.trial.number, status="diverged", value=12.5, metrics={"loss": 3.0})
     claim.lock.release()
     (stale,) = queue.trials()
-    assert settle(queue, stale, is_complete=True) == "finished"
+    assert settle(queue, stale, is_complete=True) == "diverged"
     assert [trial.status for trial in queue.trials()] == ["diverged"]
 
 

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import resource
 import signal
 import time
 from pathlib import Path
@@ -28,7 +29,7 @@ def test_a_torn_last_line_is_cut_and_a_copy_kept(tmp_path: Path) -> None:
     fresh = board_of(tmp_path)
     assert journal.read_bytes() == whole
     (copy,) = tmp_path.glob("journal.torn-*")
-    assert copy.read_bytes() == whole + b'{"op_code":4,"worker_id":"x","stu'
+    assert copy.read_bytes() == b'{"op_code":4,"worker_id":"x","stu'
     assert [trial.task.id for trial in fresh.trials()] == ["one", "two"]
 
 
@@ -76,3 +77,22 @@ def test_a_lock_whose_holder_was_killed_costs_no_time(tmp_path: Path) -> None:
     lock.acquire()
     lock.release()
     assert time.monotonic() - began < 1.0
+
+
+def test_a_torn_line_is_cut_where_there_is_no_room_for_a_copy(tmp_path: Path) -> None:
+    journal = tmp_path / "journal.log"
+    long = b'{"torn": "' + b"x" * 200_000
+    journal.write_bytes(b"{}\n" + long)
+
+    def cut() -> None:
+        # No file may grow beyond this: to the process it looks like a full disk.
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
+        assert mend(journal) is None
+
+    process = multiprocessing.get_context("fork").Process(target=cut)
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+    assert [file.name for file in tmp_path.iterdir()] == ["journal.log"]
+    assert journal.read_bytes() == b"{}\n"

@@ -1,6 +1,7 @@
 """Worker processes that end otherwise than they should."""
 
 import os
+import re
 import signal
 
 import pytest
@@ -8,33 +9,77 @@ from support.sweeps import FAKE, Bench, wait_until
 
 from cdkd.capacity import gpu_names
 from cdkd.errors import CdkdError
-from cdkd.sweep.queue.study_folder import StudyFolder
-from cdkd.sweep.queue.trial_queue import TrialQueue
+from cdkd.settings import RunConfig
+from cdkd.sweep.queue.store_record import write_store_record
+from cdkd.sweep.queue.study_folder import StudyFolder, write_cell
+from cdkd.sweep.queue.trial_queue import QueuedTask, TrialQueue
+from cdkd.sweep.study.cell import Cell
 from cdkd.sweep.workers.pool import Workers
+from cdkd.tracking.mlflow_tracker import MlflowTracker
 
 
 @pytest.fixture
 def folder(bench: Bench) -> StudyFolder:
     made = StudyFolder(bench.folder / ".cdkd/mine")
     TrialQueue(made)
+    write_store_record(made, "sqlite:///mlflow.db", FAKE)
+    MlflowTracker("sqlite:///mlflow.db", "mine", bench.folder).prepare([])
     return made
+
+
+def queue_one_cell(folder: StudyFolder) -> None:
+    write_cell(folder, "a", Cell("stage", {}, RunConfig()))
+    TrialQueue(folder).enqueue([QueuedTask("a", "cell", "stage")])
 
 
 def ids(workers: Workers) -> list[int]:
     return [worker.process.pid for worker in workers._workers]
 
 
-def test_a_worker_that_cannot_start_is_reported_with_its_last_words(bench: Bench) -> None:
-    folder = StudyFolder(bench.folder / "broken")
-    folder.path.mkdir()
-    folder.journal.write_text("this is\nno journal\n")
+def until_told(workers: Workers) -> str:
+    told: list[str] = []
+
+    def look() -> bool:
+        told.extend(workers.watch())
+        return bool(told)
+
+    wait_until(look)
+    return told[0]
+
+
+def test_a_worker_that_can_train_nothing_tries_again_and_then_is_reported_with_its_last_words(
+    folder: StudyFolder, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cdkd.sweep.workers.pool._SECONDS_BEFORE_RESTARTS", (0.0,))
+    (bench.fake / "broken").write_text("no GPU is left")
+    queue_one_cell(folder)
     workers = Workers(folder, "sqlite:///mlflow.db", FAKE)
     workers.start(1)
-    wait_until(workers.has_ended)
-    words = r"worker 0 ended by itself \(exit status 1\); .*worker-\d+-0\.log ends:"
-    with pytest.raises(CdkdError, match=words) as caught:
-        workers.watch()
-    assert "JSONDecodeError" in str(caught.value)
+    words = (
+        "worker 0 ended by itself (exit status 1): cdkd: this process can train nothing: RuntimeError: no GPU is left"
+    )
+    assert until_told(workers) == f"{words}; next try in 0 s"
+    with pytest.raises(CdkdError, match=rf"^no worker can run. {re.escape(words)}; .*worker-\d+-0\.log ends:"):
+        until_told(workers)
+    workers.stop()
+    assert TrialQueue(folder).latest()["a"].status == "waiting"
+
+
+def test_one_worker_that_is_given_up_does_not_end_the_others(
+    folder: StudyFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cdkd.sweep.workers.pool._SECONDS_BEFORE_RESTARTS", ())
+    monkeypatch.setattr("cdkd.sweep.workers.pool.command_of", lambda *_: ["/bin/cat"])
+    workers = Workers(folder, "unused", FAKE)
+    workers.start(2)
+    # A program that reads until its input ends, and then ends well, though nobody has asked it to.
+    first = workers._workers[0].process.stdin
+    assert first is not None
+    first.close()
+    told = until_told(workers)
+    assert told.startswith("worker 0 ended by itself (exit status 0): it has printed nothing; given up")
+    workers.start(2)
+    assert len(workers) == 1 and workers.watch() == []
     workers.stop()
 
 

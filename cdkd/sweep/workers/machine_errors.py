@@ -1,0 +1,55 @@
+"""Which errors are this machine's and never the cell's: the one place that tells them apart.
+
+A cell that meets one of these is put back as if it had not been tried:
+
+    the tracking store is away          locked, moved, unreachable (`tracking/outage.py`)
+    no space, too many open files ...   by the number of the system's error, or by the words of libraries that hide it
+    imports                             a package that is missing or broken here
+    a GPU that cannot be opened         by the words of CUDA; its memory running full is the cell's own affair
+"""
+
+import errno
+
+from cdkd.tracking.outage import causes, outage_reason
+
+_ERRNOS = {
+    errno.EDQUOT,
+    errno.EIO,
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.ENOMEM,
+    errno.ENOSPC,
+    errno.EROFS,
+    errno.ESTALE,
+}
+_WORDS = (
+    # Of safetensors and of torch.save, which raise errors without a number; the second for a write that fell short.
+    "No space left on device",
+    "PytorchStreamWriter failed",
+    "unexpected pos",
+    "disk is full",
+    "No CUDA GPUs are available",
+    "Found no NVIDIA driver",
+    "CUDA driver initialization failed",
+    "CUDA error: initialization error",
+    "CUDA error: no CUDA-capable device",
+    "CUDA error: CUDA-capable device(s) is/are busy or unavailable",
+    "CUDA error: unknown error",
+    "CUDA unknown error",
+)
+
+
+def machine_reason(error: BaseException) -> str | None:
+    """What is wrong with the machine, in one line; None where the error is the cell's own."""
+    reason = outage_reason(error)
+    if reason is not None:
+        return reason
+    for one in causes(error):
+        is_machines = (
+            isinstance(one, ImportError)
+            or (isinstance(one, OSError) and one.errno in _ERRNOS)
+            or any(words in str(one) for words in _WORDS)
+        )
+        if is_machines:
+            return f"{type(one).__name__}: {str(one).partition(chr(10))[0]}"
+    return None
