@@ -51,7 +51,7 @@ class TableName(click.ParamType[str]):
 @click.option(
     "--over-videos/--no-over-videos",
     default=None,
-    help="Compare rows over test videos too: bootstrap and McNemar.  [default: where there is one seed only]",
+    help="Compare rows over seeds and test videos too, by a bootstrap.  [default: where there are six seeds]",
 )
 @tracking_uri_option
 def command(
@@ -70,7 +70,7 @@ def command(
     \b
     Examples:
       cdkd report --table 4                      the ablation, as text
-      cdkd report --table 4 --over-videos        with intervals over test videos
+      cdkd report --table 4 --over-videos        with intervals over seeds and test videos
       cdkd report --table 5 --format latex       the lambda search, for a paper
       cdkd report --table methods                other distillation losses beside the paper's
       cdkd report --format html -o report.html

@@ -1,12 +1,12 @@
-"""A row's runs become its mean, its spread, and its paired difference from the baseline row."""
+"""A row's runs become its mean, its spread, and its paired differences from the rows that it is compared with."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from cdkd.effective_settings import active_losses
 from cdkd.report.protocol import Variant
 from cdkd.report.published import PublishedFigure
-from cdkd.report.statistics import PairedDifference, holm, mean, paired_difference, sample_deviation
+from cdkd.report.statistics import PairedDifference, correct_family, mean, paired_difference, sample_deviation
 from cdkd.report.table_definition import RowDefinition
 from cdkd.report.teachers import TaughtBy
 from cdkd.report.tracked import Run
@@ -52,12 +52,12 @@ class TableRow:
     top5: Accuracy | None
     validation: Accuracy | None
     """Top-1 on validation videos."""
-    difference: PairedDifference | None
-    """Top-1 minus the baseline row's, paired by seed."""
-    adjusted_p: float | None = None
-    """Holm's correction of the difference's p over the rows of the table."""
-    videos: VideoComparison | None = None
-    """The same comparison over test videos, where per-video scores were read."""
+    differences: Mapping[str, PairedDifference]
+    """Top-1 minus a baseline row's, paired by seed, by what the baseline is called (`RowDefinition.baselines`)."""
+    videos: Mapping[str, VideoComparison] = field(default_factory=dict)
+    """The same comparisons over seeds and test videos, where per-video scores were read."""
+    gap_closed: float | None = None
+    """Share of the way from the first baseline to the teacher, 1 being all of it; None where it is not known."""
     cost: Cost | None = None
     """None where no run has counted it."""
     teachers: Sequence[TaughtBy] = ()
@@ -113,11 +113,14 @@ def top1_by_seed(runs: Sequence[Run]) -> dict[int, float]:
 def aggregate_row(
     definition: RowDefinition, chosen: Mapping[str, Variant], published: Sequence[PublishedFigure]
 ) -> TableRow:
-    """One row from the chosen runs; its baseline is looked up among them."""
+    """One row from the chosen runs; its baselines are looked up among them."""
     variant = chosen.get(definition.key)
     runs = variant.runs if variant else ()
     finished = variant.finished if variant else ()
-    baseline = chosen.get(definition.baseline) if definition.baseline else None
+    own = top1_by_seed(runs)
+    baselines = {name: chosen[key] for name, key in definition.baselines.items() if key in chosen}
+    # Paired, since runs of one seed share their order of clips and their crops.
+    compared = {name: paired_difference(own, top1_by_seed(other.runs)) for name, other in baselines.items()}
     return TableRow(
         definition=definition,
         published=published,
@@ -125,8 +128,7 @@ def aggregate_row(
         top1=accuracy(finished, "test_top1"),
         top5=accuracy(finished, "test_top5"),
         validation=accuracy(finished, "validation_top1"),
-        # Paired, since runs of one seed share their order of clips and their crops.
-        difference=paired_difference(top1_by_seed(runs), top1_by_seed(baseline.runs)) if baseline else None,
+        differences={name: difference for name, difference in compared.items() if difference is not None},
         # The same for all of a row's runs, so the first that has counted it will do.
         cost=next((cost for run in finished if (cost := cost_of(run.metadata))), None),
     )
@@ -143,14 +145,40 @@ def teacher_row(
         top1=_over_seeds([teacher.top1 for teacher in teachers]),
         top5=_over_seeds([teacher.top5 for teacher in teachers]),
         validation=None,
-        difference=None,
+        differences={},
         cost=next((cost for teacher in teachers if (cost := cost_of(teacher.run.metadata, "teacher_"))), None),
         teachers=teachers,
     )
 
 
-def correct_for_many_rows(rows: Sequence[TableRow]) -> tuple[TableRow, ...]:
-    """Holm's correction over the rows of a table that have enough seeds to test."""
-    # Over all rows that a reader sees together: of twenty true null hypotheses one would look significant.
-    adjusted = holm([row.difference.p_value if row.difference else None for row in rows])
-    return tuple(replace(row, adjusted_p=p) for row, p in zip(rows, adjusted, strict=True))
+def corrected_by_family(rows: Sequence[TableRow]) -> tuple[TableRow, ...]:
+    """Corrects tests and intervals: the rows of one network against one baseline are a family."""
+    corrected = list(rows)
+    families = dict.fromkeys((row.definition.block, name) for row in rows for name in row.differences)
+    for block, name in families:
+        family = [row.differences.get(name) if row.definition.block == block else None for row in rows]
+        for index, difference in enumerate(correct_family(family)):
+            if difference is not None:
+                known = {**corrected[index].differences, name: difference}
+                corrected[index] = replace(corrected[index], differences=known)
+    return tuple(corrected)
+
+
+def with_gap_closed(rows: Sequence[TableRow]) -> tuple[TableRow, ...]:
+    """Adds what share of its network's gap, from the first baseline to the teacher, each row closes.
+
+    Nothing where the teacher is not above the baseline: there is no gap to close.
+    """
+    teachers = {row.definition.block: row.top1 for row in rows if row.teachers and row.top1}
+    by_key = {row.definition.key: row for row in rows}
+
+    def closed(row: TableRow) -> float | None:
+        name = next(iter(row.definition.baselines), None)
+        teacher = teachers.get(row.definition.block)
+        if name is None or name not in row.differences or teacher is None:
+            return None
+        baseline = by_key[row.definition.baselines[name]].top1
+        gap = teacher.mean - baseline.mean if baseline else 0.0
+        return row.differences[name].mean / gap if gap > 0 else None
+
+    return tuple(replace(row, gap_closed=closed(row)) for row in rows)

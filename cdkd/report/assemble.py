@@ -7,11 +7,12 @@ from functools import cache
 from cdkd.data.annotations.catalog import DATASETS
 from cdkd.distill.losses.table import LOSSES
 from cdkd.errors import CdkdError
-from cdkd.report.aggregate import TableRow, aggregate_row, correct_for_many_rows, teacher_row
+from cdkd.report.aggregate import TableRow, aggregate_row, corrected_by_family, teacher_row, with_gap_closed
 from cdkd.report.columns import Column, columns_of
 from cdkd.report.notes import notes_below
 from cdkd.report.protocol import ComparableRuns, select, variants_of
 from cdkd.report.published import figures_of_row
+from cdkd.report.statistics import MIN_SEEDS_TO_TEST
 from cdkd.report.table_definition import RowDefinition, TableDefinition
 from cdkd.report.tables.catalog import find_table
 from cdkd.report.teachers import teachers_of
@@ -55,8 +56,8 @@ def build_reports(
         name: of the table.
         runs: those that it is made of.
         scores: reads per-video scores; without it rows are compared over seeds alone.
-        over_videos: compare rows over test videos too; None: where single seeds leave every difference without an
-            interval, and unreadable scores are then a note instead of an error.
+        over_videos: compare rows over seeds and test videos too, from two seeds on; None: from as many seeds on as a
+            test needs, and unreadable scores are then a note instead of an error.
 
     Raises:
         CdkdError: there is no such table, or per-video scores are missing or do not fit together.
@@ -78,19 +79,20 @@ def _build(
     comparable = select(variants_of(table, here))
     # 2. Over seeds: means, spreads, paired differences.
     rows = [_row(table, row, here, comparable) for row in _rows_shown(table, comparable)]
-    # 3. Over test videos, where that was asked for or seeds alone cannot tell; it reads a file for each run.
+    # 3. Over seeds and test videos; it reads a file for each run of the rows that have seeds enough.
     problem = ""
-    if scores is not None and (over_videos or (over_videos is None and _lacks_intervals(rows))):
+    if scores is not None and over_videos is not False:
         try:
             # A baseline is compared with every row of its network, but read once.
             outcomes = cache(lambda run_id: correct_by_video(scores(run_id)))
-            rows = [_with_videos(row, rows, outcomes) for row in rows]
+            least_seeds = 2 if over_videos else MIN_SEEDS_TO_TEST
+            rows = [_with_videos(row, rows, outcomes, least_seeds) for row in rows]
         except CdkdError as error:
             if over_videos:
                 raise
             problem = f"Not compared over test videos: {error}."
-    # 4. The correction comes last, since it needs all rows.
-    corrected = correct_for_many_rows(rows)
+    # 4. What needs all rows comes last.
+    corrected = with_gap_closed(corrected_by_family(rows))
     return Report(
         table=table,
         dataset=dataset,
@@ -109,11 +111,6 @@ def _row(table: TableDefinition, row: RowDefinition, runs: Sequence[Run], compar
     return aggregate_row(row, comparable.chosen, published)
 
 
-def _lacks_intervals(rows: Sequence[TableRow]) -> bool:
-    differences = [row.difference for row in rows if row.difference]
-    return bool(differences) and not any(difference.interval for difference in differences)
-
-
 def _rows_shown(table: TableDefinition, comparable: ComparableRuns) -> list[RowDefinition]:
     """The table's rows, then the measured ones that it does not list, by their weights."""
     known = {row.key for row in table.rows}
@@ -122,9 +119,16 @@ def _rows_shown(table: TableDefinition, comparable: ComparableRuns) -> list[RowD
     return [*table.rows, *added]
 
 
-def _with_videos(row: TableRow, rows: Sequence[TableRow], outcomes: Callable[[str], Mapping[str, bool]]) -> TableRow:
-    baseline = next((other for other in rows if other.definition.key == row.definition.baseline), None)
-    return replace(row, videos=compare_videos(row.runs, baseline.runs, outcomes)) if baseline else row
+def _with_videos(
+    row: TableRow,
+    rows: Sequence[TableRow],
+    outcomes: Callable[[str], Mapping[str, bool]],
+    least_seeds: int,
+) -> TableRow:
+    by_key = {other.definition.key: other for other in rows}
+    baselines = {name: by_key[key] for name, key in row.definition.baselines.items() if key in by_key}
+    found = {name: compare_videos(row.runs, other.runs, outcomes, least_seeds) for name, other in baselines.items()}
+    return replace(row, videos={name: comparison for name, comparison in found.items() if comparison is not None})
 
 
 def _subtitle(table: TableDefinition, dataset: str | None) -> str:

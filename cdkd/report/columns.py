@@ -1,10 +1,11 @@
 """What a table shows of a row; one line adds a column."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 
 from cdkd.report.aggregate import Accuracy, TableRow
-from cdkd.report.statistics import Interval
+from cdkd.report.statistics import Interval, PairedDifference
 from cdkd.report.table_definition import TableDefinition
 
 
@@ -36,8 +37,15 @@ def signed(value: float) -> str:
 
 
 def interval_text(interval: Interval) -> str:
-    """[+1.2, +3.4] in points."""
-    return f"[{signed(interval.low)}, {signed(interval.high)}]"
+    """[+1.2, +3.4] in points; (0.0, +3.4] where the bound does not belong to it."""
+    is_open = interval.is_open_at_zero
+    opening, closing = "(" if is_open and interval.low == 0.0 else "[", ")" if is_open and interval.high == 0.0 else "]"
+    return f"{opening}{signed(interval.low)}, {signed(interval.high)}{closing}"
+
+
+def p_text(p_value: float) -> str:
+    """Three digits; never 0."""
+    return "<0.001" if p_value < 0.001 else f"{p_value:.3f}"
 
 
 def _accuracy(value: Accuracy | None) -> str:
@@ -63,22 +71,41 @@ def _top5(row: TableRow) -> TableCell:
     return TableCell(_accuracy(row.top5).rsplit(" (", 1)[0])
 
 
-def _difference(row: TableRow) -> TableCell:
-    if row.difference is None:
+def _compared(name: str, rows: Sequence[TableRow]) -> list[Column]:
+    """What is shown of the rows' differences from the baseline of this name; nothing where no row has one."""
+    found = [row.differences[name] for row in rows if name in row.differences]
+    if not found:
+        return []
+    interval = "\n[95 %]" if any(difference.interval for difference in found) else ""
+    columns = [Column("measured", f"over {name}{interval}", partial(_difference, name))]
+    if any(name in row.videos for row in rows):
+        columns.append(Column("measured", "seeds, videos\n[95 %]", partial(_over_videos, name)))
+    if any(difference.p_value is not None for difference in found):
+        columns.append(Column("measured", "p", partial(_p_value, name)))
+    return columns
+
+
+def _difference(name: str, row: TableRow) -> TableCell:
+    difference = row.differences.get(name)
+    if difference is None:
         return TableCell("")
-    if row.difference.interval is not None:
-        return TableCell(f"{signed(row.difference.mean)} {interval_text(row.difference.interval)}")
-    return TableCell(signed(row.difference.mean))
+    interval = "" if difference.interval is None else f" {interval_text(difference.interval)}"
+    return TableCell(f"{signed(difference.mean)}{interval}")
 
 
-def _over_videos(row: TableRow) -> TableCell:
-    return TableCell(interval_text(row.videos.interval) if row.videos else "")
+def _over_videos(name: str, row: TableRow) -> TableCell:
+    return TableCell(interval_text(row.videos[name].interval) if name in row.videos else "")
 
 
-def _p_value(row: TableRow) -> TableCell:
-    if row.difference is None:
+def _p_value(name: str, row: TableRow) -> TableCell:
+    difference = row.differences.get(name)
+    if difference is None:
         return TableCell("")
-    return TableCell("n too small" if row.adjusted_p is None else f"{row.adjusted_p:.3f}")
+    return TableCell("-" if difference.p_value is None else p_text(difference.p_value))
+
+
+def _gap_closed(row: TableRow) -> TableCell:
+    return TableCell("" if row.gap_closed is None else f"{100 * row.gap_closed:.0f} %")
 
 
 def _gflops(row: TableRow) -> TableCell:
@@ -91,10 +118,8 @@ def _gflops(row: TableRow) -> TableCell:
 MEASURED: tuple[Column, ...] = (
     Column("measured", "top-1", _top1),
     Column("measured", "top-5", _top5),
-    Column("measured", "difference\n[95 %]", _difference),
 )
-OVER_VIDEOS = Column("measured", "over videos\n[95 %]", _over_videos)
-P_VALUE = Column("measured", "Holm\np", _p_value)
+GAP_CLOSED = Column("measured", "gap\nclosed", _gap_closed)
 GFLOPS = Column("measured", "GFLOPs", _gflops)
 _MEASURE_NAMES = {"top1": "top-1", "top5": "top-5", "gflops": "GFLOPs"}
 
@@ -129,12 +154,10 @@ def _label(key: str, header: str) -> Column:
 def columns_of(table: TableDefinition, rows: Sequence[TableRow]) -> tuple[Column, ...]:
     """The columns of a table; what no row can fill is left out."""
     measured = [*MEASURED]
-    if not any(row.difference and row.difference.interval for row in rows):
-        measured[-1] = replace(measured[-1], header="difference")
-    if any(row.videos for row in rows):
-        measured.append(OVER_VIDEOS)
-    if any(row.adjusted_p is not None for row in rows):
-        measured.append(P_VALUE)
+    for name in table.baseline_names:
+        measured += _compared(name, rows)
+    if any(row.gap_closed is not None for row in rows):
+        measured.append(GAP_CLOSED)
     # Costs stand where the paper prints its own.
     if any(row.top1 for row in rows) and any(measure == "gflops" for _, measure in table.published_columns):
         measured.append(GFLOPS)
@@ -155,12 +178,6 @@ class Field:
     value: Callable[[TableRow], object]
 
 
-def _mcnemar(row: TableRow) -> str | None:
-    if row.videos is None:
-        return None
-    return " ".join(f"{seed}:{test.p_value:.6g}" for seed, test in row.videos.mcnemar.items())
-
-
 FIELDS: tuple[Field, ...] = (
     Field("row", lambda row: row.definition.key),
     Field("method", lambda row: row.definition.method),
@@ -170,15 +187,7 @@ FIELDS: tuple[Field, ...] = (
     Field("top5_mean", lambda row: row.top5 and row.top5.mean),
     Field("top5_deviation", lambda row: row.top5 and row.top5.deviation),
     Field("validation_top1_mean", lambda row: row.validation and row.validation.mean),
-    Field("baseline", lambda row: row.definition.baseline),
-    Field("difference_mean", lambda row: row.difference and row.difference.mean),
-    Field("difference_pairs", lambda row: row.difference and row.difference.num_pairs),
-    Field("difference_low", lambda row: row.difference and row.difference.interval and row.difference.interval.low),
-    Field("difference_high", lambda row: row.difference and row.difference.interval and row.difference.interval.high),
-    Field("difference_p_holm", lambda row: row.adjusted_p),
-    Field("over_videos_low", lambda row: row.videos and row.videos.interval.low),
-    Field("over_videos_high", lambda row: row.videos and row.videos.interval.high),
-    Field("mcnemar_p_by_seed", _mcnemar),
+    Field("gap_closed", lambda row: row.gap_closed),
     Field("gflops", lambda row: row.cost and row.cost.gflops),
     Field("gmacs_per_view", lambda row: row.cost and row.cost.gmacs_per_view),
     Field("num_views", lambda row: row.cost and row.cost.num_views),
@@ -201,7 +210,32 @@ def fields_of(table: TableDefinition) -> tuple[Field, ...]:
     ]
     weights = [Field("weights", _weights_by_loss)] if table.weights_by_row else []
     source = Field("published_source", lambda row: row.published[0].source if row.published else None)
-    return (*FIELDS[:2], *labels, *weights, *FIELDS[2:], *published, source)
+    compared = [field for name in table.baseline_names for field in _compared_fields(name)]
+    return (*FIELDS[:2], *labels, *weights, *FIELDS[2:], *compared, *published, source)
+
+
+def _compared_fields(name: str) -> list[Field]:
+    """Every figure of the differences from the baseline of this name."""
+
+    def difference(value: Callable[[PairedDifference], object]) -> Callable[[TableRow], object]:
+        return lambda row: value(row.differences[name]) if name in row.differences else None
+
+    def videos(value: Callable[[Interval], object]) -> Callable[[TableRow], object]:
+        return lambda row: value(row.videos[name].interval) if name in row.videos else None
+
+    prefix = f"over_{name.replace(' ', '_')}"
+    return [
+        Field(f"{prefix}_row", lambda row: row.definition.baselines.get(name)),
+        Field(f"{prefix}_mean", difference(lambda found: found.mean)),
+        Field(f"{prefix}_deviation", difference(lambda found: found.deviation)),
+        Field(f"{prefix}_pairs", difference(lambda found: found.num_pairs)),
+        Field(f"{prefix}_low", difference(lambda found: found.interval and found.interval.low)),
+        Field(f"{prefix}_high", difference(lambda found: found.interval and found.interval.high)),
+        Field(f"{prefix}_p", difference(lambda found: found.p_value)),
+        Field(f"{prefix}_sign_flip_p", difference(lambda found: found.sign_flip_p)),
+        Field(f"{prefix}_videos_low", videos(lambda interval: interval.low)),
+        Field(f"{prefix}_videos_high", videos(lambda interval: interval.high)),
+    ]
 
 
 def _weights_by_loss(row: TableRow) -> str:

@@ -72,14 +72,14 @@ def _draw_row(axes: "Axes", x: int, row: TableRow, baseline: float | None) -> No
         axes.text(x, 0.03, status, transform=axes.get_xaxis_transform(), ha="center", rotation=90, color="#7b8794")
         return
     colour = _DECODER if "no KD" in row.definition.method else _OURS
-    if row.definition.baseline and baseline is not None:
+    if row.definition.baselines and baseline is not None:
         axes.bar(x, row.top1.mean - baseline, 0.66, bottom=baseline, color=colour)
     axes.errorbar(x, row.top1.mean, row.top1.deviation or 0.0, fmt="_", color=_DOT, markersize=22, capsize=3)
     _scatter_seeds(axes, x, row)
 
 
 def _ablation_label(row: TableRow) -> str:
-    if not row.definition.baseline:
+    if not row.definition.baselines:
         return "three\nstreams"
     if "no KD" in row.definition.method:
         return "decoder,\nno KD"
@@ -129,7 +129,7 @@ def _second_title(rows: Sequence[TableRow]) -> str:
 
 def _lambda_lines(report: Report) -> tuple[list[TableRow], list[TableRow]]:
     """Rows over lambda1 at lambda2 = 0, and over lambda2 at the lambda1 that most rows of the search hold fixed."""
-    rows = [row for row in report.rows if "logits" not in row.definition.key and row.definition.baseline]
+    rows = [row for row in report.rows if "logits" not in row.definition.key and row.definition.baselines]
 
     def weight(row: TableRow, name: str) -> float:
         return float(row.definition.labels[name])

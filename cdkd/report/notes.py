@@ -1,14 +1,16 @@
 """The sentences below a table: what its figures mean, where they come from, and what is missing."""
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 
 from cdkd.distill.losses.table import LOSSES
 from cdkd.report.aggregate import TableRow
+from cdkd.report.columns import p_text
 from cdkd.report.protocol import ComparableRuns, Variant, disagreements
-from cdkd.report.statistics import MIN_SEEDS_TO_TEST, resolution_half_width
+from cdkd.report.statistics import MIN_SEEDS_TO_TEST, PairedDifference, sign_flip_can_decide
 from cdkd.report.table_definition import TableDefinition
-from cdkd.report.videos import VideoComparison
+from cdkd.report.video_statistics import resolution_half_width
 
 
 def notes_below(table: TableDefinition, rows: Sequence[TableRow], comparable: ComparableRuns) -> tuple[str, ...]:
@@ -16,7 +18,7 @@ def notes_below(table: TableDefinition, rows: Sequence[TableRow], comparable: Co
     measured = [row for row in rows if row.finished]
     notes: list[str] = []
     if measured:
-        notes += _meaning(measured)
+        notes += _meaning(table, measured)
         notes += _protocol(measured, comparable)
         notes += _code(measured)
         notes += _networks(comparable)
@@ -32,46 +34,59 @@ def notes_below(table: TableDefinition, rows: Sequence[TableRow], comparable: Co
     return tuple(notes)
 
 
-def _meaning(rows: Sequence[TableRow]) -> list[str]:
+def _meaning(table: TableDefinition, rows: Sequence[TableRow]) -> list[str]:
     notes = ["Measured: test accuracy in percent, mean ± sample deviation (number of seeds)."]
-    compared = [row for row in rows if row.difference is not None]
-    if not compared:
+    names = [name for name in table.baseline_names if any(name in row.differences for row in rows)]
+    if not names:
         return notes
-    text = "Difference: points of top-1 against the same network without decoder and KD, paired by seed"
-    if any(row.difference and row.difference.interval for row in compared):
-        text += ", with the 95 % t interval of its mean"
-    else:
-        text += "; one common seed gives no interval"
-    notes.append(text + ".")
-    notes += _over_videos(compared)
-    most = max(row.difference.num_pairs for row in compared if row.difference)
-    if most < MIN_SEEDS_TO_TEST:
-        notes.append(f"n too small to test: below {MIN_SEEDS_TO_TEST} paired seeds no row gets a p-value over seeds.")
-    else:
-        notes.append("p: two-sided sign-flip test over paired seeds, Holm's correction over the rows.")
+    differences = [difference for row in rows for difference in row.differences.values()]
+    notes.append(
+        f"Over {', over '.join(names)}: points of top-1 above the row of that name of the same network, paired by seed."
+    )
+    notes += _intervals(differences)
+    notes += _sign_flips(rows, names)
+    if any(row.videos for row in rows):
+        notes.append("Seeds, videos: 95 % BCa bootstrap interval of the same; seeds are resampled, then test videos.")
+    if any(row.gap_closed is not None for row in rows):
+        notes.append(f"Gap closed: share of the way from {names[0]} to the teacher.")
     return notes
 
 
-def _over_videos(rows: Sequence[TableRow]) -> list[str]:
-    compared = [(row.definition.name, row.videos) for row in rows if row.videos]
-    if not compared:
-        return []
-    text = "Over videos: 95 % bootstrap interval of the difference; seeds are resampled, then test videos"
-    if all(len(videos.mcnemar) == 1 for _, videos in compared):
-        text = (
-            "Over videos: 95 % bootstrap interval of the difference over test videos, for the trained networks as they "
+def _intervals(differences: Sequence[PairedDifference]) -> list[str]:
+    notes = []
+    if any(difference.p_value is not None for difference in differences):
+        notes.append(
+            "p: two-sided paired t-test, Holm's correction over the rows of one network in one column; beside it "
+            "stands the interval that holds for all of them together, which excludes 0 exactly where p < 0.05."
         )
-        text += "are: another seed may differ by more"
-    tests = "; ".join(f"{name}: {_mcnemar(videos)}" for name, videos in compared)
-    return [f"{text}.", f"Videos that only the row / only its baseline gets right, exact McNemar test: {tests}."]
+    small = [difference for difference in differences if difference.p_value is None]
+    if any(difference.interval for difference in small):
+        notes.append(
+            f"Below {MIN_SEEDS_TO_TEST} paired seeds nothing is tested, and the interval is Student's t for that row "
+            "alone."
+        )
+    elif small:
+        notes.append("One common seed tests nothing: another seed may change a difference by more than its size.")
+    return notes
 
 
-def _mcnemar(videos: VideoComparison) -> str:
-    """One seed in full; of several, whose tests are not independent, the number of small p-values."""
-    tests = list(videos.mcnemar.values())
-    if len(tests) == 1:
-        return f"{tests[0].num_only_row}/{tests[0].num_only_baseline}, p = {tests[0].p_value:.2g}"
-    return f"p < 0.05 in {sum(test.p_value < 0.05 for test in tests)} of {len(tests)} seeds"
+def _sign_flips(rows: Sequence[TableRow], names: Sequence[str]) -> list[str]:
+    """The test that assumes no distribution, where the seeds are enough for it to decide."""
+    texts = []
+    for name in names:
+        for block in dict.fromkeys(row.definition.block for row in rows):
+            family = [row for row in rows if row.definition.block == block and name in row.differences]
+            tested = [row for row in family if row.differences[name].sign_flip_p is not None]
+            if tested and sign_flip_can_decide(min(row.differences[name].num_pairs for row in tested), len(tested)):
+                texts += [_sign_flip(row, name) for row in tested]
+    return [f"By the sign-flip test, which assumes no distribution, with Holm: {'; '.join(texts)}."] if texts else []
+
+
+def _sign_flip(row: TableRow, name: str) -> str:
+    p_value = row.differences[name].sign_flip_p
+    assert p_value is not None
+    text = p_text(p_value)
+    return f"{row.definition.name} over {name} p {text if text.startswith('<') else f'= {text}'}"
 
 
 def _protocol(rows: Sequence[TableRow], comparable: ComparableRuns) -> list[str]:
@@ -98,7 +113,10 @@ def _protocol(rows: Sequence[TableRow], comparable: ComparableRuns) -> list[str]
     if "num_test_videos" in metadata:
         number = int(metadata["num_test_videos"])
         floor = max(resolution_half_width(number, row.top1.mean) for row in rows if row.top1)
-        notes.append(f"Resolution: {number:,} test videos know one accuracy to ± {floor:.1f} points (95 % half-width).")
+        notes.append(
+            f"Resolution: {number:,} test videos know one accuracy to ± {floor:.1f} points and a difference of two, "
+            f"even where the seeds agree, to at most ± {floor * math.sqrt(2):.1f} (95 % half-widths)."
+        )
     return notes
 
 

@@ -1,19 +1,25 @@
-"""Paired comparisons of two rows: over seeds, and over test videos."""
+"""Paired comparisons over seeds: differences with intervals and tests, corrected within a family."""
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import count
 
 import numpy as np
-from numpy.typing import NDArray
 
-MIN_SEEDS_TO_TEST = 6
-"""A two-sided sign-flip test on n seeds cannot go below 2^(1-n): 5 seeds give 0.0625, 6 give 0.031."""
+LEVEL = 0.05
+"""A p below it counts; intervals hold 1 - LEVEL."""
+MIN_SEEDS_TO_TEST = next(n for n in count(2) if 2.0 ** (1 - n) < LEVEL)
+"""6: with fewer pairs no test without a distribution can go below LEVEL, and a t-test would rest on normality alone."""
 MAX_SEEDS_ENUMERATED = 20
 """Above it, all 2^n sign patterns are too many, and 2^20 are drawn instead."""
+POWER = 0.8
+"""How probable it is to be that a difference of the asked size is found (`seeds_to_resolve`)."""
 
 _SIGNS_PER_DRAW = 63
 """Signs are the bits of drawn 64-bit integers, which are not negative."""
+_SMALLEST_P = float(np.finfo(np.float64).tiny)
+"""Where all differences are the same to the last bit, t is infinite; a p is never 0 all the same."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +28,13 @@ class Interval:
 
     low: float
     high: float
+    is_open_at_zero: bool = False
+    """The bound that is 0 does not belong to it."""
+
+    @property
+    def excludes_zero(self) -> bool:
+        """The difference has a sign."""
+        return self.low > 0 or self.high < 0 or self.is_open_at_zero
 
 
 @dataclass(frozen=True)
@@ -31,10 +44,15 @@ class PairedDifference:
     mean: float
     """Points of accuracy."""
     num_pairs: int
+    deviation: float | None
+    """Sample standard deviation of the differences in points; None below two pairs."""
     interval: Interval | None
-    """Student's t interval of the mean; None below two pairs."""
+    """Of the mean: Student's t interval of this row alone, or, where there is a p, simultaneous over the family. None
+    below two pairs."""
     p_value: float | None
-    """Two-sided sign-flip test; None below six pairs."""
+    """Two-sided paired t-test, once `correct_family` has seen it with Holm's correction; None below six pairs."""
+    sign_flip_p: float | None
+    """The same by the two-sided sign-flip test, which assumes no distribution."""
 
 
 def mean(values: Sequence[float]) -> float:
@@ -64,43 +82,72 @@ def paired_difference(row: Mapping[int, float], baseline: Mapping[int, float]) -
     if not seeds:
         return None
     differences = [row[seed] - baseline[seed] for seed in seeds]
+    is_tested = len(differences) >= MIN_SEEDS_TO_TEST
     return PairedDifference(
         mean=mean(differences),
         num_pairs=len(differences),
+        deviation=sample_deviation(differences),
         interval=t_interval(differences),
-        p_value=sign_flip_p_value(differences) if len(differences) >= MIN_SEEDS_TO_TEST else None,
+        p_value=t_test_p_value(differences) if is_tested else None,
+        sign_flip_p=sign_flip_p_value(differences) if is_tested else None,
     )
 
 
-def t_interval(values: Sequence[float]) -> Interval | None:
-    """95 % interval of the mean by Student's t with n - 1 degrees of freedom; None below two values."""
+def t_interval(values: Sequence[float], num_tests: int = 1) -> Interval | None:
+    """95 % interval of the mean by Student's t with n - 1 degrees of freedom; None below two values.
+
+    Args:
+        values: one per seed.
+        num_tests: as one of so many that hold together (Bonferroni).
+    """
     deviation = sample_deviation(values)
-    if deviation is None:
-        return None
+    return None if deviation is None else _t_interval(mean(values), deviation, len(values), num_tests)
+
+
+def _t_interval(centre: float, deviation: float, num_values: int, num_tests: int) -> Interval:
     # scipy.special alone: scipy.stats takes a second to import.
     from scipy.special import stdtrit
 
-    # t's 97.5 % point: 2.5 % are left out on either side.
-    half_width = float(stdtrit(len(values) - 1, 0.975)) * deviation / math.sqrt(len(values))
-    centre = mean(values)
+    # t's 97.5 % point for one test: 2.5 % are left out on either side.
+    point = float(stdtrit(num_values - 1, 1 - LEVEL / (2 * num_tests)))
+    half_width = point * deviation / math.sqrt(num_values)
     return Interval(centre - half_width, centre + half_width)
+
+
+def t_test_p_value(differences: Sequence[float]) -> float:
+    """Two-sided paired t-test of "the mean difference is 0" on at least two differences.
+
+    Raises:
+        ValueError: fewer than two.
+    """
+    from scipy.special import stdtr
+
+    deviation = sample_deviation(differences)
+    if deviation is None:
+        raise ValueError("a t-test needs at least two differences")
+    centre = abs(mean(differences))
+    if deviation == 0.0:
+        return _SMALLEST_P if centre else 1.0
+    statistic = centre / (deviation / math.sqrt(len(differences)))
+    return max(_SMALLEST_P, 2 * float(stdtr(len(differences) - 1, -statistic)))
 
 
 def sign_flip_p_value(differences: Sequence[float]) -> float:
     """Two-sided permutation test of "the difference's sign is a coin toss": share of sign patterns at least as extreme.
 
-    Exact up to 20 differences; above, over 2^20 patterns drawn with a fixed seed.
+    Exact up to 20 differences; above, over 2^20 patterns drawn with a fixed seed and the observed one, so that it is
+    never 0.
     """
     # Under the null hypothesis each difference might as well have the other sign, so the signs that it has do not
     # count.
     values = np.abs(np.asarray(differences, dtype=np.float64))
-    count = len(values)
+    num_values = len(values)
     observed = abs(float(np.sum(np.asarray(differences, dtype=np.float64))))
-    is_enumerated = count <= MAX_SEEDS_ENUMERATED
+    is_enumerated = num_values <= MAX_SEEDS_ENUMERATED
     generator = np.random.default_rng(0)
     # One sum for each pattern of signs: all patterns, or as many that were drawn.
-    sums = np.zeros(2 ** min(count, MAX_SEEDS_ENUMERATED))
-    for start in range(0, count, _SIGNS_PER_DRAW):
+    sums = np.zeros(2 ** min(num_values, MAX_SEEDS_ENUMERATED))
+    for start in range(0, num_values, _SIGNS_PER_DRAW):
         signed = values[start : start + _SIGNS_PER_DRAW]
         numbers = 2 ** len(signed)
         # Bit k of a number is the sign of difference k: counting through the numbers goes through all patterns.
@@ -108,8 +155,8 @@ def sign_flip_p_value(differences: Sequence[float]) -> float:
         for position, value in enumerate(signed):
             sums += np.where((drawn >> position) & 1, value, -value)
     # Sums that are equal on paper may differ in their last bit.
-    extreme = np.abs(sums) >= observed - 1e-9 * max(observed, 1.0)
-    return float(np.mean(extreme))
+    num_extreme = int(np.count_nonzero(np.abs(sums) >= observed - 1e-9 * max(observed, 1.0)))
+    return num_extreme / len(sums) if is_enumerated else (num_extreme + 1) / (len(sums) + 1)
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
@@ -124,74 +171,57 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
     return adjusted
 
 
-@dataclass(frozen=True)
-class McNemar:
-    """Exact McNemar test of two networks on the same videos."""
+def correct_family(differences: Sequence[PairedDifference | None]) -> list[PairedDifference | None]:
+    """The differences of one family (one network, one question) with corrected p-values and simultaneous intervals.
 
-    num_only_row: int
-    """Videos that only the row's network gets right."""
-    num_only_baseline: int
-    p_value: float
-
-
-def exact_mcnemar(row: NDArray[np.bool_], baseline: NDArray[np.bool_]) -> McNemar:
-    """Two-sided binomial test on the videos where two networks disagree.
-
-    Args:
-        row: (N,) whether the row's network is right on each test video.
-        baseline: (N,) the same of the baseline's network.
-
-    Raises:
-        ValueError: the two have different shapes.
+    p-values are Holm's. Intervals are Bonferroni's, so that all of a family hold together with 95 %; where Holm's
+    stepwise test finds a sign that Bonferroni's interval does not, the interval ends at 0 and leaves it out. So an
+    interval excludes 0 exactly where its p is below 0.05. What was not tested stays as it is.
     """
-    if row.shape != baseline.shape:
-        raise ValueError(f"the same videos are needed on both sides: {row.shape} and {baseline.shape}")
-    only_row = int(np.count_nonzero(row & ~baseline))
-    only_baseline = int(np.count_nonzero(baseline & ~row))
-    total = only_row + only_baseline
-    # Integers, since 2^total overflows a float above about 1,000 disagreements.
-    # `patterns` is total over k, each from the one before: choose(n, k + 1) = choose(n, k) * (n - k) / (k + 1), a whole
-    # number every time.
-    tail, patterns = 0, 1
-    for k in range(min(only_row, only_baseline) + 1):
-        tail += patterns
-        patterns = patterns * (total - k) // (k + 1)
-    return McNemar(only_row, only_baseline, min(1.0, 2 * tail / 2**total))
+    tested = [each for each in differences if each is not None and each.p_value is not None]
+    p_values = holm([each.p_value if each else None for each in differences])
+    sign_flips = holm([each.sign_flip_p if each else None for each in differences])
+    return [
+        each
+        if each is None or p is None
+        else replace(each, p_value=p, sign_flip_p=flip, interval=_simultaneous(each, p, len(tested)))
+        for each, p, flip in zip(differences, p_values, sign_flips, strict=True)
+    ]
 
 
-def paired_bootstrap(
-    row: NDArray[np.bool_],
-    baseline: NDArray[np.bool_],
-    generator: np.random.Generator,
-    num_resamples: int = 4000,
-) -> Interval:
-    """95 % percentile interval of the difference: resamples seeds, then test videos, the same for both rows.
+def _simultaneous(difference: PairedDifference, p_value: float, num_tests: int) -> Interval:
+    assert difference.deviation is not None
+    interval = _t_interval(difference.mean, difference.deviation, difference.num_pairs, num_tests)
+    if p_value >= LEVEL or interval.excludes_zero:
+        return interval
+    return Interval(0.0, interval.high, True) if difference.mean > 0 else Interval(interval.low, 0.0, True)
+
+
+def sign_flip_can_decide(num_pairs: int, num_tests: int) -> bool:
+    """The smallest p that so many pairs allow, 2^(1-n), is below 0.05 after the correction for a family."""
+    return num_tests * 2.0 ** (1 - num_pairs) < LEVEL
+
+
+def seeds_to_resolve(difference: float, deviation: float, num_tests: int = 1, most: int = 1000) -> int | None:
+    """How many paired seeds find a difference with 80 % probability, by the t-test of a family.
 
     Args:
-        row: (S, N) whether seed s of the row is right on video n.
-        baseline: (S, N) the same of the baseline, seeds and videos in the same order.
+        difference: the true one that is to be found, in points.
+        deviation: of the paired differences, in points.
+        num_tests: size of the family (Bonferroni's level).
+        most: more are not looked at.
 
     Returns:
-        Points of accuracy.
-
-    Raises:
-        ValueError: the two have different shapes.
+        At least `MIN_SEEDS_TO_TEST`; None where `most` seeds do not suffice.
     """
-    if row.shape != baseline.shape:
-        raise ValueError(f"the same seeds and videos are needed on both sides: {row.shape} and {baseline.shape}")
-    num_seeds, num_videos = row.shape
-    # Videos with the same outcome on every seed are interchangeable: a draw of videos is a multinomial over outcomes.
-    # (S, U): the U different columns of -1, 0, 1; a draw then takes U numbers, not N.
-    outcomes, counts = np.unique(row.astype(np.int8) - baseline.astype(np.int8), axis=1, return_counts=True)
-    video_counts = generator.multinomial(num_videos, counts / num_videos, size=num_resamples)
-    seed_counts = generator.multinomial(num_seeds, np.full(num_seeds, 1 / num_seeds), size=num_resamples)
-    # How often each seed was drawn, times what came of it on each outcome, times how often that was drawn.
-    differences = np.einsum("rs,su,ru->r", seed_counts, outcomes.astype(np.float64), video_counts, optimize=True)
-    low, high = np.percentile(differences * 100 / (num_seeds * num_videos), (2.5, 97.5))
-    return Interval(float(low), float(high))
+    from scipy.special import nctdtr, stdtrit
 
-
-def resolution_half_width(num_videos: int, accuracy_percent: float) -> float:
-    """95 % half-width, in points, of one accuracy measured on `num_videos` test videos."""
-    fraction = accuracy_percent / 100
-    return 100 * 1.96 * math.sqrt(fraction * (1 - fraction) / num_videos)
+    for num_seeds in range(MIN_SEEDS_TO_TEST, most + 1):
+        if deviation == 0.0:
+            return num_seeds
+        critical = float(stdtrit(num_seeds - 1, 1 - LEVEL / (2 * num_tests)))
+        shift = abs(difference) / deviation * math.sqrt(num_seeds)
+        # The other side, where the wrong sign is found, adds nothing worth counting.
+        if 1 - float(nctdtr(num_seeds - 1, shift, critical)) >= POWER:
+            return num_seeds
+    return None

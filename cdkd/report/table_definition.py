@@ -32,9 +32,10 @@ class RowDefinition:
     losses: Mapping[str, float | None] = field(default_factory=dict)
     """The losses that take part, by name with their weight; None: any weight. No other loss may take part."""
     block: str = ""
-    """Rows of one network; they share a baseline and, except for the rows' own axes, every setting."""
-    baseline: str | None = None
-    """Key of the row that this one is compared with."""
+    """Rows of one network; they share baselines and, except for the rows' own axes, every setting."""
+    baselines: Mapping[str, str] = field(default_factory=dict)
+    """The rows that this one is compared with: what tables call one -> its key. Each name heads a column; the rows of
+    a block that have it are tested together."""
     labels: Mapping[str, str] = field(default_factory=dict)
     """Text of the label columns."""
     section: str = ""
@@ -107,6 +108,11 @@ class TableDefinition:
     def file_stem(self) -> str:
         """Name of its files without suffix."""
         return f"table{self.name}" if self.is_numbered else f"table-{self.name}"
+
+    @property
+    def baseline_names(self) -> tuple[str, ...]:
+        """What its rows are compared with, in the rows' order; each is a question of its own."""
+        return tuple(dict.fromkeys(name for row in self.rows for name in row.baselines))
 
     @property
     def own_settings(self) -> frozenset[str]:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from cdkd.report.statistics import Interval, McNemar, exact_mcnemar, paired_bootstrap
+from cdkd.report.statistics import MIN_SEEDS_TO_TEST, Interval
 from cdkd.report.tracked import ReportError, Run
+from cdkd.report.video_statistics import hierarchical_bootstrap
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,8 +25,6 @@ class VideoComparison:
     num_videos: int
     interval: Interval
     """95 % interval of the difference in points: seeds resampled, then videos."""
-    mcnemar: Mapping[int, McNemar]
-    """Exact test of the two networks of each seed."""
 
 
 def correct_by_video(scores: "pd.DataFrame") -> dict[str, bool]:
@@ -46,19 +45,23 @@ def correct_by_video(scores: "pd.DataFrame") -> dict[str, bool]:
 
 
 def compare_videos(
-    row: Sequence[Run], baseline: Sequence[Run], outcomes: Callable[[str], Mapping[str, bool]]
+    row: Sequence[Run],
+    baseline: Sequence[Run],
+    outcomes: Callable[[str], Mapping[str, bool]],
+    least_seeds: int = MIN_SEEDS_TO_TEST,
 ) -> VideoComparison | None:
-    """Bootstrap over seeds and videos, and McNemar per seed; None without a common seed.
+    """Bootstrap over seeds and videos; None below `least_seeds` common seeds.
 
     Args:
         outcomes: run id -> whether each test video was classified right.
+        least_seeds: with fewer than the default, what resampling them says of their spread is too narrow.
 
     Raises:
         ReportError: two runs were tested on different videos.
     """
     runs, others = ({run.seed: run for run in side if run.is_finished} for side in (row, baseline))
     seeds = sorted(runs.keys() & others.keys())
-    if not seeds:
+    if len(seeds) < least_seeds:
         return None
     videos: list[str] | None = None
     tables: list[list[NDArray[np.bool_]]] = [[], []]
@@ -72,6 +75,5 @@ def compare_videos(
     ours, theirs = np.stack(tables[0]), np.stack(tables[1])
     return VideoComparison(
         num_videos=ours.shape[1],
-        interval=paired_bootstrap(ours, theirs, np.random.default_rng(0)),
-        mcnemar={seed: exact_mcnemar(ours[i], theirs[i]) for i, seed in enumerate(seeds)},
+        interval=hierarchical_bootstrap(ours, theirs, np.random.default_rng(0)),
     )

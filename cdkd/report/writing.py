@@ -33,7 +33,7 @@ def load_reports(
         study: only this study's runs.
         dataset: only this data set's runs.
         where: only runs with these settings, by dotted key.
-        over_videos: compare rows over test videos too, from the runs' scores; None: where there is one seed only.
+        over_videos: compare rows over seeds and test videos too, from the runs' scores; None: from six seeds on.
 
     Raises:
         CdkdError: no such store, no such table, or a filter that no run passes.

@@ -1,7 +1,9 @@
 """Whole tables from runs with known answers, letter by letter."""
 
+import numpy as np
 import pandas as pd
 import pytest
+import scipy.stats
 from support.report_runs import BOTH, METADATA, NO_KD, PLAIN, SPATIAL, TEMPORAL, RunTable
 
 from cdkd.report.assemble import Report, build_reports
@@ -33,30 +35,30 @@ _EXPECTED = """\
 Table 4. Spatial and temporal knowledge distillation, each alone and both
 Measured on shapes (embedded, synthetic), not comparable with the published columns.
 
-                                        ------------- measured on shapes ------------  ----- published -----
-                     spatial  temporal                                     difference  UCF-101   SSV2   SSV2
-method               KD       KD                 top-1       top-5             [95 %]    top-1  top-1  top-5
-------------------------------------------------------------------------------------------------------------
-TSM, three streams   no       no        62.0 ± 2.0 (3)  92.0 ± 2.0                        92.2   60.1   86.2
-TSM, decoder, no KD  no       no                no run                                       -      -      -
-TSM + ours           yes      no        68.0 ± 2.6 (3)  98.0 ± 2.6  +6.0 [+3.5, +8.5]     94.5   61.9   87.6
-TSM + ours           no       yes               failed                                    94.0   61.5   87.3
-TSM + ours           yes      yes       69.0 ± 1.4 (2)  89.0 ± 1.4  +8.0 [+8.0, +8.0]     95.8   62.8   88.2
+                                        ------------- measured on shapes -------------  ----- published -----
+                     spatial  temporal                              over three streams  UCF-101   SSV2   SSV2
+method               KD       KD                 top-1       top-5              [95 %]    top-1  top-1  top-5
+-------------------------------------------------------------------------------------------------------------
+TSM, three streams   no       no        62.0 ± 2.0 (3)  92.0 ± 2.0                         92.2   60.1   86.2
+TSM, decoder, no KD  no       no                no run                                        -      -      -
+TSM + ours           yes      no        68.0 ± 2.6 (3)  98.0 ± 2.6   +6.0 [+3.5, +8.5]     94.5   61.9   87.6
+TSM + ours           no       yes               failed                                     94.0   61.5   87.3
+TSM + ours           yes      yes       69.0 ± 1.4 (2)  89.0 ± 1.4   +8.0 [+8.0, +8.0]     95.8   62.8   88.2
 
-TDN, three streams   no       no              50.0 (1)        80.0                        93.3   62.7   88.1
-TDN, decoder, no KD  no       no                no run                                       -      -      -
-TDN + ours           yes      no                no run                                    95.6   64.9   89.2
-TDN + ours           no       yes               no run                                    95.3   64.1   88.8
-TDN + ours           yes      yes               no run                                    96.9   66.9   90.2
-------------------------------------------------------------------------------------------------------------
+TDN, three streams   no       no              50.0 (1)        80.0                         93.3   62.7   88.1
+TDN, decoder, no KD  no       no                no run                                        -      -      -
+TDN + ours           yes      no                no run                                     95.6   64.9   89.2
+TDN + ours           no       yes               no run                                     95.3   64.1   88.8
+TDN + ours           yes      yes               no run                                     96.9   66.9   90.2
+-------------------------------------------------------------------------------------------------------------
 * Measured: test accuracy in percent, mean ± sample deviation (number of seeds).
-* Difference: points of top-1 against the same network without decoder and KD, paired by seed, with the 95 % t interval
-  of its mean.
-* n too small to test: below 6 paired seeds no row gets a p-value over seeds.
+* Over three streams: points of top-1 above the row of that name of the same network, paired by seed.
+* Below 6 paired seeds nothing is tested, and the interval is Student's t for that row alone.
 * Protocol of every row: seeds 0, 1, 2, 40 epochs, last epoch's weights, streams start from random weights, split 1,
   views 1 clip x 1 crop, data version 0123456789ab.
 * Weights where a loss takes part: λ1 = 0.1; λ2 = 1.
-* Resolution: 1,200 test videos know one accuracy to ± 2.8 points (95 % half-width).
+* Resolution: 1,200 test videos know one accuracy to ± 2.8 points and a difference of two, even where the seeds agree,
+  to at most ± 4.0 (95 % half-widths).
 * Warning: the rows come from several code versions: aaaaaaaaaa, bbbbbbbbbb.
 * Warning: 1 of 9 runs came from a working tree with uncommitted changes.
 * Runs in no mean, diverged: TSM + ours (spatial yes, temporal yes): seed 2.
@@ -93,27 +95,53 @@ def test_table_5_gives_other_weights_a_row_of_their_own() -> None:
     rows = {row.definition.key: row for row in report.rows}
     assert [row.definition.key for row in report.rows[-2:]] == ["tsm-0.1-1-logits", "tsm-1-5"]
     assert rows["tsm-1-5"].published == () and rows["tsm-1-5"].definition.labels == {"lambda1": "1", "lambda2": "5"}
-    assert {key: row.difference.mean for key, row in rows.items() if row.difference} == {
-        "tsm-decoder": -2.0,
-        "tsm-1-0": 6.5,
-        "tsm-1-5": 7.0,
+    assert {key: {name: found.mean for name, found in row.differences.items()} for key, row in rows.items()} == {
+        **{key: {} for key in rows},
+        "tsm-decoder": {"three streams": -2.0},
+        "tsm-1-0": {"three streams": 6.5, "decoder": 8.5},
+        "tsm-1-5": {"three streams": 7.0, "decoder": 9.0},
     }
 
 
 def test_six_seeds_are_tested_and_corrected() -> None:
     runs = RunTable()
+    rows = {
+        "plain": [60.0, 61.5, 62.0, 60.5, 63.0, 61.0],
+        "decoder": [60.5, 61.0, 62.5, 60.0, 63.5, 61.5],
+        "spatial": [68.0, 69.0, 71.0, 69.5, 70.0, 69.0],
+        "both": [62.0, 61.0, 64.0, 61.5, 65.0, 61.5],
+    }
     for seed in range(6):
-        runs.add(PLAIN, seed, 60.0 + seed)
-        runs.add(SPATIAL, seed, 65.0 + seed)
-        runs.add(BOTH, seed, 66.0 + seed / 2)
+        for settings, values in zip((PLAIN, NO_KD, SPATIAL, BOTH), rows.values(), strict=True):
+            runs.add(settings, seed, values[seed])
         if seed < 3:
             runs.add(TEMPORAL, seed, 70.0)
     (report,) = _reports("4", runs)
-    text = render_text(report)
-    # 2 of 64 sign patterns, twice for two tested rows.
-    assert [row.adjusted_p for row in report.rows[:5]] == [None, None, 0.0625, None, 0.0625]
-    assert "n too small" in next(line for line in text.splitlines() if "no       yes" in line)
-    assert "Holm's correction" in text and "n too small to test" not in text and "*  " not in text
+    found = {row.definition.key: row.differences for row in report.rows}
+
+    def p_values(baseline: str, others: list[str]) -> list[float]:
+        return [float(scipy.stats.ttest_rel(rows[name], rows[baseline]).pvalue) for name in others]
+
+    # A family each: three rows against the plain one, two against the decoder; the one of three seeds is not tested.
+    over_plain, over_decoder = (
+        p_values("plain", ["spatial", "both", "decoder"]),
+        p_values("decoder", ["spatial", "both"]),
+    )
+    assert found["tsm-spatial"]["three streams"].p_value == pytest.approx(3 * over_plain[0])
+    assert found["tsm-both"]["three streams"].p_value == pytest.approx(2 * over_plain[1])
+    assert found["tsm-decoder"]["three streams"].p_value == pytest.approx(max(over_plain[2], 2 * over_plain[1]))
+    assert found["tsm-spatial"]["decoder"].p_value == pytest.approx(2 * over_decoder[0])
+    assert found["tsm-temporal"]["three streams"].p_value is None
+    interval = found["tsm-spatial"]["three streams"].interval
+    low, high = scipy.stats.t.interval(
+        1 - 0.05 / 3, 5, 8.0833333333, scipy.stats.sem(np.subtract(rows["spatial"], rows["plain"]))
+    )
+    assert interval is not None and (interval.low, interval.high) == (pytest.approx(low), pytest.approx(high))
+    text = " ".join(render_text(report).split())
+    assert "Holm's correction over the rows of one network in one column" in text
+    assert "Below 6 paired seeds nothing is tested" in text
+    # Two rows against the decoder: 2 x 2^-5 is 0.0625, so the sign-flip test cannot decide.
+    assert "sign-flip" not in text
 
 
 def test_a_table_of_more_seeds_than_a_number_has_bits() -> None:
@@ -124,8 +152,24 @@ def test_a_table_of_more_seeds_than_a_number_has_bits() -> None:
     (report,) = _reports("4", runs)
     row = report.rows[2]
     assert row.top1 is not None and row.top1.num_seeds == 65
-    # One tested row: nothing to correct, and no pattern of 65 signs among a million is as extreme.
-    assert row.adjusted_p == 0.0 and "p: two-sided sign-flip test" in render_text(report)
+    text = " ".join(render_text(report).split())
+    assert "By the sign-flip test, which assumes no distribution, with Holm:" in text
+    assert "TSM + ours (spatial yes, temporal no) over three streams p <0.001." in text
+
+
+def test_one_seed_tests_nothing() -> None:
+    runs = RunTable()
+    runs.add(PLAIN, 0, 60.0)
+    runs.add(NO_KD, 0, 61.0)
+    runs.add(SPATIAL, 0, 66.0)
+    (report,) = _reports("4", runs)
+    text = render_text(report)
+    assert "+6.0" in text and "+5.0" in text and "p =" not in text and "[95 %]" not in text
+    assert "One common seed tests nothing" in text
+    # 196 * sqrt(0.6 * 0.4 / 1200) = 2.77, for a difference of two its square root of two: 3.92.
+    assert "± 2.8 points and a difference of two, even where the seeds agree, to at most ± 3.9" in " ".join(
+        text.split()
+    )
 
 
 def test_no_run_at_all() -> None:
@@ -156,7 +200,7 @@ def test_a_finished_run_without_accuracy_is_no_measurement() -> None:
     runs.add(PLAIN, 1, float("nan"))
     runs.add(SPATIAL, 0, 66.0)
     (report,) = _reports("4", runs)
-    assert report.rows[0].top1 is None and report.rows[2].difference is None
+    assert report.rows[0].top1 is None and report.rows[2].differences == {}
     assert "no accuracy" in next(line for line in render_text(report).splitlines() if line.startswith("TSM, three"))
     assert "Runs in no mean, no accuracy: TSM, three streams: seeds 0, 1." in report.notes
 
@@ -183,41 +227,40 @@ def _scores(correct: list[bool]) -> pd.DataFrame:
     return pd.DataFrame({"video": [f"v{n}" for n in range(len(correct))], "label": 2, **columns})
 
 
-def test_rows_are_compared_over_videos() -> None:
-    runs = RunTable()
-    plain = runs.add(PLAIN, 0, 50.0)
-    spatial = runs.add(SPATIAL, 0, 75.0)
-    scores = {
-        plain: _scores([True] * 6 + [False] * 6),
-        spatial: _scores([True] * 5 + [False] + [True] * 4 + [False] * 2),
-    }
-    # Another order of videos must not matter.
-    scores[spatial] = scores[spatial].iloc[::-1].reset_index(drop=True)
+def test_rows_are_compared_over_seeds_and_videos() -> None:
+    runs, scores = RunTable(), {}
+    for seed in range(6):
+        scores[runs.add(PLAIN, seed, 50.0)] = _scores([True] * 6 + [False] * 6)
+        # Another order of videos must not matter.
+        better = _scores([True] * 5 + [False] + [True] * 4 + [False] * 2)
+        scores[runs.add(SPATIAL, seed, 75.0)] = better.iloc[::-1].reset_index(drop=True)
     (report,) = _reports("4", runs, scores=scores.__getitem__)
     row = next(row for row in report.rows if row.definition.key == "tsm-spatial")
-    assert row.videos is not None and row.videos.num_videos == 12
-    test = row.videos.mcnemar[0]
-    # 4 against 1: p = 2 * (1 + 5) / 32.
-    assert (test.num_only_row, test.num_only_baseline, test.p_value) == (4, 1, 0.375)
-    assert row.videos.interval.low < 25.0 < row.videos.interval.high
-    assert any("TSM + ours (spatial yes, temporal no): 4/1, p = 0.38." in note for note in report.notes)
+    videos = row.videos["three streams"]
+    assert videos.num_videos == 12 and videos.interval.low < 25.0 < videos.interval.high
+    # All seeds agree, so that only the draw of videos moves it: 4 won and 1 lost of 12.
+    signed = np.array([0, 0, 0, 0, 0, -1, 1, 1, 1, 1, 0, 0]) * 100.0
+    expected = scipy.stats.bootstrap((signed,), np.mean, method="BCa", n_resamples=20_000, random_state=1)
+    assert videos.interval.low == pytest.approx(expected.confidence_interval.low, abs=8.4)
+    assert videos.interval.high == pytest.approx(expected.confidence_interval.high, abs=8.4)
 
 
 def test_scores_of_other_videos_are_refused() -> None:
-    runs = RunTable()
-    plain, spatial = runs.add(PLAIN, 0, 50.0), runs.add(SPATIAL, 0, 75.0)
-    scores = {plain: _scores([True, False]), spatial: _scores([True, False, True])}
-    with pytest.raises(ReportError, match=f"run {plain} was tested on other videos"):
+    runs, scores = RunTable(), {}
+    for seed in range(6):
+        plain = runs.add(PLAIN, seed, 50.0)
+        scores |= {plain: _scores([True, False]), runs.add(SPATIAL, seed, 75.0): _scores([True, False, True])}
+    with pytest.raises(ReportError, match="run run000 was tested on other videos"):
         _reports("4", runs, scores=scores.__getitem__, over_videos=True)
     with pytest.raises(ReportError, match="v1 twice"):
         twice = _scores([True, False]).assign(video="v1")
-        _reports("4", runs, scores={plain: twice, spatial: twice}.__getitem__, over_videos=True)
+        _reports("4", runs, scores=dict.fromkeys(scores, twice).__getitem__, over_videos=True)
     # Unasked, it is a note.
     (report,) = _reports("4", runs, scores=scores.__getitem__)
-    assert report.notes[-1] == f"Not compared over test videos: run {plain} was tested on other videos than the rest."
+    assert report.notes[-1] == "Not compared over test videos: run run000 was tested on other videos than the rest."
 
 
-def test_videos_are_read_unasked_only_where_seeds_give_no_interval() -> None:
+def test_videos_are_read_unasked_only_where_there_are_seeds_enough() -> None:
     runs = RunTable()
     for seed in range(2):
         runs.add(PLAIN, seed, 50.0)
@@ -231,16 +274,15 @@ def test_videos_are_read_unasked_only_where_seeds_give_no_interval() -> None:
     _reports("4", runs, scores=load)
     assert loaded == []
     _reports("4", runs, scores=load, over_videos=True)
-    assert sorted(set(loaded)) == ["run000", "run001", "run002", "run003"]
+    assert sorted(loaded) == ["run000", "run001", "run002", "run003"]
     loaded.clear()
-    single = RunTable()
-    single.add(PLAIN, 0, 50.0)
-    single.add(SPATIAL, 0, 75.0)
-    single.add(BOTH, 0, 76.0)
-    _reports("4", single, scores=load, over_videos=False)
+    for seed in range(2, 6):
+        runs.add(PLAIN, seed, 50.0)
+        runs.add(SPATIAL, seed, 75.0)
+    _reports("4", runs, scores=load, over_videos=False)
     assert loaded == []
-    _reports("4", single, scores=load)
-    assert sorted(loaded) == ["run000", "run001", "run002"]
+    _reports("4", runs, scores=load)
+    assert len(loaded) == 12
 
 
 def test_best_weights_are_named_from_validation_alone() -> None:

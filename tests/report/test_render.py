@@ -73,7 +73,7 @@ def test_csv_keeps_full_precision_and_provenance() -> None:
     assert (row["table"], row["measured_on"], row["row"], row["spatial"]) == ("4", "shapes", "tsm-spatial", "yes")
     assert float(row["top1_mean"]) == 60.25
     assert float(row["top1_deviation"]) == pytest.approx(1.7677669529663689)
-    assert float(row["difference_mean"]) == -0.75
+    assert float(row["over_three_streams_mean"]) == -0.75
     assert (row["seeds"], row["run_ids"], row["code"]) == ("0 1", "run001 run003", "a" * 10)
     assert (row["published_ucf-101_top1"], row["published_source"]) == ("94.5", "Liu et al. 2023, Table 4")
     assert lines[1]["num_seeds"] == "0" and lines[1]["top1_mean"] == ""

@@ -8,16 +8,18 @@ import pytest
 import scipy.stats
 
 from cdkd.report.statistics import (
-    Interval,
-    exact_mcnemar,
+    MIN_SEEDS_TO_TEST,
+    PairedDifference,
+    correct_family,
     holm,
     mean,
-    paired_bootstrap,
     paired_difference,
-    resolution_half_width,
     sample_deviation,
+    seeds_to_resolve,
+    sign_flip_can_decide,
     sign_flip_p_value,
     t_interval,
+    t_test_p_value,
 )
 
 
@@ -58,7 +60,78 @@ def test_five_seeds_are_too_few_to_test_and_six_are_enough() -> None:
     five = paired_difference(dict.fromkeys(range(5), 70.0), dict.fromkeys(range(5), 60.0))
     six = paired_difference(dict.fromkeys(range(6), 70.0), dict.fromkeys(range(6), 60.0))
     assert five is not None and five.p_value is None
-    assert six is not None and six.p_value == 2 / 2**6
+    assert six is not None and six.sign_flip_p == 2 / 2**6
+    # Equal to the last bit: t is infinite, and the p still no 0.
+    assert six.p_value is not None and 0.0 < six.p_value < 1e-300
+    assert MIN_SEEDS_TO_TEST == 6
+
+
+def test_paired_t_agrees_with_scipy() -> None:
+    row, baseline = [70.1, 68.4, 73.0, 71.7, 69.9, 72.2, 70.0], [69.0, 68.9, 70.1, 70.2, 69.8, 70.0, 70.4]
+    differences = [a - b for a, b in zip(row, baseline, strict=True)]
+    assert t_test_p_value(differences) == pytest.approx(scipy.stats.ttest_rel(row, baseline).pvalue, rel=1e-9)
+    assert t_test_p_value([0.0] * 4) == 1.0
+    with pytest.raises(ValueError, match="at least two"):
+        t_test_p_value([1.0])
+
+
+def _family(generator: random.Random, num_rows: int, num_seeds: int) -> list[PairedDifference | None]:
+    rows = []
+    for _ in range(num_rows):
+        shift = generator.choice([0.0, 0.5, 1.0, 2.0])
+        row = {seed: 70 + shift + generator.gauss(0, 1) for seed in range(num_seeds)}
+        rows.append(paired_difference(row, dict.fromkeys(range(num_seeds), 70.0)))
+    return rows
+
+
+def test_an_interval_excludes_zero_exactly_where_its_p_is_small() -> None:
+    generator = random.Random(1)
+    seen = set()
+    for _ in range(400):
+        for each in correct_family(_family(generator, 4, 6)):
+            assert each is not None and each.p_value is not None and each.interval is not None
+            assert each.interval.excludes_zero == (each.p_value < 0.05)
+            assert each.interval.low <= each.mean <= each.interval.high
+            seen.add((each.p_value < 0.05, each.interval.is_open_at_zero))
+    # Clear, not clear, and those that only the stepwise test decides.
+    assert seen == {(True, False), (False, False), (True, True)}
+
+
+def test_family_intervals_hold_together() -> None:
+    # Four true nulls: the chance that any of the four intervals misses 0 is 5 %, so over 4,000 families 200 +- 14.
+    draws = np.random.default_rng(4).normal(size=(4000, 4, 6))
+    p_values = scipy.stats.ttest_1samp(draws, 0, axis=2).pvalue
+    num_missed = 0
+    for means, deviations, ps in zip(draws.mean(axis=2), draws.std(axis=2, ddof=1), p_values, strict=True):
+        rows = zip(means.tolist(), deviations.tolist(), ps.tolist(), strict=True)
+        corrected = correct_family([PairedDifference(m, 6, d, None, p, None) for m, d, p in rows])
+        num_missed += any(each.interval.excludes_zero for each in corrected if each and each.interval)
+    assert 150 < num_missed < 250
+
+
+def test_an_effect_of_ten_points_is_found_with_six_seeds() -> None:
+    effect = paired_difference({k: 80.0 + k % 2 for k in range(6)}, {k: 70.0 + (k % 3) / 2 for k in range(6)})
+    none = [paired_difference({k: 70.0 + (-1) ** k for k in range(6)}, dict.fromkeys(range(6), 70.0))] * 7
+    corrected = correct_family([effect, *none, None])[0]
+    assert effect is not None and effect.p_value is not None
+    assert corrected is not None and corrected.p_value == pytest.approx(8 * effect.p_value) and corrected.p_value < 0.05
+    # The smallest p of the sign-flip test, 1/32, is nothing among eight: it needs nine seeds.
+    assert corrected.sign_flip_p == 8 / 32
+    assert [sign_flip_can_decide(n, 8) for n in (6, 8, 9)] == [False, False, True]
+
+
+def test_seeds_to_resolve_agree_with_tables_of_power() -> None:
+    # Cohen's table, two-sided 5 %, power 0.8: an effect of one deviation takes 10 pairs, of a half 34.
+    assert seeds_to_resolve(1.0, 1.0) == 10
+    assert seeds_to_resolve(-2.0, 4.0) == 34
+    assert seeds_to_resolve(5.0, 1.0) == 6
+    assert seeds_to_resolve(1.0, 0.0) == 6
+    assert seeds_to_resolve(0.01, 5.0) is None
+    by_hand = next(
+        n for n in range(2, 99)
+        if scipy.stats.nct.sf(scipy.stats.t.ppf(1 - 0.0125 / 2, n - 1), n - 1, n**0.5) >= 0.8
+    )  # fmt: skip
+    assert seeds_to_resolve(1.0, 1.0, num_tests=4) == by_hand
 
 
 def test_sign_flip_by_enumeration() -> None:
@@ -82,7 +155,8 @@ def test_sign_flip_of_many_pairs_is_drawn() -> None:
 
 @pytest.mark.parametrize("count", [63, 64, 150])
 def test_sign_flip_of_more_pairs_than_a_number_has_bits(count: int) -> None:
-    assert sign_flip_p_value([1.0] * count) == 0.0
+    # No drawn pattern is as extreme as the observed one, which counts.
+    assert sign_flip_p_value([1.0] * count) == 1 / (2**20 + 1)
     # Half of them +1: a sum of 0 is the least extreme. Two more: P(|sum| >= 4), twice the binomial's tail.
     assert sign_flip_p_value([1.0] * (count // 2) + [-1.0] * (count - count // 2)) == pytest.approx(1.0)
     row = [1.0] * (count // 2 + 2) + [-1.0] * (count - count // 2 - 2)
@@ -95,52 +169,3 @@ def test_holm_by_hand() -> None:
     assert holm([0.01, 0.04, None, 0.03]) == [pytest.approx(0.03), pytest.approx(0.06), None, pytest.approx(0.06)]
     assert holm([0.7, 0.6]) == [1.0, 1.0]
     assert holm([None]) == [None]
-
-
-def test_mcnemar_by_hand() -> None:
-    row = np.array([True] * 10 + [False] * 2 + [True] * 30 + [False] * 7)
-    baseline = np.array([False] * 10 + [True] * 2 + [True] * 30 + [False] * 7)
-    result = exact_mcnemar(row, baseline)
-    assert (result.num_only_row, result.num_only_baseline) == (10, 2)
-    # 2 * (C(12,0) + C(12,1) + C(12,2)) / 2^12
-    assert result.p_value == 2 * (1 + 12 + 66) / 4096
-    assert exact_mcnemar(row, row).p_value == 1.0
-
-
-def test_mcnemar_of_many_disagreements_agrees_with_the_binomial_test() -> None:
-    row = np.array([True] * 1500 + [False] * 1400)
-    result = exact_mcnemar(row, ~row)
-    assert result.p_value == pytest.approx(scipy.stats.binomtest(1500, 2900).pvalue, rel=1e-9)
-
-
-def test_bootstrap_agrees_with_plain_resampling() -> None:
-    generator = np.random.default_rng(11)
-    row, baseline = generator.random((3, 60)) < 0.7, generator.random((3, 60)) < 0.55
-    interval = paired_bootstrap(row, baseline, np.random.default_rng(1), num_resamples=20_000)
-    draws = []
-    for _ in range(20_000):
-        seeds, videos = generator.integers(0, 3, 3), generator.integers(0, 60, 60)
-        draws.append(100 * (row[seeds][:, videos].mean() - baseline[seeds][:, videos].mean()))
-    low, high = np.percentile(draws, (2.5, 97.5))
-    assert interval.low == pytest.approx(low, abs=0.7)
-    assert interval.high == pytest.approx(high, abs=0.7)
-
-
-def test_bootstrap_of_certain_outcomes() -> None:
-    right, wrong = np.ones((2, 5), dtype=bool), np.zeros((2, 5), dtype=bool)
-    assert paired_bootstrap(right, wrong, np.random.default_rng(0)) == Interval(100.0, 100.0)
-    assert paired_bootstrap(right, right, np.random.default_rng(0)) == Interval(0.0, 0.0)
-
-
-def test_different_videos_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"\(2, 5\) and \(2, 4\)"):
-        paired_bootstrap(np.ones((2, 5), dtype=bool), np.ones((2, 4), dtype=bool), np.random.default_rng(0))
-    with pytest.raises(ValueError, match=r"\(5,\) and \(4,\)"):
-        exact_mcnemar(np.ones(5, dtype=bool), np.ones(4, dtype=bool))
-
-
-@pytest.mark.parametrize(
-    ("num_videos", "accuracy", "points"), [(1530, 73.5, 2.2), (3783, 95.8, 0.6), (24777, 62.8, 0.6), (100, 50.0, 9.8)]
-)
-def test_resolution_of_a_test_split(num_videos: int, accuracy: float, points: float) -> None:
-    assert round(resolution_half_width(num_videos, accuracy), 1) == points

@@ -1,7 +1,14 @@
 """Table 4: spatial and temporal knowledge, each alone and both."""
 
 from cdkd.report.table_definition import RowDefinition, TableDefinition
-from cdkd.report.tables.networks import NETWORKS, SEARCHED_ON_TEST, WHY_DECODER_ROW, student
+from cdkd.report.tables.networks import (
+    NETWORKS,
+    OVER_DECODER,
+    OVER_PLAIN,
+    SEARCHED_ON_TEST,
+    WHY_DECODER_ROW,
+    student,
+)
 
 _YES_NO = {True: "yes", False: "no"}
 # Key of the row without its network, and the losses that take part.
@@ -32,7 +39,7 @@ def _row(arch: str, key: str, losses: tuple[str, ...]) -> RowDefinition:
         settings=student(arch, True),
         losses=dict.fromkeys(losses),
         block=arch,
-        baseline=f"{arch}-none",
+        baselines={OVER_PLAIN: f"{arch}-none", **({OVER_DECODER: f"{arch}-decoder"} if losses else {})},
         labels=labels,
         section=arch,
         full_name=f"{network} + ours ({apart})" if losses else "",

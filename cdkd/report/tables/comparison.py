@@ -1,12 +1,12 @@
 """Tables 1 to 3: other authors' methods as printed, beside the networks that this package can measure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from cdkd.report.published import published_figures
 from cdkd.report.table_definition import RowDefinition, TableDefinition
-from cdkd.report.tables.networks import COVIAR, NETWORKS, student
+from cdkd.report.tables.networks import COVIAR, NETWORKS, OVER_PLAIN, student
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class _Measurable:
     settings: Mapping[str, Any] | None = None
     losses: Sequence[str] = ()
     block: str = ""
-    baseline: str | None = None
+    baselines: Mapping[str, str] = field(default_factory=dict)
     teacher: str | None = None
     """A raw-domain row: students tell what the teacher that they have learnt from reaches."""
 
@@ -27,10 +27,10 @@ _MEASURABLE = {
     "coviar": _Measurable(COVIAR, block="coviar"),
     "tsm-none": _Measurable(student("tsm", False), block="tsm"),
     "tdn-none": _Measurable(student("tdn", False), block="tdn"),
-    "tsm-both": _Measurable(student("tsm", True), _OURS, "tsm", "tsm-none"),
-    "tdn-both": _Measurable(student("tdn", True), _OURS, "tdn", "tdn-none"),
-    "tsm-raw": _Measurable(teacher="tsm"),
-    "tdn-raw": _Measurable(teacher="tdn"),
+    "tsm-both": _Measurable(student("tsm", True), _OURS, "tsm", {OVER_PLAIN: "tsm-none"}),
+    "tdn-both": _Measurable(student("tdn", True), _OURS, "tdn", {OVER_PLAIN: "tdn-none"}),
+    "tsm-raw": _Measurable(block="tsm", teacher="tsm"),
+    "tdn-raw": _Measurable(block="tdn", teacher="tdn"),
 }
 
 
@@ -57,7 +57,7 @@ def _row(key: str, method: str, labels: Mapping[str, str], section: str) -> RowD
         settings=known.settings,
         losses=dict.fromkeys(known.losses),
         block=known.block,
-        baseline=known.baseline,
+        baselines=known.baselines,
         labels=labels,
         section=section,
         teacher=known.teacher,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from cdkd.effective_settings import active_losses
 from cdkd.report.table_definition import RowDefinition, TableDefinition
-from cdkd.report.tables.networks import SEARCHED_ON_TEST, student
+from cdkd.report.tables.networks import OVER_DECODER, OVER_PLAIN, SEARCHED_ON_TEST, student
 
 if TYPE_CHECKING:
     from cdkd.report.aggregate import TableRow
@@ -30,7 +30,7 @@ def lambda_row(lambda1: float, lambda2: float, logits: bool) -> RowDefinition:
         settings=student("tsm", True),
         losses={**losses, "logits": None} if logits else losses,
         block="tsm",
-        baseline="tsm-0-0",
+        baselines={OVER_PLAIN: "tsm-0-0", **({OVER_DECODER: "tsm-decoder"} if is_ours or logits else {})},
         labels={"lambda1": f"{lambda1:g}", "lambda2": f"{lambda2:g}"},
         full_name=f"{method} (λ1 {lambda1:g}, λ2 {lambda2:g})" if is_ours else "",
     )
@@ -45,7 +45,7 @@ def _free_row(settings: Mapping[str, Any]) -> RowDefinition | None:
 
 def _best_weights(rows: Sequence["TableRow"]) -> list[str]:
     """Which weights validation videos favour, one lambda after the other as the paper searched."""
-    known = [row for row in rows if row.validation and row.definition.baseline and not _has_logits(row)]
+    known = [row for row in rows if row.validation and row.definition.baselines and not _has_logits(row)]
     alone = [row for row in known if _weight(row, "lambda2") == "0" and _weight(row, "lambda1") != "0"]
     if not alone:
         return []

@@ -2,9 +2,9 @@
 
 from cdkd.distill.losses.table import LOSSES
 from cdkd.report.table_definition import RowDefinition, TableDefinition
-from cdkd.report.tables.networks import WHY_DECODER_ROW, student
+from cdkd.report.tables.networks import OVER_DECODER, OVER_PLAIN, WHY_DECODER_ROW, student
 
-_BASELINE = "tsm-none"
+_BASELINE, _DECODER = "tsm-none", "tsm-decoder"
 _BOTH = ("spatial", "temporal")
 
 
@@ -15,7 +15,7 @@ def _row(key: str, method: str, losses: tuple[str, ...]) -> RowDefinition:
         settings=student("tsm", True),
         losses=dict.fromkeys(losses),
         block="tsm",
-        baseline=_BASELINE,
+        baselines={OVER_PLAIN: _BASELINE, **({OVER_DECODER: _DECODER} if losses else {})},
         labels={"source": " + ".join(dict.fromkeys(LOSSES[name].source for name in losses)) or "-"},
         section="paper" if set(losses) <= set(_BOTH) else "others",
     )
