@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "profile": ("cdkd.cli.profile", "Multiply-adds, parameters, speed and memory of the networks."),
     "report": ("cdkd.cli.report", "Print a table of the paper, measured beside published."),
     "recipes": ("cdkd.cli.recipes", "List recipes of whole runs, or print one, value by value with its source."),
+    "compare": ("cdkd.cli.compare", "Compare trained networks, or other people's scores, video by video."),
     "settings": ("cdkd.cli.settings", "Print what can be set, its default and what it does."),
     "data": ("cdkd.cli.data", "Prepare, check and look at videos and data sets."),
     "bench": ("cdkd.cli.bench", "Benchmarks, as ratios against named alternatives."),

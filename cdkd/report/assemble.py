@@ -1,6 +1,6 @@
 """Tracked runs and a table's definition become one report per data set."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -12,12 +12,13 @@ from cdkd.report.columns import Column, columns_of
 from cdkd.report.notes import notes_below
 from cdkd.report.protocol import ComparableRuns, select, variants_of
 from cdkd.report.published import figures_of_row
+from cdkd.report.score_set import VideoScores, video_scores
 from cdkd.report.statistics import MIN_SEEDS_TO_TEST
 from cdkd.report.table_definition import RowDefinition, TableDefinition
 from cdkd.report.tables.catalog import find_table
 from cdkd.report.teachers import teachers_of
 from cdkd.report.tracked import Run
-from cdkd.report.videos import ScoreLoader, compare_videos, correct_by_video
+from cdkd.report.videos import ScoreLoader, compare_videos
 
 
 @dataclass(frozen=True)
@@ -84,9 +85,9 @@ def _build(
     if scores is not None and over_videos is not False:
         try:
             # A baseline is compared with every row of its network, but read once.
-            outcomes = cache(lambda run_id: correct_by_video(scores(run_id)))
+            read = cache(lambda run_id: video_scores(scores(run_id), f"run {run_id}"))
             least_seeds = 2 if over_videos else MIN_SEEDS_TO_TEST
-            rows = [_with_videos(row, rows, outcomes, least_seeds) for row in rows]
+            rows = [_with_videos(row, rows, read, least_seeds) for row in rows]
         except CdkdError as error:
             if over_videos:
                 raise
@@ -122,12 +123,12 @@ def _rows_shown(table: TableDefinition, comparable: ComparableRuns) -> list[RowD
 def _with_videos(
     row: TableRow,
     rows: Sequence[TableRow],
-    outcomes: Callable[[str], Mapping[str, bool]],
+    read: Callable[[str], VideoScores],
     least_seeds: int,
 ) -> TableRow:
     by_key = {other.definition.key: other for other in rows}
     baselines = {name: by_key[key] for name, key in row.definition.baselines.items() if key in by_key}
-    found = {name: compare_videos(row.runs, other.runs, outcomes, least_seeds) for name, other in baselines.items()}
+    found = {name: compare_videos(row.runs, other.runs, read, least_seeds) for name, other in baselines.items()}
     return replace(row, videos={name: comparison for name, comparison in found.items() if comparison is not None})
 
 

@@ -1,12 +1,13 @@
 """Two rows compared video by video, from the scores that every evaluation stores."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cdkd.report.score_set import VideoScores
 from cdkd.report.statistics import MIN_SEEDS_TO_TEST, Interval
 from cdkd.report.tracked import ReportError, Run
 from cdkd.report.video_statistics import hierarchical_bootstrap
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ScoreLoader = Callable[[str], "pd.DataFrame"]
-"""Run id -> a line per test video: video, label, and a score per class (score_0, score_1, ... or one column scores)."""
+"""Run id -> a line per test video, as `video_scores` reads it."""
 
 
 @dataclass(frozen=True)
@@ -27,33 +28,16 @@ class VideoComparison:
     """95 % interval of the difference in points: seeds resampled, then videos."""
 
 
-def correct_by_video(scores: "pd.DataFrame") -> dict[str, bool]:
-    """Whether the highest score of each test video is its label's.
-
-    Raises:
-        ReportError: the scores lack a column, or a video stands there twice.
-    """
-    names = [name for name in scores.columns if str(name).startswith("score_")]
-    names.sort(key=lambda name: int(str(name).removeprefix("score_")))
-    if not {"video", "label"} <= set(scores.columns) or not (names or "scores" in scores.columns):
-        raise ReportError("per-video scores need the columns video, label and score_0, score_1, ... (or scores)")
-    if scores["video"].duplicated().any():
-        raise ReportError(f"per-video scores name {scores['video'][scores['video'].duplicated()].iloc[0]} twice")
-    matrix = scores[names].to_numpy() if names else np.stack([np.asarray(row) for row in scores["scores"]])
-    correct = matrix.argmax(axis=1) == scores["label"].to_numpy()
-    return dict(zip(scores["video"].astype(str), correct.tolist(), strict=True))
-
-
 def compare_videos(
     row: Sequence[Run],
     baseline: Sequence[Run],
-    outcomes: Callable[[str], Mapping[str, bool]],
+    scores: Callable[[str], VideoScores],
     least_seeds: int = MIN_SEEDS_TO_TEST,
 ) -> VideoComparison | None:
     """Bootstrap over seeds and videos; None below `least_seeds` common seeds.
 
     Args:
-        outcomes: run id -> whether each test video was classified right.
+        scores: run id -> what its network says of each test video.
         least_seeds: with fewer than the default, what resampling them says of their spread is too narrow.
 
     Raises:
@@ -63,15 +47,15 @@ def compare_videos(
     seeds = sorted(runs.keys() & others.keys())
     if len(seeds) < least_seeds:
         return None
-    videos: list[str] | None = None
+    videos: tuple[str, ...] | None = None
     tables: list[list[NDArray[np.bool_]]] = [[], []]
     for seed in seeds:
         for side, run in enumerate((runs[seed], others[seed])):
-            correct = outcomes(run.run_id)
-            videos = sorted(correct) if videos is None else videos
-            if sorted(correct) != videos:
+            found = scores(run.run_id)
+            videos = found.videos if videos is None else videos
+            if found.videos != videos:
                 raise ReportError(f"run {run.run_id} was tested on other videos than the rest")
-            tables[side].append(np.array([correct[video] for video in videos]))
+            tables[side].append(found.correct)
     ours, theirs = np.stack(tables[0]), np.stack(tables[1])
     return VideoComparison(
         num_videos=ours.shape[1],

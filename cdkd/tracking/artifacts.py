@@ -35,6 +35,23 @@ def fetch_checkpoint(reference: str, folder: Path, tracking_uri: str | None = No
         raise TrackingError(f"{reference}: no checkpoint can be fetched from {uri}: {first_line(error)}") from error
 
 
+def run_behind(reference: str, tracking_uri: str | None = None) -> str:
+    """The run id behind a run id or a registered model (`models:/name/version`, `models:/name@alias`).
+
+    Raises:
+        TrackingError: there is no such store or model.
+    """
+    from mlflow.exceptions import MlflowException
+
+    if not reference.startswith(MODELS_SCHEME):
+        return reference
+    uri = tracking_uri or store.tracking_uri()
+    try:
+        return _registered_run(open_client(uri, must_exist=True), reference)
+    except MlflowException as error:
+        raise TrackingError(f"{reference}: is not in {uri}: {first_line(error)}") from error
+
+
 def register_run(run_id: str, name: str, tracking_uri: str | None = None) -> str:
     """Makes a run's checkpoint the next version of a registered model; returns the version.
 

@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 from support.report_runs import BOTH, METADATA, NO_KD, PLAIN, SPATIAL
 
+from cdkd.cli.compare import command as compare
 from cdkd.cli.report import command
 from cdkd.config import build_record, merge_dotted
 from cdkd.errors import CdkdError
@@ -20,7 +21,12 @@ from cdkd.settings import RunConfig, flat_settings
 from cdkd.tracking.mlflow_tracker import MlflowTracker
 from cdkd.tracking.tracker import LoggedEpoch, RunStart
 
-_CELLS = ((PLAIN, (60.0, 62.0)), (NO_KD, (55.0, 58.0)), (SPATIAL, (66.0, 67.0)), (BOTH, (68.0, None)))
+_CELLS = {
+    "plain": (PLAIN, (60.0, 62.0)),
+    "decoder": (NO_KD, (55.0, 58.0)),
+    "spatial": (SPATIAL, (66.0, 67.0)),
+    "both": (BOTH, (68.0, None)),
+}
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +36,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> str:
     uri = f"sqlite:///{folder / 'mlflow.db'}"
     tracker = MlflowTracker(uri, "ablation", folder / "home")
     tracker.prepare(["rows"])
-    for overrides, accuracies in _CELLS:
+    for label, (overrides, accuracies) in _CELLS.items():
         for seed, top1 in enumerate(accuracies):
             config = build_record(RunConfig, merge_dotted({}, {**overrides, "seed": seed}))
             settings = flat_settings(config)
@@ -38,7 +44,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> str:
                 "cell",
                 "ablation",
                 "rows",
-                "row",
+                label,
                 f"cell{seed:08d}",
                 seed,
                 1,
@@ -99,6 +105,18 @@ def test_intervals_over_videos(store: str) -> None:
     # Two seeds of the row with spatial knowledge; of the one with both, one diverged.
     assert "seeds, videos" in output
     assert "95 % BCa bootstrap interval of the same; seeds are resampled, then test videos" in " ".join(output.split())
+
+
+def test_two_rows_of_a_study_are_compared_seed_by_seed(store: str) -> None:
+    asked = ["ablation:plain", "ablation:spatial", "--json", "--tracking-uri", store]
+    found = json.loads(CliRunner().invoke(compare, asked).output)
+    # Two of four videos against three, with either seed.
+    assert (found["seeds"], found["top1_a"], found["top1_b"]) == ([0, 1], 50.0, 75.0)
+    assert found["discordant"] == [{"only_a": 0, "only_b": 1}] * 2
+    wrong = CliRunner().invoke(compare, ["ablation:plane", "ablation:both", "--tracking-uri", store])
+    assert str(wrong.exception) == "ablation:plane: no finished run; did you mean 'plain'?"
+    wrong = CliRunner().invoke(compare, ["abl:plain", "ablation:both", "--tracking-uri", store])
+    assert str(wrong.exception).startswith("abl:plain: no study 'abl' has runs in this store; give a score file")
 
 
 def test_json_for_programs(store: str) -> None:
