@@ -36,12 +36,12 @@ class VideoScores:
     @property
     def predictions(self) -> NDArray[np.int64]:
         """(N,) the classes with the highest logit."""
-        return self.logits.argmax(axis=1)
+        return np.asarray(self.logits.argmax(axis=1), dtype=np.int64)
 
     @property
     def correct(self) -> NDArray[np.bool_]:
         """(N,)"""
-        return self.predictions == self.labels
+        return np.asarray(self.predictions == self.labels)
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,8 @@ def _row_of_study(reference: str, study: str, label: str, tracking_uri: str | No
         labels = sorted(set(runs["label"].dropna()))
         raise ReportError(f"{reference}: no finished run; {hint(label, labels, 'labels')}")
     # Of several attempts at a seed the youngest, as in tables.
-    by_seed = {int(row.seed): str(row.run_id) for row in finished.sort_values("started").itertuples()}
+    finished = finished.sort_values("started")
+    by_seed = dict(zip(finished["seed"].astype(int).tolist(), finished["run_id"].tolist(), strict=True))
     scores = {seed: video_scores(load_scores(run, tracking_uri), f"run {run}") for seed, run in sorted(by_seed.items())}
     return ScoreSet(reference, scores, True)
 
