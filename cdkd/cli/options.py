@@ -1,5 +1,6 @@
 """Options that several commands share, so that one thing is asked for in one way."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -72,6 +73,11 @@ only_option = click.option(
 )
 seeds_option = click.option("--seeds", metavar="N|A,B,...", help="A count, or numbers.  [default: the study's]")
 json_option = click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
+
+
+def terminal_width() -> int:
+    """Characters of a line, 120 at most; 120 too where no terminal reads along."""
+    return min(120, shutil.get_terminal_size((120, 24)).columns)
 
 
 def output_option(help: str, type: click.Path = FILE, required: bool = False) -> Callable[[Command], Command]:

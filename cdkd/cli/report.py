@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from cdkd.cli.options import Choice, Setting, json_option, output_option, tracking_uri_option
+from cdkd.cli.options import Choice, Setting, json_option, output_option, terminal_width, tracking_uri_option
 
 
 class TableName(click.ParamType[str]):
@@ -78,7 +78,7 @@ def command(
       cdkd report --table 4 --where train.epochs=80
     """
     from cdkd.config import parse_override
-    from cdkd.report.render import render
+    from cdkd.report.render import TEXT_WIDTH, render
     from cdkd.report.tables.catalog import TABLES
     from cdkd.report.writing import load_reports, write_report
 
@@ -87,7 +87,8 @@ def command(
     shown = [report for found in reports.values() for report in found if table or report.dataset]
     if not shown:
         raise click.ClickException("no tracked run fits a table; run a study first: cdkd sweep ablation.yaml")
-    text = render(shown, "json" if as_json else format_name)
+    width = terminal_width() if output is None else TEXT_WIDTH
+    text = render(shown, "json" if as_json else format_name, width)
     if output is None:
         click.echo(text, nl=False)
     else:

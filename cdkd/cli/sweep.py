@@ -14,6 +14,7 @@ from cdkd.cli.options import (
     seeds_option,
     set_option,
     teacher_option,
+    terminal_width,
     tracking_uri_option,
 )
 
@@ -155,7 +156,7 @@ def _report(study: "Study", uri: str) -> None:
 
     for table in study.tables:
         click.echo("")
-        click.echo(table_text(table, uri, study.name))
+        click.echo(table_text(table, uri, study.name, terminal_width()))
     files = write_tables(study.tables, REPORTS, uri, study.name)
     with contextlib.suppress(ValueError):
         files = [file.relative_to(Path.cwd()) for file in files]

@@ -63,47 +63,87 @@ def grid_of(report: Report) -> Grid:
             cells.append(GridCell(column, cell.text, marks))
         lines.append(GridLine(cells, row.definition.section != section))
         section = row.definition.section
-    groups = [(name, len(list(members))) for name, members in groupby(column.group for column in report.columns)]
-    named = [(_group_title(name, report), span) for name, span in groups]
-    return Grid(lines, footnotes, named)
+    return Grid(lines, footnotes, _groups(report.columns, report))
+
+
+def _groups(columns: Sequence[Column], report: Report) -> list[tuple[str, int]]:
+    """(header, number of columns) of neighbouring columns of one group."""
+    groups = [(name, len(list(members))) for name, members in groupby(column.group for column in columns)]
+    return [(_group_title(name, report), span) for name, span in groups]
 
 
 def _group_title(group: str, report: Report) -> str:
     return f"measured on {report.dataset}" if group == "measured" and report.dataset else group
 
 
-def render_text(report: Report) -> str:
-    """Aligned columns for a terminal, 120 characters wide where the cells allow it."""
+def render_text(report: Report, width: int = TEXT_WIDTH) -> str:
+    """Aligned columns for a terminal of `width` characters.
+
+    Where the columns do not fit beside each other they stand in blocks below each other, each with the columns that
+    name the rows.
+    """
     grid = grid_of(report)
     bodies = [[cell.text + (f" {cell.marks}" if cell.marks else "") for cell in line.cells] for line in grid.lines]
     headers = list(zip_longest(*(reversed(column.header.split("\n")) for column in report.columns), fillvalue=""))
     headers.reverse()
-    table = [list(line) for line in headers] + bodies
-    widths = [max(len(line[index]) for line in table) for index in range(len(report.columns))]
-    gap = _GAP if _line_width(widths, _GAP) <= TEXT_WIDTH else _NARROW_GAP
-    _widen_for_groups(widths, grid.groups, gap)
+    lines = [list(line) for line in headers] + bodies
+    widths = [max(len(line[index]) for line in lines) for index in range(len(report.columns))]
+    # 1. One space between columns where that saves a block, else two.
+    blocks, gap = _blocks(report.columns, widths, _GAP, width), _GAP
+    if len(narrow := _blocks(report.columns, widths, _NARROW_GAP, width)) < len(blocks):
+        blocks, gap = narrow, _NARROW_GAP
+    # 2. The blocks, the notes once below all of them.
+    output = [*textwrap.wrap(report.title, width), *textwrap.wrap(report.subtitle, width)]
+    starts = [line.starts_section for line in grid.lines]
+    for block in blocks:
+        output += ["", *_text_block(report, block, widths, headers, bodies, starts, gap)]
+    for letter, note in zip(string.ascii_lowercase, grid.footnotes, strict=False):
+        output += textwrap.wrap(f"{letter} {note}", width, subsequent_indent="  ")
+    for note in report.notes:
+        output += textwrap.wrap(f"* {note}", width, subsequent_indent="  ")
+    return "\n".join(output) + "\n"
+
+
+def _blocks(columns: Sequence[Column], widths: Sequence[int], gap: str, width: int) -> list[list[int]]:
+    """Indices of the columns of each block: those that name the rows, then as many others as fit."""
+    naming = [index for index, column in enumerate(columns) if column.is_text]
+    blocks: list[list[int]] = []
+    for index in range(len(columns)):
+        if index in naming:
+            continue
+        # A column that fits into no block gets one of its own.
+        if not blocks or _line_width([widths[each] for each in [*blocks[-1], index]], gap) > width:
+            blocks.append(list(naming))
+        blocks[-1].append(index)
+    return blocks
+
+
+def _text_block(
+    report: Report,
+    block: Sequence[int],
+    widths: Sequence[int],
+    headers: Sequence[Sequence[str]],
+    bodies: Sequence[Sequence[str]],
+    starts_section: Sequence[bool],
+    gap: str,
+) -> list[str]:
+    columns = [report.columns[index] for index in block]
+    own = [widths[index] for index in block]
+    groups = _groups(columns, report)
+    _widen_for_groups(own, groups, gap)
 
     def aligned(texts: Sequence[str]) -> str:
         parts = [
-            text.ljust(width) if column.is_text else text.rjust(width)
-            for text, width, column in zip(texts, widths, report.columns, strict=True)
+            texts[index].ljust(room) if column.is_text else texts[index].rjust(room)
+            for index, room, column in zip(block, own, columns, strict=True)
         ]
         return gap.join(parts).rstrip()
 
-    rule = "-" * _line_width(widths, gap)
-    output = [report.title, report.subtitle, "", _group_line(widths, grid.groups, gap)]
-    output += [aligned(line) for line in headers]
-    output.append(rule)
-    for line, body in zip(grid.lines, bodies, strict=True):
-        if line.starts_section:
-            output.append("")
-        output.append(aligned(body))
-    output.append(rule)
-    for letter, note in zip(string.ascii_lowercase, grid.footnotes, strict=False):
-        output += textwrap.wrap(f"{letter} {note}", TEXT_WIDTH, subsequent_indent="  ")
-    for note in report.notes:
-        output += textwrap.wrap(f"* {note}", TEXT_WIDTH, subsequent_indent="  ")
-    return "\n".join(output) + "\n"
+    rule = "-" * _line_width(own, gap)
+    output = [_group_line(own, groups, gap), *(aligned(line) for line in headers), rule]
+    for starts, body in zip(starts_section, bodies, strict=True):
+        output += [*([""] if starts else []), aligned(body)]
+    return [*output, rule]
 
 
 def _line_width(widths: Sequence[int], gap: str) -> int:
@@ -280,12 +320,19 @@ FORMATS: dict[str, Callable[[Sequence[Report]], str]] = {
 }
 
 
-def render(reports: Sequence[Report], format_name: str) -> str:
+def render(reports: Sequence[Report], format_name: str, width: int = TEXT_WIDTH) -> str:
     """Several tables in one format, one below the other.
+
+    Args:
+        reports: the tables.
+        format_name: one of `FORMATS`.
+        width: characters of a line of text.
 
     Raises:
         ReportError: there is no such format.
     """
     if format_name not in FORMATS:
         raise ReportError(f"format {format_name}: known formats are {', '.join(FORMATS)}")
+    if format_name == "text":
+        return "\n".join(render_text(report, width) for report in reports)
     return FORMATS[format_name](reports)

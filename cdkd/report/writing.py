@@ -8,7 +8,7 @@ from typing import Any
 from cdkd.atomic_write import atomic_write
 from cdkd.report.assemble import Report, build_reports
 from cdkd.report.figures import figure_bytes
-from cdkd.report.render import render
+from cdkd.report.render import TEXT_WIDTH, render
 from cdkd.report.run_filter import runs_of_study, runs_on_dataset, runs_where
 from cdkd.report.tables.catalog import find_table
 from cdkd.report.tracked import ReportError, Run, read_runs
@@ -54,13 +54,13 @@ def _study_runs(tracking_uri: str | None, study: str | None) -> tuple[Run, ...]:
     return runs if runs or study is None else runs_of_study(read_runs(load_runs(tracking_uri)), study)
 
 
-def table_text(table: str, tracking_uri: str | None = None, study: str | None = None) -> str:
+def table_text(table: str, tracking_uri: str | None = None, study: str | None = None, width: int = TEXT_WIDTH) -> str:
     """A table as plain text, measured beside published where the paper has it.
 
     Raises:
         CdkdError: no such store, no such table, or a study without runs.
     """
-    return render(load_reports([table], tracking_uri, study)[table], "text")
+    return render(load_reports([table], tracking_uri, study)[table], "text", width)
 
 
 def write_tables(

@@ -252,7 +252,7 @@ def test_scores_of_other_videos_are_refused() -> None:
         scores |= {plain: _scores([True, False]), runs.add(SPATIAL, seed, 75.0): _scores([True, False, True])}
     with pytest.raises(ReportError, match="run run000 was tested on other videos"):
         _reports("4", runs, scores=scores.__getitem__, over_videos=True)
-    with pytest.raises(ReportError, match="v1 twice"):
+    with pytest.raises(ReportError, match="video v1 stands there twice"):
         twice = _scores([True, False]).assign(video="v1")
         _reports("4", runs, scores=dict.fromkeys(scores, twice).__getitem__, over_videos=True)
     # Unasked, it is a note.

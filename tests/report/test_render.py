@@ -131,3 +131,20 @@ def test_text_fits_a_terminal(table: str) -> None:
 def test_unknown_format() -> None:
     with pytest.raises(ReportError, match="format pdf: known formats are text, markdown, csv, latex, html"):
         render([_report("4")], "pdf")
+
+
+def test_a_narrow_terminal_gets_blocks_below_each_other() -> None:
+    report = _report("4")
+    text = render_text(report, 80)
+    assert max(map(len, text.splitlines())) <= 80
+    name = ["TSM", "+", "ours", "yes", "no"]
+
+    def cells(width: int) -> list[list[str]]:
+        lines = [line.split() for line in render_text(report, width).splitlines()]
+        return [line[len(name) :] for line in lines if line[: len(name)] == name]
+
+    (whole,), narrow = cells(120), cells(80)
+    # Every cell once, in two blocks that both name their rows.
+    assert len(narrow) == 2 and [*narrow[0], *narrow[1]] == whole
+    assert text.count("* Published: Liu et al. 2023, Table 4.") == 1
+    assert render_text(report, 20).count("measured on shapes") >= 2
