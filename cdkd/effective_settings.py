@@ -11,7 +11,11 @@ WEIGHT_FILES = ("student.weights", "teacher.checkpoint", "teacher.members", "tea
 """Settings that may name files of weights."""
 CONTENT = "content."
 """Followed by the key of a setting that names a file: the hash of its bytes, as logged with a run."""
-BEFORE: Mapping[str, Any] = {"data.residual": "exact, 0 in intra blocks", "data.sampling": "gops"}
+BEFORE: Mapping[str, Any] = {
+    "data.residual": "exact, 0 in intra blocks",
+    "data.sampling": "gops",
+    "distill.calibration": "none",
+}
 """What runs did that knew no such setting. Tables read it where a run logged none; a setting of this value enters no
 identity, so that the results of those runs are still found."""
 
@@ -82,6 +86,7 @@ _READ_WITHOUT_EFFECT: dict[str, _Condition] = {
     "evaluation.every_epochs": _WITH_BEST_EPOCH,
 }
 _READ: dict[str, _Condition] = {
+    "distill.calibration": _WITH_TEACHER,
     "distill.": _WITH_LOSS,
     "teacher.arch": _WITH_EITHER,
     "teacher.backbone": _WITH_EITHER,

@@ -1,7 +1,7 @@
 """Eq. 7: the weighted sum of cross-entropy and the distillation losses."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,8 @@ class Loss:
 
     total: Tensor
     terms: dict[str, Tensor | float]
+    parts: Mapping[str, Tensor] = field(default_factory=dict)
+    """Cross-entropy and losses by name, with gradient, without weights and units; () each."""
 
 
 def build_auxiliary(settings: DistillSettings, num_channels: int) -> nn.ModuleDict:
@@ -45,11 +47,12 @@ def objective(
     *,
     auxiliary: nn.ModuleDict | None = None,
     detach_gate: bool = True,
+    units: Mapping[str, float] | None = None,
     label_smoothing: float = 0.0,
     batch_mean: Callable[[Tensor], Tensor] = torch.mean,
     all_clips: Callable[[Tensor], Tensor] = _all_clips_of_one_process,
 ) -> Loss:
-    """L = CE + lambda1 L_spatial + lambda2 L_temporal + lambda3 L_logits + ...; what takes no part is not computed.
+    """L = CE + lambda1 u1 L_spatial + lambda2 u2 L_temporal + ..., u the units; what takes no part is not computed.
 
     Args:
         student: its logits (B, K), decoded maps and gate.
@@ -59,6 +62,8 @@ def objective(
         auxiliary: `build_auxiliary` of the settings; None where no loss brings a network along.
         detach_gate: Eq. 4 is linear in the gate, so a gate that it trains runs to an extreme; detached, the gate learns
             from the cross-entropy alone, through the pooling of the decoded maps.
+        units: what losses are multiplied by beside their weights (`cdkd.distill.calibration`), by name; a loss that is
+            not among them, by 1.
         label_smoothing: of the cross-entropy.
         batch_mean: mean over the clips of a step of what only scales a loss; data-parallel training has its own.
         all_clips: the clips of a step, for losses that compare clips; data-parallel training has its own.
@@ -69,6 +74,7 @@ def objective(
     # In single precision, whatever autocast made of the logits.
     cross_entropy = functional.cross_entropy(student.logits.float(), labels, label_smoothing=label_smoothing)
     total = cross_entropy
+    parts = {"cross_entropy": cross_entropy}
     terms: dict[str, Tensor | float] = {"cross_entropy": cross_entropy.detach()}
     # Logged even where no loss reads the gate, since the pooling of the decoded maps does.
     if student.gate is not None:
@@ -84,12 +90,15 @@ def objective(
             # Each loss sees its own network alone.
             own = auxiliary[name] if auxiliary is not None and name in auxiliary else None
             value = loss.value(replace(batch, auxiliary=own))
-            total = total + loss.weight * value.total
+            unit = (units or {}).get(name, 1.0)
+            total = total + loss.weight * unit * value.total
             # Without its weight, so that curves of runs with different weights can be compared.
-            terms[name] = value.total.detach()
+            parts[name], terms[name] = value.total, value.total.detach()
+            if units is not None and name in units:
+                terms[f"unit_{name}"] = unit
             terms.update({part: number.detach() for part, number in value.logged.items()})
     terms["loss"] = total.detach()
-    return Loss(total, terms)
+    return Loss(total, terms, parts)
 
 
 def classification_loss(logits: Tensor, labels: Tensor, label_smoothing: float = 0.0) -> Loss:

@@ -1,9 +1,10 @@
 """One student's configuration becomes objects: data set, teacher, network with its initial weights."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from cdkd.callbacks import Log
 from cdkd.data.clips.clip import ClipBatch
@@ -11,6 +12,7 @@ from cdkd.data.clips.sampling import ClipLayout
 from cdkd.data.clips.transforms import NetworkInputs
 from cdkd.data.manifest import Part
 from cdkd.data.opening import open_dataset
+from cdkd.distill.calibration import LossUnits
 from cdkd.distill.objective import Loss, build_auxiliary
 from cdkd.experiment.description import teacher_metadata
 from cdkd.experiment.inputs import ClipInputs
@@ -25,6 +27,7 @@ from cdkd.models.student.student import CoviarStudent, Student, build_student
 from cdkd.models.teacher.teacher import FrozenTeacher
 from cdkd.models.weights.pretrained import initialise, load_pretrained
 from cdkd.settings import OptimizerSettings, RunConfig, StudentSettings
+from cdkd.train.calibration import Calibration
 from cdkd.train.processes import ALONE, Processes
 
 
@@ -33,6 +36,8 @@ class StudentRun(NetworkRun):
     """The objects of one cell; without teacher, those of the streams' pre-training too."""
 
     student: Student | CoviarStudent
+    units: LossUnits
+    """What the objective multiplies calibrated losses by."""
     teacher: FrozenTeacher | None
     teacher_metadata: dict[str, str] = field(default_factory=dict)
     """What the teacher reached on the run's own test, its cost, and where it differs from the run, as far as known."""
@@ -55,10 +60,25 @@ class StudentRun(NetworkRun):
 
     def loss(self, batch: ClipBatch, step: int) -> Loss:
         """Eq. 7 for one training batch."""
+        return self._loss(self.objective, batch, step)
+
+    def _loss(self, objective: nn.Module, batch: ClipBatch, step: int) -> Loss:
         inputs, labels = self.inputs.training(batch, step)
         teacher_output = None if self.teacher is None else self.teacher(inputs.frames)
-        loss: Loss = self.objective(inputs, teacher_output, labels)
+        loss: Loss = objective(inputs, teacher_output, labels)
         return loss
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """See `NetworkRun`; losses pull at the streams' weights, which every student has."""
+        if not self.units.wanted:
+            return None
+        alone = self.processes.unwrapped(self.objective)
+
+        def parts(batch: ClipBatch, step: int) -> Mapping[str, Tensor]:
+            return self._loss(alone, batch, step).parts
+
+        return Calibration(self.units, parts, [p for p in self.student.streams.parameters() if p.requires_grad])
 
     def logits(self, inputs: NetworkInputs) -> Tensor:
         """(B, K); see `NetworkRun`."""
@@ -94,14 +114,15 @@ def assemble(config: RunConfig, log: Log, processes: Processes = ALONE, weights:
         initialise(network, config.seed)
     load_pretrained(student, weights or config.student.weights)
     accelerate(student, config.runtime, config.train, processes, device)
-    objective = StudentObjective(student, auxiliary, config, processes)
+    units = LossUnits.of(config.distill)
+    objective = StudentObjective(student, auxiliary, config, processes, units)
     wrapped = processes.wrap(objective, device, may_skip=_may_skip(config.student))
     if path is None:
-        return StudentRun(inputs, wrapped, auxiliary, student, None)
+        return StudentRun(inputs, wrapped, auxiliary, student, units, None)
     teacher, differences = frozen_teacher(config, path, inputs.dataset.manifest.classes, student.map_stride)
     accelerate_frozen(teacher, config.runtime, device)
     metadata = {**teacher_metadata(config, inputs.metadata, path), **differences}
-    return StudentRun(inputs, wrapped, auxiliary, student, teacher, metadata)
+    return StudentRun(inputs, wrapped, auxiliary, student, units, teacher, metadata)
 
 
 def _may_skip(settings: StudentSettings) -> bool:

@@ -18,6 +18,7 @@ from cdkd.distill.objective import Loss
 from cdkd.experiment.inputs import ClipInputs
 from cdkd.run_status import RunStatus
 from cdkd.settings import OptimizerSettings, RunConfig
+from cdkd.train.calibration import Calibration
 from cdkd.train.engine import FitConfig, TrainingTask, fit
 from cdkd.train.evaluate import Scores, evaluate
 from cdkd.train.processes import Processes
@@ -55,6 +56,11 @@ class NetworkRun(ABC):
     @abstractmethod
     def logits(self, inputs: NetworkInputs) -> Tensor:
         """Logits (B, K) of prepared inputs."""
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """How losses get their units; None where none has one."""
+        return None
 
     @property
     def config(self) -> RunConfig:
@@ -99,6 +105,7 @@ class NetworkRun(ABC):
             self.validate,
             auxiliary=self.auxiliary,
             no_sync=self.processes.no_sync(self.objective),
+            calibration=self.calibration,
         )
         fit_config = FitConfig(
             self.settings,

@@ -41,7 +41,8 @@ def run_student(config: RunConfig, folder: Path, log: Log, progress: Progress, p
     artifacts = {CHECKPOINT: folder / MODEL_NAME, SCORES: folder / "scores.parquet"}
     if processes.is_main:
         _scores_frame(tested, run.dataset.manifest.classes).to_parquet(artifacts[SCORES])
-        save_model(artifacts[CHECKPOINT], run.student, student_description(config, run.dataset, metadata))
+        description = student_description(config, run.dataset, metadata)
+        save_model(artifacts[CHECKPOINT], run.student, {**description, "loss_units": run.units.values})
     processes.barrier()
     return Outcome("finished", metrics, artifacts, metadata)
 

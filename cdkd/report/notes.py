@@ -109,7 +109,7 @@ def _protocol(rows: Sequence[TableRow], comparable: ComparableRuns) -> list[str]
     notes = [f"Protocol of every row: {', '.join(parts)}."]
     lambdas = _lambdas(comparable)
     if lambdas:
-        notes.append(f"Weights where a loss takes part: {lambdas}.")
+        notes.append(f"Weights where a loss takes part: {lambdas}{_calibration(comparable)}.")
     if "num_test_videos" in metadata:
         number = int(metadata["num_test_videos"])
         floor = max(resolution_half_width(number, row.top1.mean) for row in rows if row.top1)
@@ -132,6 +132,13 @@ def _lambdas(comparable: ComparableRuns) -> str:
         if values:
             texts.append(f"{loss.symbol or loss.title} = {', '.join(f'{value:g}' for value in values)}")
     return "; ".join(texts)
+
+
+def _calibration(comparable: ComparableRuns) -> str:
+    kinds = {variant.protocol.get("distill.calibration") for variant in comparable.chosen.values() if variant.finished}
+    names = {"auto": "literal forms apart, ", "pull": ""}
+    texts = [f"; {text}in units of the cross-entropy's pull" for kind, text in names.items() if kind in kinds]
+    return "".join(texts)
 
 
 def _code(rows: Sequence[TableRow]) -> list[str]:

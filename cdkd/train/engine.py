@@ -17,6 +17,7 @@ from cdkd.run_status import RunStatus
 from cdkd.seeding import derive_seed
 from cdkd.settings import OptimizerSettings
 from cdkd.train.batch_norm import freeze_parameters, freeze_statistics
+from cdkd.train.calibration import Calibration, Conditions, calibrate
 from cdkd.train.optimizer import build_optimizer, learning_rate_factor
 from cdkd.train.processes import ALONE, Processes
 from cdkd.train.training_state import TrainingState, load_checkpoint, save_checkpoint
@@ -51,6 +52,8 @@ class TrainingTask:
     """Trained along with the network by the loss, and of no use after the last epoch."""
     no_sync: Callable[[], AbstractContextManager[object]] = nullcontext
     """Context of backward passes that exchange no gradients with other processes yet."""
+    calibration: Calibration | None = None
+    """What is fixed before the first step and kept with the training's state; None: nothing."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,11 @@ def fit(task: TrainingTask, config: FitConfig, log: Log, progress: Progress) -> 
         optimizer.load_state_dict(states["optimizer"])
         task.auxiliary.load_state_dict(states.get("auxiliary", {}))
         scaler.load_state_dict(states["scaler"])
+    if task.calibration is not None:
+        if resumed is not None:
+            task.calibration.units.values.update(states["loss_units"])
+        elif not _calibrate(task, task.calibration, config):
+            return "diverged"
     # 3. Epoch by epoch: train, validate, log, keep.
     for epoch in range(state.epoch, settings.epochs):
         means = _train_epoch(task, config, optimizer, scaler, epoch, progress)
@@ -115,6 +123,7 @@ def fit(task: TrainingTask, config: FitConfig, log: Log, progress: Progress) -> 
                 "optimizer": optimizer.state_dict(),
                 "scaler": scaler.state_dict(),
                 "auxiliary": task.auxiliary.state_dict(),
+                "loss_units": dict(task.calibration.units.values) if task.calibration is not None else {},
             }
             _save(task, config, states, state, "last")
     # 4. The weights that are tested; the last validation may not have been the best.
@@ -122,6 +131,28 @@ def fit(task: TrainingTask, config: FitConfig, log: Log, progress: Progress) -> 
         load_checkpoint(config.folder, task.network, "best")
     task.network.eval()
     return "finished"
+
+
+def _enter_training_mode(task: TrainingTask, config: FitConfig) -> None:
+    task.network.train()
+    task.auxiliary.train()
+    # Frozen norms are put back into eval mode, as `train()` reaches every module.
+    if config.settings.partial_batch_norm:
+        freeze_statistics(task.network)
+
+
+def _calibrate(task: TrainingTask, calibration: Calibration, config: FitConfig) -> bool:
+    """See `cdkd.train.calibration.calibrate`; on the batches that the first epoch begins with."""
+    _enter_training_mode(task, config)
+    conditions = Conditions(
+        config.seed,
+        config.processes,
+        lambda: autocast(config),
+        _precision(config) == torch.float16,
+        config.settings.accumulate_steps,
+    )
+    batches = task.batches(0)
+    return calibrate(calibration, task.network, batches, len(batches), conditions)
 
 
 def _train_epoch(
@@ -134,11 +165,8 @@ def _train_epoch(
 ) -> dict[str, float] | None:
     """The epoch's mean terms, or None where a loss was not finite."""
     settings, processes = config.settings, config.processes
-    # 1. Training mode; frozen norms are put back into eval mode, as `train()` reaches every module.
-    task.network.train()
-    task.auxiliary.train()
-    if settings.partial_batch_norm:
-        freeze_statistics(task.network)
+    # 1. The mode of training, and what is trained on.
+    _enter_training_mode(task, config)
     batches = task.batches(epoch)
     # Added up on the device, and read out once, at the end.
     sums: dict[str, Tensor | float] = {}

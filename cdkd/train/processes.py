@@ -104,6 +104,10 @@ class Processes:
         ids = [torch.cuda.current_device()] if device.type == "cuda" else None
         return nn.parallel.DistributedDataParallel(module, device_ids=ids, find_unused_parameters=may_skip)
 
+    def unwrapped(self, wrapped: nn.Module) -> nn.Module:
+        """What was given to `wrap`."""
+        return wrapped.module if isinstance(wrapped, nn.parallel.DistributedDataParallel) else wrapped
+
     def no_sync(self, wrapped: nn.Module) -> Callable[[], AbstractContextManager[object]]:
         """Makes contexts in which the gradients of what `wrap` returned stay in this process."""
         return wrapped.no_sync if isinstance(wrapped, nn.parallel.DistributedDataParallel) else nullcontext

@@ -37,7 +37,11 @@ def test_two_processes_take_the_step_of_one_with_the_doubled_batch(tmp_path: Pat
     together = torch.load(tmp_path / "two.pt", weights_only=True)
     assert together.keys() == alone.keys()
     assert sum(name.startswith("gradient") for name in alone) > 60
-    torch.testing.assert_close(together["loss"], alone["loss"], rtol=1e-6, atol=0)
+    assert [name for name in alone if name.startswith("unit")] == [
+        f"unit {name}" for name in ("spatial", "temporal", "logits", "relational", "dist")
+    ]
+    # Units hold norms of gradients, whose sums are rounded in another order.
+    torch.testing.assert_close(together["loss"], alone["loss"], rtol=1e-5, atol=0)
     for name, tensor in alone.items():
         scale = float(tensor.abs().max())
         torch.testing.assert_close(together[name], tensor, rtol=1e-3, atol=1e-5 * scale + 1e-7, msg=name)

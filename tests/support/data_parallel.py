@@ -1,8 +1,9 @@
-"""One training step, alone or as one of two processes; run as a module it writes what came of it to a file."""
+"""The start of a training and its first step, alone or as one of two processes; run as a module it writes a file."""
 
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +12,25 @@ from support.tiny import tiny
 
 from cdkd.experiment.build import assemble
 from cdkd.experiment.runtime import launched_processes
+from cdkd.train.calibration import Conditions, calibrate
 from cdkd.train.processes import Processes
 
 
 def one_step(options: dict[str, Any], processes: Processes) -> dict[str, torch.Tensor]:
-    """The mean loss over all processes, all gradients and all batch-norm statistics after the first step."""
+    """Units of losses; mean loss of all processes, all gradients and batch-norm statistics of the first step."""
     config = tiny(**options)
     run = assemble(config, lambda metrics, epoch: None, processes)
     run.student.train()
-    batch = next(iter(run.inputs.training_batches(run.source("train"), 0, 0, config.train.batch_size)))
+    batches = run.inputs.training_batches(run.source("train"), 0, 0, config.train.batch_size)
+    assert run.calibration is not None
+    calibrate(run.calibration, run.student, batches, len(batches), Conditions(0, processes, nullcontext, False, 1))
+    batch = next(iter(batches))
     torch.manual_seed(5)
     loss = run.loss(batch, 0)
     loss.total.backward()
     found = {f"gradient {name}": p.grad for name, p in run.student.named_parameters() if p.grad is not None}
     found |= {f"buffer {name}": buffer for name, buffer in run.student.named_buffers()}
+    found |= {f"unit {name}": torch.tensor(unit) for name, unit in run.units.values.items()}
     return {**found, "loss": processes.mean(loss.total.detach())}
 
 

@@ -23,3 +23,5 @@ def test_former_names_are_read_and_former_residuals_kept_apart(store: str, tmp_p
     )
     assert {key for key in former if former[key] != current[key]} == {"data.residual"}
     assert set(runs["settings.data.sampling"]) == {"gops"}
+    # What ran before losses had units ran without them.
+    assert list(runs["settings.distill.calibration"]) == ["none", "none"]

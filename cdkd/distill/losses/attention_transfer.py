@@ -17,6 +17,7 @@ class AttentionTransferSettings(LossSettings):
     title: ClassVar[str] = "attention transfer"
     source: ClassVar[str] = "Zagoruyko, Komodakis 2017"
     needs: ClassVar[frozenset[Need]] = frozenset({"decoder"})
+    pull: ClassVar[float] = 0.17
 
     weight: Weight = 10.0
     """beta."""

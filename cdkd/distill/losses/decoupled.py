@@ -19,6 +19,7 @@ class DecoupledSettings(LossSettings):
     title: ClassVar[str] = "decoupled KD"
     source: ClassVar[str] = "Zhao et al. 2022"
     needs: ClassVar[frozenset[Need]] = frozenset({"logits"})
+    pull: ClassVar[float] = 12.0
 
     target: Weight = 1.0
     """alpha: share of the target class against all others (TCKD)."""

@@ -19,6 +19,7 @@ class DistSettings(LossSettings):
     title: ClassVar[str] = "DIST"
     source: ClassVar[str] = "Huang et al. 2022"
     needs: ClassVar[frozenset[Need]] = frozenset({"logits"})
+    pull: ClassVar[float] = 1.8
 
     inter_class: Weight = 1.0
     """beta: share of each clip's classes."""

@@ -19,6 +19,7 @@ class LogitsSettings(LossSettings):
     symbol: ClassVar[str] = "λ3"
     source: ClassVar[str] = "Hinton et al. 2015"
     needs: ClassVar[frozenset[Need]] = frozenset({"logits"})
+    pull: ClassVar[float] = 2.2
 
     temperature: Annotated[float, Field(gt=0.0)] = 4.0
     """tau: what logits are divided by."""

@@ -88,6 +88,9 @@ class LossSettings(Record, ABC):
     """Who proposed it."""
     needs: ClassVar[frozenset[Need]]
     """What it cannot do without, beside the teacher."""
+    pull: ClassVar[float]
+    """What weight 1 means where weights are calibrated: how many times as strongly as the cross-entropy the loss pulls
+    at the streams when the training starts."""
 
     enabled: bool = False
     """The loss takes part, where its weight is above 0 too."""
@@ -98,6 +101,11 @@ class LossSettings(Record, ABC):
     def is_used(self) -> bool:
         """The loss takes part."""
         return self.enabled and self.weight > 0
+
+    @property
+    def is_literal(self) -> bool:
+        """The loss stands as its authors printed it, weight and all."""
+        return False
 
     @abstractmethod
     def value(self, batch: LossBatch) -> LossValue:

@@ -19,6 +19,7 @@ class MgdSettings(LossSettings):
     title: ClassVar[str] = "MGD"
     source: ClassVar[str] = "Yang et al. 2022"
     needs: ClassVar[frozenset[Need]] = frozenset({"decoder"})
+    pull: ClassVar[float] = 0.0035
 
     masked_share: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5
     """lambda: probability with which a position of the student's map is masked."""

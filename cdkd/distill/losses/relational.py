@@ -20,6 +20,7 @@ class RelationalSettings(LossSettings):
     title: ClassVar[str] = "relational KD"
     source: ClassVar[str] = "Park et al. 2019"
     needs: ClassVar[frozenset[Need]] = frozenset({"decoder"})
+    pull: ClassVar[float] = 0.65
 
     distance: Weight = 1.0
     """Share of the distances between two clips (lambda_RKD-D)."""

@@ -22,6 +22,7 @@ class StandardisedLogitsSettings(LossSettings):
     title: ClassVar[str] = "logit standardisation"
     source: ClassVar[str] = "Sun et al. 2024"
     needs: ClassVar[frozenset[Need]] = frozenset({"logits"})
+    pull: ClassVar[float] = 0.75
 
     temperature: Annotated[float, Field(gt=0.0)] = 2.0
     """tau: what standardised logits are divided by."""

@@ -1,6 +1,6 @@
 """The table of losses: one line each."""
 
-from typing import Any, cast
+from typing import Any, Literal
 
 from cdkd.config import Record
 from cdkd.distill.losses.attention_transfer import AttentionTransferSettings
@@ -28,6 +28,18 @@ class DistillSettings(Record):
     dist: DistSettings = DistSettings()
     mgd: MgdSettings = MgdSettings()
 
+    calibration: Literal["auto", "pull", "none"] = "auto"
+    """What weights are relative to. pull: each loss gets a unit, measured on the first batches, so that its weight
+    counts pulls of the cross-entropy on the streams, times a constant of the loss, at every width; none: the losses as
+    they are; auto: pull for all but literal forms, which stay as printed."""
+
+    @property
+    def calibrated(self) -> dict[str, LossSettings]:
+        """The losses that take part and have a unit, by name."""
+        if self.calibration == "none":
+            return {}
+        return {name: loss for name, loss in self.used.items() if self.calibration == "pull" or not loss.is_literal}
+
     @property
     def used(self) -> dict[str, LossSettings]:
         """The losses that take part, by name."""
@@ -40,7 +52,9 @@ class DistillSettings(Record):
 
 
 LOSSES: dict[str, type[LossSettings]] = {
-    name: cast(type[LossSettings], field.annotation) for name, field in DistillSettings.model_fields.items()
+    name: field.annotation
+    for name, field in DistillSettings.model_fields.items()
+    if isinstance(field.annotation, type) and issubclass(field.annotation, LossSettings)
 }
 """Every loss by its name below `distill`."""
 

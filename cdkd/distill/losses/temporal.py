@@ -22,6 +22,7 @@ class TemporalSettings(LossSettings):
     symbol: ClassVar[str] = "λ2"
     source: ClassVar[str] = "Liu et al. 2023"
     needs: ClassVar[frozenset[Need]] = frozenset({"decoder"})
+    pull: ClassVar[float] = 0.06
 
     enabled: bool = True
     """The loss takes part, where its weight is above 0 too."""
@@ -31,6 +32,11 @@ class TemporalSettings(LossSettings):
     """scaled: L2-normalised vertices, edges relative to the teacher's largest; literal: as printed."""
     plain_graph: bool = False
     """Add the graph of Eq. 3 to the three mapped ones."""
+
+    @property
+    def is_literal(self) -> bool:
+        """See `LossSettings`."""
+        return self.form == "literal"
 
     def value(self, batch: LossBatch) -> LossValue:
         """Eq. 6 of the decoded and the teacher's maps, averaged over H and W."""
@@ -44,6 +50,7 @@ class TemporalSettings(LossSettings):
 
 # Where the teacher sees nothing move, its largest edge says nothing either and must not blow the loss up.
 _SMALLEST_SCALE = 1e-3
+_WIDTH_OF_SMALLEST_SCALE = 64
 _ROOT_EPSILON = 1e-6  # the gradient of a square root is infinite at 0
 
 
@@ -84,6 +91,29 @@ def edges(vertices: Tensor) -> Tensor:
     """Eq. 3: A(i, j) = ||v_i - v_j||^2 for (B, T, D) -> (B, T, T)."""
     # (B, T, T, D) in between: T is small, so this costs nothing beside the maps.
     return (vertices[:, :, None] - vertices[:, None, :]).square().sum(dim=3)
+
+
+def smallest_scale(width: int, mapped_width: int) -> float:
+    """What a graph's edges are divided by at least, for vertices of D = `width` channels.
+
+    It goes with the largest edge of a clip whose frames have nothing to do with each other (six vectors of D positive
+    numbers drawn at random, L2-normalised), which is about what an untrained student's graphs hold:
+
+        plain, quadratic    about 1 at every width: the squared distance of two unit vectors
+        gaussian            0.14 / D
+        laplacian           0.09 / D
+
+    The last two make one number of a frame, its distance from the mean: a sum over D channels, which is the more alike
+    for all frames the more channels there are, with a variance that falls as 1 / D. So the bound is 1e-3 up to 64
+    channels, and beyond them falls in the same way for these two: 1e-3 at every width would exceed all of their edges
+    at the 2,048 channels of a ResNet-50, and shut both graphs out of the loss.
+
+    Args:
+        width: D.
+        mapped_width: values per vertex of the graph's mapping, 1 or D.
+    """
+    is_one_number = mapped_width < width
+    return _SMALLEST_SCALE * min(1.0, _WIDTH_OF_SMALLEST_SCALE / width if is_one_number else 1.0)
 
 
 @dataclass(frozen=True)
@@ -131,11 +161,12 @@ def temporal_loss(
     by_graph: dict[str, Tensor] = {}
     largest: dict[str, Tensor] = {}
     for name, mapping in mappings.items():
-        ours, theirs = edges(mapping(student)), edges(mapping(teacher))
+        mapped = mapping(teacher)
+        ours, theirs = edges(mapping(student)), edges(mapped)
         # Of the teacher and over the whole step: a scale with the student in it could be made large to lower the loss.
         largest[name] = batch_mean(theirs.amax(dim=(1, 2)))
         if form == "scaled":
-            scale = largest[name].clamp(min=_SMALLEST_SCALE)
+            scale = largest[name].clamp(min=smallest_scale(teacher.shape[2], mapped.shape[2]))
             by_graph[name] = ((ours - theirs) / scale).square().mean()
         else:
             by_graph[name] = (ours - theirs).square().sum(dim=(1, 2)).mean()

@@ -25,7 +25,7 @@ def test_every_loss_says_what_it_is_and_what_it_needs() -> None:
     assert {"attention_transfer", "mgd", "relational", "spatial", "temporal"} <= set(DECODED)
     assert set(LOGITS) | set(DECODED) == set(LOSSES)
     assert len({loss.title for loss in LOSSES.values()}) == len(LOSSES)
-    assert all(loss.source and loss.__doc__ for loss in LOSSES.values())
+    assert all(loss.source and loss.__doc__ and loss.pull > 0 for loss in LOSSES.values())
 
 
 def test_the_papers_losses_are_on_and_all_others_off() -> None:

@@ -1,11 +1,12 @@
 """Eq. 3, 5 and 6 against hand-computed cases and a slow version."""
 
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
 
-from cdkd.distill.losses.temporal import edges, gaussian, laplacian, plain, quadratic, temporal_loss
+from cdkd.distill.losses.temporal import edges, gaussian, laplacian, plain, quadratic, smallest_scale, temporal_loss
 
 # B = 1, T = 3, D = 2; the mean over t is (1, 1), the squared deviations are 2, 2 and 4.
 VERTICES = torch.tensor([[[0.0, 0.0], [0.0, 2.0], [3.0, 1.0]]])
@@ -86,3 +87,29 @@ def test_a_teacher_that_hardly_moves_does_not_blow_the_scaled_loss_up() -> None:
     student, still = torch.randn(2, 3, 4, generator=draw), torch.ones(2, 3, 4)
     hardly = still + 1e-6 * torch.randn(2, 3, 4, generator=draw)
     assert temporal_loss(student, hardly).total.item() == pytest.approx(temporal_loss(student, still).total.item())
+
+
+# Widths of the slim backbone, of ResNet-18 and of ResNet-50.
+@pytest.mark.parametrize("width", [64, 512, 2048])
+@pytest.mark.parametrize("mapping", [plain, gaussian, laplacian, quadratic])
+def test_frames_that_differ_are_above_the_smallest_scale_at_every_width(width: int, mapping: Callable) -> None:  # type: ignore[type-arg]
+    vertices = torch.rand(64, 6, width, generator=torch.Generator().manual_seed(width)).square()
+    vertices = torch.nn.functional.normalize(vertices, dim=2)
+    mapped = mapping(vertices)
+    largest = edges(mapped).amax(dim=(1, 2)).mean().item()
+    bound = smallest_scale(width, mapped.shape[2])
+    assert bound < largest < 3000 * bound
+    if mapped.shape[2] == 1:
+        # The bound falls with the width as the edges do.
+        assert bound * width == pytest.approx(0.064) and largest < 5 * bound
+
+
+@pytest.mark.parametrize("width", [64, 512, 2048])
+def test_a_teacher_that_does_not_move_does_not_blow_the_loss_up_at_any_width(width: int) -> None:
+    draw = torch.Generator().manual_seed(width)
+    still = torch.rand(4, 1, width, generator=draw).expand(4, 6, width)
+    # Rounding of bfloat16, which is what is left of a still clip's differences.
+    rounded = (still * (1 + 2.0**-9 * torch.randn(4, 6, width, generator=draw))).float()
+    student = torch.rand(4, 6, width, generator=draw)
+    by_graph = temporal_loss(student, rounded).by_graph
+    assert all(value.item() < 5 for name, value in by_graph.items() if name != "quadratic")
