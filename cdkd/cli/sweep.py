@@ -145,6 +145,8 @@ def _tell(result: "SweepResult", study: str) -> None:
         click.echo(f"failed: {failure.label}: {failure.error}\n  traceback: {failure.traceback}", err=True)
     for stage, why in result.unreached:
         click.echo(f"not reached: stage {stage}{': ' + why if why else ''}", err=True)
+    for text in result.warnings:
+        click.secho(f"WARNING: {text}.", fg="red", bold=True, err=True)
     if result.failures:
         click.echo(f"To run failed cells again: cdkd sweep {study} --retry-failed", err=True)
 

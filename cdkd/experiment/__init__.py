@@ -6,7 +6,7 @@ Importing this package imports no torch; calling `RUNNER` does.
 from pathlib import Path
 
 from cdkd.callbacks import Log, Progress
-from cdkd.experiment.paths import has_teacher
+from cdkd.experiment.paths import has_teacher, teacher_validation
 from cdkd.settings import RunConfig
 from cdkd.tracking.tracker import Outcome
 
@@ -59,6 +59,10 @@ class ExperimentRunner:
         from cdkd.experiment.description import teacher_outcome
 
         return teacher_outcome(checkpoint)
+
+    def teacher_validation(self, config: RunConfig) -> float | None:
+        """Accuracy on validation videos, in percent, of the teacher that the run trains; None where nobody knows it."""
+        return teacher_validation(config)
 
     def run(self, config: RunConfig, folder: Path, log: Log, progress: Progress = lambda fraction: None) -> Outcome:
         """Trains and tests the student of one cell; goes on from the checkpoint in `folder` where there is one.

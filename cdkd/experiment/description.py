@@ -116,5 +116,5 @@ def teacher_metadata(config: RunConfig, metadata: dict[str, str], checkpoint: Pa
     is_same_clip = clip_words(known["preprocessing"], config) == clip_words(config.data.model_dump(), config)
     if not is_same_clip or any(known.get(name) != metadata.get(name) for name in _SAME_TEST):
         return {}
-    told = ("test_top1", "test_top5", "gmacs_per_view", "parameters")
-    return {f"teacher_{name}": str(known[name]) for name in told}
+    told = ("test_top1", "test_top5", "validation_top1", "trained_on", "gmacs_per_view", "parameters")
+    return {f"teacher_{name}": str(known[name]) for name in told if name in known}

@@ -1,5 +1,6 @@
 """Where a run's shared products lie; imports no torch."""
 
+import json
 from pathlib import Path
 
 from cdkd.data.home import cdkd_home
@@ -20,6 +21,20 @@ def has_teacher(config: RunConfig) -> bool:
     if not config.uses_teacher or config.teacher.checkpoint is not None:
         return True
     return (teacher_folder(config) / MODEL_NAME).exists()
+
+
+def teacher_validation(config: RunConfig) -> float | None:
+    """Accuracy on validation videos, in percent, of the teacher that a run trains.
+
+    None where it is not trained yet, given as a checkpoint, or not validated.
+    """
+    if not config.uses_teacher or config.teacher.checkpoint is not None or not has_teacher(config):
+        return None
+    # Beside the weights, so that no tensor's library is needed to read it.
+    file = (teacher_folder(config) / MODEL_NAME).with_suffix(".json")
+    known = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    value = known.get("validation_top1")
+    return None if value is None else float(value)
 
 
 def streams_of(config: RunConfig) -> RunConfig:

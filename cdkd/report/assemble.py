@@ -16,7 +16,7 @@ from cdkd.report.score_set import VideoScores, video_scores
 from cdkd.report.statistics import MIN_SEEDS_TO_TEST
 from cdkd.report.table_definition import RowDefinition, TableDefinition
 from cdkd.report.tables.catalog import find_table
-from cdkd.report.teachers import teachers_of
+from cdkd.report.teachers import teachers_of, teachers_of_block
 from cdkd.report.tracked import Run
 from cdkd.report.videos import ScoreLoader, compare_videos
 
@@ -80,6 +80,7 @@ def _build(
     comparable = select(variants_of(table, here))
     # 2. Over seeds: means, spreads, paired differences.
     rows = [_row(table, row, here, comparable) for row in _rows_shown(table, comparable)]
+    rows = [row for row in rows if row.teachers or not row.definition.is_own_teacher]
     # 3. Over seeds and test videos; it reads a file for each run of the rows that have seeds enough.
     problem = ""
     if scores is not None and over_videos is not False:
@@ -107,6 +108,8 @@ def _build(
 
 def _row(table: TableDefinition, row: RowDefinition, runs: Sequence[Run], comparable: ComparableRuns) -> TableRow:
     published = figures_of_row(table.name, row.key)
+    if row.is_own_teacher:
+        return teacher_row(row, teachers_of_block(row.block, comparable), published)
     if row.teacher is not None:
         return teacher_row(row, teachers_of(row.teacher, runs, comparable), published)
     return aggregate_row(row, comparable.chosen, published)

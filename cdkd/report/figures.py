@@ -49,7 +49,8 @@ def _scatter_seeds(axes: "Axes", x: float, row: TableRow) -> None:
 def _draw_ablation(figure: "Figure", report: Report) -> None:
     """Bars stand on the baseline's accuracy, so that their length is the difference and no axis is cut unsaid."""
     blocks: dict[str, list[TableRow]] = {}
-    for row in report.rows:
+    # Far above its students, a teacher would press their bars flat.
+    for row in [row for row in report.rows if not row.teachers]:
         blocks.setdefault(row.definition.block, []).append(row)
     panels = figure.subplots(1, len(blocks), sharey=True, squeeze=False)[0]
     for axes, (block, rows) in zip(panels, blocks.items(), strict=True):

@@ -10,6 +10,7 @@ from cdkd.report.columns import p_text
 from cdkd.report.protocol import ComparableRuns, Variant, disagreements
 from cdkd.report.statistics import MIN_SEEDS_TO_TEST, PairedDifference, sign_flip_can_decide
 from cdkd.report.table_definition import TableDefinition
+from cdkd.report.teachers import weak_teachers
 from cdkd.report.video_statistics import resolution_half_width
 
 
@@ -23,6 +24,7 @@ def notes_below(table: TableDefinition, rows: Sequence[TableRow], comparable: Co
         notes += _code(measured)
         notes += _networks(comparable)
         notes += _teachers(rows)
+        notes += weak_teachers(comparable)
     notes += _unfinished(rows)
     notes += _left_out(comparable)
     if table.own_notes is not None:
@@ -109,7 +111,7 @@ def _protocol(rows: Sequence[TableRow], comparable: ComparableRuns) -> list[str]
     notes = [f"Protocol of every row: {', '.join(parts)}."]
     lambdas = _lambdas(comparable)
     if lambdas:
-        notes.append(f"Weights where a loss takes part: {lambdas}{_calibration(comparable)}.")
+        notes.append(f"Weights where a loss takes part{_calibration(comparable)}: {lambdas}.")
     if "num_test_videos" in metadata:
         number = int(metadata["num_test_videos"])
         floor = max(resolution_half_width(number, row.top1.mean) for row in rows if row.top1)
@@ -135,10 +137,14 @@ def _lambdas(comparable: ComparableRuns) -> str:
 
 
 def _calibration(comparable: ComparableRuns) -> str:
-    kinds = {variant.protocol.get("distill.calibration") for variant in comparable.chosen.values() if variant.finished}
-    names = {"auto": "literal forms apart, ", "pull": ""}
-    texts = [f"; {text}in units of the cross-entropy's pull" for kind, text in names.items() if kind in kinds]
-    return "".join(texts)
+    protocols = [variant.protocol for variant in comparable.chosen.values() if variant.finished]
+    kinds = {protocol.get("distill.calibration") for protocol in protocols}
+    if not kinds & {"auto", "pull"}:
+        return ""
+    has_literal = "auto" in kinds and any(
+        key.endswith(".form") and form == "literal" for each in protocols for key, form in each.items()
+    )
+    return ", in units of the cross-entropy's pull" + (", literal forms as printed" if has_literal else "")
 
 
 def _code(rows: Sequence[TableRow]) -> list[str]:
@@ -177,11 +183,14 @@ def _teachers(rows: Sequence[TableRow]) -> list[str]:
             settings = row.teachers[0].run.settings
             source = settings.get("teacher.checkpoint") or f"{settings.get('teacher.train.epochs')} epochs"
             seeds = _seeds([teacher.seed for teacher in row.teachers])
-            texts.append(f"{row.definition.method}: backbone {settings.get('teacher.backbone')}, {source}, {seeds}")
+            arch = f"{settings.get('teacher.arch')}, " if row.definition.is_own_teacher else ""
+            texts.append(
+                f"{row.definition.method}: {arch}backbone {settings.get('teacher.backbone')}, {source}, {seeds}"
+            )
     if not texts:
         return []
     listed = "; ".join(texts)
-    return [f"Measured with modality RD: the teachers, on the same videos and views (n counts them): {listed}."]
+    return [f"Teachers' rows: raw frames of the same videos through the same views (n counts teachers): {listed}."]
 
 
 def _unfinished(rows: Sequence[TableRow]) -> list[str]:

@@ -41,7 +41,9 @@ class RowDefinition:
     section: str = ""
     """A rule is drawn where it changes from row to row."""
     teacher: str | None = None
-    """Architecture of the teacher whose accuracy the row shows; None: no teacher's row."""
+    """Architecture of the teacher whose accuracy the row shows; None: no such row."""
+    is_own_teacher: bool = False
+    """The row shows the teacher that the other rows of its block have learnt from, where they know what it reaches."""
     full_name: str = ""
     """The method with what sets it apart from rows of the same method; empty: nothing does."""
 

@@ -1,9 +1,11 @@
 """The raw-domain rows: what teachers reach on the students' test, as the students' runs tell it."""
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from statistics import fmean
 from typing import Any
 
 from cdkd.report.protocol import SHARED_BY_BLOCKS, ComparableRuns, protocol_of, shared_metadata
@@ -12,6 +14,7 @@ from cdkd.report.tracked import Run
 _Kind = frozenset[tuple[str, str]]
 """The settings of a teacher without its seed."""
 _TOP1, _TOP5 = "teacher_test_top1", "teacher_test_top5"
+_VALIDATION = "teacher_validation_top1"
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,34 @@ def teachers_of(arch: str, runs: Sequence[Run], comparable: ComparableRuns) -> t
 
     best = kinds[max(kinds, key=rank)]
     return tuple(TaughtBy(seed, best[seed]) for seed in sorted(best))
+
+
+def teachers_of_block(block: str, comparable: ComparableRuns) -> tuple[TaughtBy, ...]:
+    """The teachers that the shown rows of a block have learnt from, one per seed; () where no run knows them."""
+    own = [variant for variant in comparable.chosen.values() if variant.row.block == block]
+    runs = [run for variant in own for run in variant.finished if _TOP1 in run.metadata]
+    by_seed = {int(run.settings.get("teacher.seed", 0)): run for run in sorted(runs, key=lambda run: run.started)}
+    return tuple(TaughtBy(seed, by_seed[seed]) for seed in sorted(by_seed))
+
+
+def weak_teachers(comparable: ComparableRuns) -> list[str]:
+    """Warnings of blocks whose teachers are no better on validation videos than the block's student without them."""
+    warnings = []
+    for block in dict.fromkeys(variant.row.block for variant in comparable.chosen.values()):
+        own = [variant for variant in comparable.chosen.values() if variant.row.block == block and variant.finished]
+        plain = [variant for variant in own if not variant.row.losses and variant.validation > -math.inf]
+        # The row that the others are compared with, else whichever learns from no teacher.
+        plain.sort(key=lambda variant: bool(variant.row.baselines))
+        told = [run.metadata for variant in own for run in variant.finished if _VALIDATION in run.metadata]
+        if not plain or not told:
+            continue
+        reached, baseline = fmean(float(each[_VALIDATION]) for each in told), plain[0].validation
+        if reached <= baseline:
+            warnings.append(
+                f"Warning: the {block.upper()} rows' teacher is no better on validation videos than their student "
+                f"without distillation ({reached:.1f} against {baseline:.1f} %): what learns from it shows noise."
+            )
+    return warnings
 
 
 def _arch(run: Run) -> str:

@@ -56,7 +56,7 @@ TDN + ours           yes      yes               no run                          
 * Below 6 paired seeds nothing is tested, and the interval is Student's t for that row alone.
 * Protocol of every row: seeds 0, 1, 2, 40 epochs, last epoch's weights, streams start from random weights, split 1,
   views 1 clip x 1 crop, data version 0123456789ab.
-* Weights where a loss takes part: λ1 = 0.1; λ2 = 1.
+* Weights where a loss takes part, in units of the cross-entropy's pull: λ1 = 0.1; λ2 = 1.
 * Resolution: 1,200 test videos know one accuracy to ± 2.8 points and a difference of two, even where the seeds agree,
   to at most ± 4.0 (95 % half-widths).
 * Warning: the rows come from several code versions: aaaaaaaaaa, bbbbbbbbbb.

@@ -85,7 +85,7 @@ def test_teachers_stand_in_the_raw_domain_rows(table: str) -> None:
     assert _teacher(report) == ("90.0 ± 1.4 (2)", "98.0 ± 1.4")
     assert _teacher(report, "tdn-raw") == ("", "")
     note = "TSM: backbone slim, 20 epochs, seeds 0, 1."
-    (told,) = [line for line in report.notes if line.startswith("Measured with modality RD: the teachers")]
+    (told,) = [line for line in report.notes if line.startswith("Teachers' rows: raw frames")]
     assert told.endswith(note)
     # The students' figures and notes are those of their own runs.
     assert _measured(report)["tsm-both"]["top-1"] == "65.0 ± 0.0 (3)"

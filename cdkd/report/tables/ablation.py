@@ -26,7 +26,16 @@ def _rows(arch: str) -> tuple[RowDefinition, ...]:
     plain = RowDefinition(
         baseline, f"{network}, three streams", student(arch, False), block=arch, labels=none, section=arch
     )
-    return plain, *(_row(arch, key, losses) for key, losses in _ROWS.items())
+    # Last: what the students could reach at best, and whether there was anything to learn.
+    teacher = RowDefinition(
+        f"{arch}-teacher",
+        f"{network}'s teacher (raw)",
+        settings=None,
+        block=arch,
+        section=arch,
+        is_own_teacher=True,
+    )
+    return plain, *(_row(arch, key, losses) for key, losses in _ROWS.items()), teacher
 
 
 def _row(arch: str, key: str, losses: tuple[str, ...]) -> RowDefinition:

@@ -32,6 +32,9 @@ class CellRunner(Protocol):
     def teacher_outcome(self, checkpoint: Path) -> Outcome:
         """What is known of a teacher that was trained."""
 
+    def teacher_validation(self, config: RunConfig) -> float | None:
+        """Accuracy on validation videos, in percent, of the teacher that the run trains; None where nobody knows it."""
+
     def run(self, config: RunConfig, folder: Path, log: Log, progress: Progress) -> Outcome:
         """Trains and tests."""
 

@@ -29,6 +29,8 @@ class SweepResult:
     unreached: tuple[tuple[str, str], ...]
     """(stage, why) of stages whose cells could not be known; why is empty where an earlier stage is incomplete."""
     seconds: float
+    warnings: tuple[str, ...] = ()
+    """What makes results worth less than they look."""
 
     @property
     def is_complete(self) -> bool:

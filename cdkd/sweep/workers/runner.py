@@ -45,6 +45,7 @@ from cdkd.sweep.workers.patient_tracker import PatientTracker
 from cdkd.sweep.workers.pool import Workers
 from cdkd.sweep.workers.result import Failure, SweepOptions, SweepResult
 from cdkd.sweep.workers.store_results import StoreResults
+from cdkd.sweep.workers.weak_teachers import TeacherWarnings
 from cdkd.tracking.mlflow_tracker import MlflowTracker
 from cdkd.tracking.tracked_run import TEACHERS_STAGE, teacher_label
 
@@ -95,6 +96,7 @@ class _Sweep:
         self.data = DataPreparation(self.runner, study.name, display)
         self.why_unreached: dict[str, str] = {}
         """Stage -> why nothing could be chosen for it."""
+        self.teacher_warnings = TeacherWarnings(self.runner.teacher_validation, display)
         # Last: it reads the cells for the number of threads. No process starts before `_loop` asks for it.
         self.workers = self._make_workers()
 
@@ -178,6 +180,7 @@ class _Sweep:
             self.is_draining = True
         # 4. Nothing is left that can run, or what was under way has ended.
         if not num_open or (self.is_draining and self.workers.has_ended()):
+            self.teacher_warnings.look(all_cells(self.known_stages).values(), trials)
             return True
         # 5. No more workers than open tasks; those that were started before stay.
         if not self.is_draining:
@@ -197,6 +200,7 @@ class _Sweep:
         trials = self.queue.latest()
         if self.event_log.log_changes(trials):
             self.workers.note_success()
+            self.teacher_warnings.look(all_cells(self.known_stages).values(), trials)
         return trials
 
     def _open_stages(self, trials: Mapping[str, Trial], gone: set[str]) -> None:
@@ -330,6 +334,7 @@ class _Sweep:
             ),
             unreached=tuple((name, self.why_unreached.get(name, "")) for name in self._closed_stages()),
             seconds=time.monotonic() - self.started,
+            warnings=tuple(self.teacher_warnings.told.values()),
         )
 
 

@@ -1,0 +1,88 @@
+"""Teachers that are no better than the student that learns from nobody: what learns from them shows noise."""
+
+from collections.abc import Callable, Iterable, Mapping
+from statistics import fmean
+
+from cdkd.settings import RunConfig
+from cdkd.sweep.display.sweep_display import SweepDisplay
+from cdkd.sweep.queue.stage_cells import teacher_task
+from cdkd.sweep.queue.trial_queue import Trial
+from cdkd.sweep.study.cell import Cell
+from cdkd.tracking.tracked_run import teacher_label
+
+_METRIC = "validation_top1"
+
+
+class TeacherWarnings:
+    """Warns once of each weak teacher, as soon as it and its students' baseline are known.
+
+    Args:
+        validation_of: as of `weak_teachers`.
+        display: shows the warnings.
+    """
+
+    def __init__(self, validation_of: Callable[[RunConfig], float | None], display: SweepDisplay) -> None:
+        self._validation_of = validation_of
+        self._display = display
+        self.told: dict[str, str] = {}
+        """Teacher's task -> its warning."""
+
+    def look(self, cells: Iterable[Cell], trials: Mapping[str, Trial]) -> None:
+        """Tells what is new; see `weak_teachers`."""
+        for task, text in weak_teachers(cells, trials, self._validation_of).items():
+            if task not in self.told:
+                self.told[task] = text
+                self._display.log_event(f"WARNING  {text}")
+
+
+def weak_teachers(
+    cells: Iterable[Cell], trials: Mapping[str, Trial], validation_of: Callable[[RunConfig], float | None]
+) -> dict[str, str]:
+    """Teacher's task -> a warning, where its students' baseline does as well on validation videos.
+
+    The baseline is the plain student, three streams without decoder; where the study has none, whatever other row
+    learns from no teacher. Both are of the distilled student's kind and data, and means over the seeds that have ended.
+
+    Args:
+        cells: of the study, those too that have no result yet.
+        trials: cell id -> its last trial.
+        validation_of: the accuracy of a run's teacher, in percent, as far as it is known.
+    """
+    cells = list(cells)
+    warnings: dict[str, str] = {}
+    for cell in cells:
+        task = teacher_task(cell)
+        if task is None or task in warnings:
+            continue
+        baseline = _baseline(cell, cells, trials)
+        reached = validation_of(cell.config) if baseline is not None else None
+        if baseline is not None and reached is not None and reached <= baseline[1]:
+            warnings[task] = (
+                f"{teacher_label(cell.config)} is no better than its student without distillation: {reached:.1f} % of "
+                f"the validation videos against {baseline[1]:.1f} % ({baseline[0]}). What learns from it shows noise. "
+                f"Start it from weights that know more (teacher.weights, teacher.checkpoint), or train it on more"
+            )
+    return warnings
+
+
+def _baseline(taught: Cell, cells: Iterable[Cell], trials: Mapping[str, Trial]) -> tuple[str, float] | None:
+    """Label and mean accuracy of the row that a distilled one is compared with; None where none has ended."""
+    by_label: dict[str, list[float]] = {}
+    has_decoder: dict[str, bool] = {}
+    for cell in cells:
+        trial = trials.get(cell.id)
+        if cell.config.uses_teacher or not _is_same_kind(cell.config, taught.config) or trial is None:
+            continue
+        if trial.status == "finished" and _METRIC in trial.metrics:
+            by_label.setdefault(cell.label, []).append(trial.metrics[_METRIC])
+            has_decoder[cell.label] = cell.config.student.decoder
+    # `sorted` keeps the study's order among equals.
+    labels = sorted(by_label, key=lambda label: has_decoder[label])
+    return (labels[0], fmean(by_label[labels[0]])) if labels else None
+
+
+def _is_same_kind(one: RunConfig, other: RunConfig) -> bool:
+    return one.data == other.data and (one.student.arch, one.student.streams) == (
+        other.student.arch,
+        other.student.streams,
+    )
