@@ -1,11 +1,11 @@
 """Where a run's shared products lie; imports no torch."""
 
-import json
 from pathlib import Path
 
 from cdkd.data.home import cdkd_home
 from cdkd.distill.losses.table import LOSSES, DistillSettings
 from cdkd.experiment.identity import cell_identity, teacher_identity
+from cdkd.models.weights.description import load_description
 from cdkd.settings import EvaluationSettings, RunConfig
 
 MODEL_NAME = "model.safetensors"
@@ -30,10 +30,7 @@ def teacher_validation(config: RunConfig) -> float | None:
     """
     if not config.uses_teacher or config.teacher.checkpoint is not None or not has_teacher(config):
         return None
-    # Beside the weights, so that no tensor's library is needed to read it.
-    file = (teacher_folder(config) / MODEL_NAME).with_suffix(".json")
-    known = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    value = known.get("validation_top1")
+    value = load_description(teacher_folder(config) / MODEL_NAME).get("validation_top1")
     return None if value is None else float(value)
 
 

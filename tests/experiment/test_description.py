@@ -90,6 +90,8 @@ def test_a_teacher_is_tested_and_its_students_repeat_the_figures(tmp_path: Path)
         assert {name: text for name, text in outcome.metadata.items() if name.startswith("teacher_")} == {
             "teacher_test_top1": str(taught.metrics["test_top1"]),
             "teacher_test_top5": str(taught.metrics["test_top5"]),
+            "teacher_validation_top1": str(taught.metrics["validation_top1"]),
+            "teacher_trained_on": "pretrain",
             "teacher_gmacs_per_view": taught.metadata["gmacs_per_view"],
             "teacher_parameters": str(sum(p.numel() for p in network.parameters())),
         }
