@@ -2,6 +2,7 @@
 
 import contextlib
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -127,7 +128,7 @@ def command(
         sys.exit(130)
     _tell(result, study)
     if loaded.tables and not no_report and result.num_done:
-        _report(loaded, uri)
+        _report(loaded, uri, result.cells)
     sys.exit(0 if result.is_complete else 1)
 
 
@@ -151,15 +152,15 @@ def _tell(result: "SweepResult", study: str) -> None:
         click.echo(f"To run failed cells again: cdkd sweep {study} --retry-failed", err=True)
 
 
-def _report(study: "Study", uri: str) -> None:
+def _report(study: "Study", uri: str, cells: Collection[str]) -> None:
     from cdkd.report.writing import table_text, write_tables
     from cdkd.sweep.queue.study_folder import HOME
     from cdkd.tracking.mlflow_tracker import MlflowTracker
 
     for table in study.tables:
         click.echo("")
-        click.echo(table_text(table, uri, study.name, terminal_width()))
-    files = write_tables(study.tables, REPORTS, uri, study.name)
+        click.echo(table_text(table, uri, study.name, terminal_width(), cells))
+    files = write_tables(study.tables, REPORTS, uri, study.name, cells)
     with contextlib.suppress(ValueError):
         files = [file.relative_to(Path.cwd()) for file in files]
     click.echo("Written: " + ", ".join(str(file) for file in files))

@@ -1,6 +1,6 @@
 """Tracked runs and a table's definition become one report per data set."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -50,6 +50,7 @@ def build_reports(
     runs: Sequence[Run],
     scores: ScoreLoader | None = None,
     over_videos: bool | None = None,
+    cells: Collection[str] = (),
 ) -> tuple[Report, ...]:
     """A table, once for each data set that has runs; once without measured figures when none has.
 
@@ -59,13 +60,14 @@ def build_reports(
         scores: reads per-video scores; without it rows are compared over seeds alone.
         over_videos: compare rows over seeds and test videos too, from two seeds on; None: from as many seeds on as a
             test needs, and unreadable scores are then a note instead of an error.
+        cells: identities; where runs of several protocols could stand in the table, theirs do.
 
     Raises:
         CdkdError: there is no such table, or per-video scores are missing or do not fit together.
     """
     table = find_table(name)
     datasets: Sequence[str | None] = datasets_of(table, runs) or (None,)
-    return tuple(_build(table, dataset, runs, scores, over_videos) for dataset in datasets)
+    return tuple(_build(table, dataset, runs, scores, over_videos, cells) for dataset in datasets)
 
 
 def _build(
@@ -74,10 +76,11 @@ def _build(
     runs: Sequence[Run],
     scores: ScoreLoader | None,
     over_videos: bool | None,
+    cells: Collection[str],
 ) -> Report:
     # 1. The runs that may stand in one table.
     here = [run for run in runs if run.dataset == dataset]
-    comparable = select(variants_of(table, here))
+    comparable = select(variants_of(table, here), cells)
     # 2. Over seeds: means, spreads, paired differences.
     rows = [_row(table, row, here, comparable) for row in _rows_shown(table, comparable)]
     rows = [row for row in rows if row.teachers or not row.definition.is_own_teacher]

@@ -207,6 +207,14 @@ def _unfinished(rows: Sequence[TableRow]) -> list[str]:
             if numbers:
                 by_status[status].append(f"{row.definition.name}: {_seeds(numbers)}")
     notes = [f"Runs in no mean, {status}: {'; '.join(texts)}." for status, texts in sorted(by_status.items())]
+    where = [
+        f"{row.definition.name}, seed {run.seed} {run.metadata['diverged']}"
+        for row in rows
+        for run in row.runs
+        if "diverged" in run.metadata
+    ]
+    if where:
+        notes.append(f"Diverged: {'; '.join(where)}.")
     without_run = [row.definition.name for row in rows if row.definition.settings is not None and not row.runs]
     if without_run and expected:
         notes.append(f"No run: {'; '.join(without_run)}.")

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -138,11 +138,12 @@ def _conflicts(one: _Kind, other: _Kind) -> set[str]:
     return keys if one.block == other.block else {key for key in keys if key.startswith(SHARED_BY_BLOCKS)}
 
 
-def select(variants: Sequence[Variant]) -> ComparableRuns:
+def select(variants: Sequence[Variant], cells: Collection[str] = ()) -> ComparableRuns:
     """Picks the largest set of mutually comparable rows.
 
-    Most rows, then most runs; between equals the higher mean on validation videos (never on test), then the smaller
-    weights where rows have their own, then the youngest.
+    Most rows with runs of `cells`, which a sweep has just asked for; then most rows, then most runs; between equals
+    the higher mean on validation videos (never on test), then the smaller weights where rows have their own, then the
+    youngest.
     """
     # The exact answer is a largest clique, which takes exponential time. So from each kind of variant a group is grown
     # greedily, best variants first, and the best group counts:
@@ -150,7 +151,7 @@ def select(variants: Sequence[Variant]) -> ComparableRuns:
     #    1  every two kinds that may stand together
     #    2  a start; then, in the order of rank, whatever agrees with all that is in the group and whose row is free
     #    3  the group of the highest rank
-    order = sorted(variants, key=lambda variant: _rank([variant]), reverse=True)
+    order = sorted(variants, key=lambda variant: _rank([variant], cells), reverse=True)
     kinds = _kinds(order)
     comparable = {one: {other for other in set(kinds) if not _conflicts(one, other)} for one in set(kinds)}
     best: list[Variant] = []
@@ -162,7 +163,7 @@ def select(variants: Sequence[Variant]) -> ComparableRuns:
                 group[variant.row.key] = variant
                 # What agreed with all before and with this one as well.
                 allowed = allowed & comparable[kind]
-        if not best or _rank([*group.values()]) > _rank(best):
+        if not best or _rank([*group.values()], cells) > _rank(best, cells):
             best = [*group.values()]
     return ComparableRuns(
         chosen={variant.row.key: variant for variant in best},
@@ -170,9 +171,10 @@ def select(variants: Sequence[Variant]) -> ComparableRuns:
     )
 
 
-def _rank(group: Sequence[Variant]) -> tuple[int, int, float, float, datetime]:
+def _rank(group: Sequence[Variant], cells: Collection[str]) -> tuple[int, int, int, float, float, datetime]:
     finished = [variant for variant in group if variant.finished]
     return (
+        sum(any(run.cell in cells for run in variant.runs) for variant in group),
         len(finished),
         sum(len(variant.finished) for variant in finished),
         sum(variant.validation for variant in finished) / max(1, len(finished)),

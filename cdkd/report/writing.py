@@ -1,6 +1,6 @@
 """Tables of a store: as records, as text, as files."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ def load_reports(
     dataset: str | None = None,
     where: Mapping[str, Any] | None = None,
     over_videos: bool | None = None,
+    cells: Collection[str] = (),
 ) -> dict[str, tuple[Report, ...]]:
     """The tables from the tracked runs by name, one report per data set; the store is read once.
 
@@ -34,6 +35,7 @@ def load_reports(
         dataset: only this data set's runs.
         where: only runs with these settings, by dotted key.
         over_videos: compare rows over seeds and test videos too, from the runs' scores; None: from six seeds on.
+        cells: identities; where runs of several protocols could stand in a table, theirs do.
 
     Raises:
         CdkdError: no such store, no such table, or a filter that no run passes.
@@ -45,7 +47,7 @@ def load_reports(
         runs = runs_on_dataset(runs, dataset)
     runs = runs_where(runs, where or {})
     scores = partial(load_scores, tracking_uri=tracking_uri)
-    return {table: build_reports(table, runs, scores, over_videos) for table in tables}
+    return {table: build_reports(table, runs, scores, over_videos, cells) for table in tables}
 
 
 def _study_runs(tracking_uri: str | None, study: str | None) -> tuple[Run, ...]:
@@ -54,19 +56,29 @@ def _study_runs(tracking_uri: str | None, study: str | None) -> tuple[Run, ...]:
     return runs if runs or study is None else runs_of_study(read_runs(load_runs(tracking_uri)), study)
 
 
-def table_text(table: str, tracking_uri: str | None = None, study: str | None = None, width: int = TEXT_WIDTH) -> str:
-    """A table as plain text, measured beside published where the paper has it.
+def table_text(
+    table: str,
+    tracking_uri: str | None = None,
+    study: str | None = None,
+    width: int = TEXT_WIDTH,
+    cells: Collection[str] = (),
+) -> str:
+    """A table as plain text, measured beside published where the paper has it; `cells` as in `load_reports`.
 
     Raises:
         CdkdError: no such store, no such table, or a study without runs.
     """
-    return render(load_reports([table], tracking_uri, study)[table], "text", width)
+    return render(load_reports([table], tracking_uri, study, cells=cells)[table], "text", width)
 
 
 def write_tables(
-    tables: Sequence[str], output_folder: Path, tracking_uri: str | None = None, study: str | None = None
+    tables: Sequence[str],
+    output_folder: Path,
+    tracking_uri: str | None = None,
+    study: str | None = None,
+    cells: Collection[str] = (),
 ) -> list[Path]:
-    """Writes each table in every format, and its figure where it has one.
+    """Writes each table in every format, and its figure where it has one; `cells` as in `load_reports`.
 
     Returns:
         The files written: table4.txt, .md, .csv, .tex, .html and .png (table4-<data set>.png beyond the first); a table
@@ -76,7 +88,7 @@ def write_tables(
         CdkdError: no such store, no such table, a study without runs, or a file that cannot be written.
     """
     written = []
-    for name, reports in load_reports(tables, tracking_uri, study).items():
+    for name, reports in load_reports(tables, tracking_uri, study, cells=cells).items():
         stem = find_table(name).file_stem
         for format_name, suffix in _SUFFIXES.items():
             written.append(write_report(output_folder / f"{stem}{suffix}", render(reports, format_name).encode()))

@@ -29,7 +29,8 @@ class Logbook:
         self._send = send
         # None once it has been passed on.
         self._past: list[LoggedEpoch] | None = read_book(file)
-        self._last = self._past[-1] if self._past else LoggedEpoch(0, {})
+        self.last = self._past[-1] if self._past else LoggedEpoch(0, {})
+        """The last epoch that this attempt, or before its first one an earlier attempt, has logged."""
 
     def log(self, metrics: Metrics, epoch: int) -> None:
         """Logs one epoch."""
@@ -42,12 +43,12 @@ class Logbook:
             atomic_write(self._file, "".join(map(_line, kept)))
             if kept:
                 self._send(kept)
-        self._last = LoggedEpoch(epoch, metrics)
+        self.last = LoggedEpoch(epoch, metrics)
         # A line that a kill tears is dropped by `read_book`, and the rewriting above removes it before more is
         # appended.
         with self._file.open("a", encoding="utf-8") as stream:
-            stream.write(_line(self._last))
-        self._send([self._last])
+            stream.write(_line(self.last))
+        self._send([self.last])
 
     def close(self, final: Metrics | None = None) -> None:
         """Passes on what earlier attempts logged when this one had nothing left to log, then the final metrics.
@@ -58,10 +59,10 @@ class Logbook:
         if self._past:
             self._send(self._past)
         self._past = None
-        logged = self._last.metrics
+        logged = self.last.metrics
         new = {name: value for name, value in (final or {}).items() if logged.get(name) != value}
         if new:
-            self._send([LoggedEpoch(self._last.epoch, new)])
+            self._send([LoggedEpoch(self.last.epoch, new)])
 
 
 def _line(entry: LoggedEpoch) -> str:

@@ -142,6 +142,11 @@ class TrackedRun:
         """One epoch's metrics, epochs counted from 1; in the book when this returns, in the store soon."""
         self._logbook.log(metrics, epoch)
 
+    @property
+    def last_logged(self) -> LoggedEpoch:
+        """The last epoch in the book; epoch 0 before the first."""
+        return self._logbook.last
+
     def keep(self, outcome: Outcome) -> None:
         """Final metrics and files."""
         # Metrics before files: a disk that is full for a checkpoint still leaves the accuracies in the run.

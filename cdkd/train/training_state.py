@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -61,7 +62,8 @@ def save_checkpoint(
             os.rename(target, old)
         os.rename(fresh, target)
         shutil.rmtree(old, ignore_errors=True)
-    except (OSError, RuntimeError) as error:
+    # Each library has an error of its own for a full disk.
+    except (OSError, RuntimeError, SafetensorError) as error:
         shutil.rmtree(fresh, ignore_errors=True)
         raise CheckpointError(f"{folder}: checkpoint cannot be written ({error}); free space and run again") from error
 

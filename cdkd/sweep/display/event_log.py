@@ -55,6 +55,8 @@ class EventLog:
                 self.num_trained += trial.task.kind == "cell"
                 top1 = trial.metrics.get("test_top1")
                 result = "" if top1 is None else f": test top-1 {top1:.1f} %"
+                if trial.status == "diverged":
+                    result = f": {trial.error}"
                 self._display.log_event(f"{trial.status} {self.label(trial)}{result}, {clock(duration_seconds(trial))}")
             elif trial.status == "failed":
                 num_ended += 1
@@ -92,6 +94,7 @@ class EventLog:
             num_cells=len(cells),
             num_done=sum(trial.is_done for trial in cells),
             num_failed=sum(trial.status == "failed" for trial in cells),
+            num_diverged=sum(trial.status == "diverged" for trial in cells),
             running=running,
             seconds_left=seconds_left(running, num_waiting, durations, num_workers),
             open_stages=open_stages,

@@ -42,7 +42,9 @@ class ProgressWriter:
         left = seconds / moved * (1.0 - fraction) if moved > 0 else None
         atomic_write(
             self._file,
-            json.dumps({"fraction": fraction, "ends_at": None if left is None else now + left}),
+            json.dumps(
+                {"fraction": fraction, "ends_at": None if left is None else now + left, "began": self._began_share}
+            ),
             is_synced=False,
         )
 

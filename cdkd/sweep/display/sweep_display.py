@@ -31,6 +31,8 @@ class SweepStatus:
     num_cells: int
     num_done: int
     num_failed: int
+    num_diverged: int = 0
+    """Of those that are done."""
     running: Sequence[Running] = ()
     seconds_left: float | None = None
     """Of what is planned now; None while nothing can be said."""
@@ -88,6 +90,8 @@ def headline(status: SweepStatus) -> str:
     parts = [f"{status.study}: {status.num_done} of {status.num_cells} cells done"]
     if status.running:
         parts.append(f"{len(status.running)} running")
+    if status.num_diverged:
+        parts.append(f"{status.num_diverged} of them diverged")
     if status.num_failed:
         parts.append(f"{status.num_failed} failed")
     if status.seconds_left is not None:

@@ -1,12 +1,11 @@
 """Stale-trial recovery: trials whose process died are settled and enqueued again, their open runs ended as killed."""
 
+from cdkd.atomic_write import atomic_write
 from cdkd.file_lock import FileLock
 from cdkd.run_status import RunStatus
+from cdkd.sweep.queue.deaths import Death, read_death, verdict
 from cdkd.sweep.queue.trial_queue import Trial, TrialQueue
 from cdkd.tracking.tracker import Tracker
-
-MAX_DEATHS = 3
-"""So many workers may die over a task before it counts as failed: an endless loop helps nobody."""
 
 
 def recover(queue: TrialQueue, tracker: Tracker, is_explained: bool = False) -> list[tuple[Trial, RunStatus]]:
@@ -53,7 +52,9 @@ def settle(queue: TrialQueue, trial: Trial, is_complete: bool, is_explained: boo
         if not lock.acquire():
             return None
         try:
-            queue.folder.progress(trial.number).unlink(missing_ok=True)
+            progress = queue.folder.progress(trial.number)
+            death = read_death(progress)
+            progress.unlink(missing_ok=True)
             # Asked again under the lock: since `trials` was read, another process may have settled it and let go.
             if not queue.is_running(trial.number):
                 return None
@@ -63,10 +64,12 @@ def settle(queue: TrialQueue, trial: Trial, is_complete: bool, is_explained: boo
                 return "diverged" if queue.noted(trial.number, "status") == "diverged" else "finished"
             if is_explained:
                 queue.note(trial.number, is_interrupted=True)
-            # This one is not settled yet, so it is not counted there. Being asked to stop explains a death.
-            deaths = _count_deaths(queue, trial.task.id) + 1
-            if deaths >= MAX_DEATHS and not queue.noted(trial.number, "is_interrupted"):
-                queue.fail(trial.number, f"{deaths} worker processes died over it (out of memory?)")
+            queue.note(trial.number, began=death.began)
+            # This one is not settled yet, so it is not among those. Being asked to stop explains a death.
+            reason = verdict([*_deaths(queue, trial.task.id), death])
+            if reason is not None and not queue.noted(trial.number, "is_interrupted"):
+                _write_obituary(queue, trial, reason)
+                queue.fail(trial.number, reason)
                 return "failed"
             # (3) of `trial_queue.py`
             queue.mark_stale(trial.number)
@@ -84,14 +87,21 @@ def put_back(queue: TrialQueue, trial: Trial, reason: str) -> None:
         queue.enqueue_again(trial)
 
 
-def _count_deaths(queue: TrialQueue, task_id: str) -> int:
-    """Unexplained deaths over the task since it last ended."""
-    deaths = 0
+def _deaths(queue: TrialQueue, task_id: str) -> list[Death]:
+    """Unexplained deaths over the task since it last ended, oldest first."""
+    deaths: list[Death] = []
     for trial in queue.trials():
         if trial.task.id != task_id or trial.ended is None:
             continue
-        if trial.status == "stale":
-            deaths += not queue.noted(trial.number, "is_interrupted")
-        else:
-            deaths = 0
+        if trial.status != "stale":
+            deaths = []
+        elif not queue.noted(trial.number, "is_interrupted"):
+            deaths.append(Death(queue.noted(trial.number, "began")))
     return deaths
+
+
+def _write_obituary(queue: TrialQueue, trial: Trial, reason: str) -> None:
+    """A dead process leaves no traceback; in its place stands what is known, since lists name that file."""
+    logs = queue.folder.worker_log("*").parent
+    text = f"{reason}\n\nNo traceback: the processes were killed. What they printed, if anything, is in {logs}.\n"
+    atomic_write(queue.folder.traceback(trial.task.id, trial.number), text)

@@ -5,8 +5,8 @@ started elsewhere would look for the study in a store that does not have it.
 """
 
 import json
-import sys
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from cdkd.atomic_write import atomic_write
@@ -33,7 +33,7 @@ def write_store_record(folder: StudyFolder, tracking_uri: str, runner: str, is_b
     Args:
         folder: the study's.
         tracking_uri: where the sweep tracks.
-        runner: that it uses; its module has been imported.
+        runner: that it uses; its module can be imported.
         is_busy: other processes are at work in the folder.
 
     Raises:
@@ -42,7 +42,8 @@ def write_store_record(folder: StudyFolder, tracking_uri: str, runner: str, is_b
     if is_busy and folder.store_record.exists():
         read_store_record(folder, tracking_uri, runner)
     module = runner.partition(":")[0]
-    file = Path(getattr(sys.modules[module], "__file__", None) or "").absolute()
+    spec = find_spec(module)
+    file = Path((spec and spec.origin) or "").absolute()
     # A package's __init__.py lies one folder deeper than a module of the same name.
     depth = module.count(".") + (file.name == "__init__.py")
     record = StoreRecord(absolute_uri(tracking_uri), runner, str(file.parents[depth]))

@@ -60,6 +60,10 @@ class StudyFolder:
         """What each sweep wants run."""
         return self.path / "sweeps"
 
+    def beat(self, process: int) -> Path:
+        """Touched by a worker every few seconds while it moves."""
+        return self.path / "beats" / str(process)
+
     @property
     def notices(self) -> Path:
         """What workers want told."""

@@ -26,6 +26,9 @@ from cdkd.tracking.tracker import Outcome, RunStart, Tracker
 
 logger = logging.getLogger(__name__)
 
+_LOSSES = ("train_total", "train_loss", "loss")
+"""Names of the loss that is minimised, in what an epoch logs."""
+
 
 def run_claim(
     queue: TrialQueue, claim: Claim, tracker: Tracker, runner: CellRunner, tell: Tell = logger.warning
@@ -60,6 +63,8 @@ def run_claim(
         # 2. Not shielded: it may take days, and a signal is to end it now. Its checkpoints are what the next attempt
         # has.
         outcome = _train(work, trial, cell, run, runner, progress)
+        if outcome.status == "diverged":
+            outcome = replace(outcome, metadata={**outcome.metadata, "diverged": _where_diverged(run)})
         # 3. Files before the result: a run that has a result has its scores and its checkpoint too. Here the store is
         # waited for.
         run.keep(outcome)
@@ -97,11 +102,19 @@ def _settle(queue: TrialQueue, trial: Trial, run: TrackedRun, outcome: Outcome) 
     with shield():
         # Noted before the run is closed: a process that dies in between leaves all that settling needs.
         value = float(outcome.metrics.get("validation_top1", 0.0))
-        queue.note(trial.number, run_id=run.id, metrics=dict(outcome.metrics), status=outcome.status, value=value)
+        where = outcome.metadata.get("diverged", "")
+        metrics = dict(outcome.metrics)
+        queue.note(trial.number, run_id=run.id, metrics=metrics, status=outcome.status, value=value, error=where)
     # Not shielded, since it waits for the store.
     run.close(outcome)
     with shield():
         queue.finish(trial.number, value)
+
+
+def _where_diverged(run: TrackedRun) -> str:
+    last = run.last_logged
+    loss = next((last.metrics[name] for name in _LOSSES if name in last.metrics), None)
+    return f"in epoch {last.epoch + 1}" + ("" if loss is None else f", last loss {loss:.4g}")
 
 
 def _train(

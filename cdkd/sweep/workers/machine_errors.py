@@ -9,11 +9,13 @@ A cell that meets one of these is put back as if it had not been tried:
 """
 
 import errno
+import re
 
 from cdkd.tracking.outage import causes, outage_reason
 
 _ERRNOS = {
     errno.EDQUOT,
+    errno.EFBIG,
     errno.EIO,
     errno.EMFILE,
     errno.ENFILE,
@@ -23,8 +25,7 @@ _ERRNOS = {
     errno.ESTALE,
 }
 _WORDS = (
-    # Of safetensors and of torch.save, which raise errors without a number; the second for a write that fell short.
-    "No space left on device",
+    # Of torch.save, where a write fell short.
     "PytorchStreamWriter failed",
     "unexpected pos",
     "disk is full",
@@ -38,6 +39,9 @@ _WORDS = (
     "CUDA unknown error",
 )
 
+# Libraries in Rust, as safetensors, put the system's number into the text.
+_NUMBER_IN_TEXT = re.compile(r"\(os error (\d+)\)")
+
 
 def machine_reason(error: BaseException) -> str | None:
     """What is wrong with the machine, in one line; None where the error is the cell's own."""
@@ -49,6 +53,7 @@ def machine_reason(error: BaseException) -> str | None:
             isinstance(one, ImportError)
             or (isinstance(one, OSError) and one.errno in _ERRNOS)
             or any(words in str(one) for words in _WORDS)
+            or any(int(number) in _ERRNOS for number in _NUMBER_IN_TEXT.findall(str(one)))
         )
         if is_machines:
             return f"{type(one).__name__}: {str(one).partition(chr(10))[0]}"

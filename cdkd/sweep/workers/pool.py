@@ -13,6 +13,7 @@ from pathlib import Path
 from cdkd.capacity import gpu_names
 from cdkd.errors import CdkdError
 from cdkd.sweep.queue.study_folder import StudyFolder
+from cdkd.sweep.workers.beats import Pulse
 from cdkd.sweep.workers.worker import DRAIN
 
 _GRACE_SECONDS = 3.0
@@ -25,10 +26,19 @@ _SECONDS_BEFORE_RESTARTS = (1.0, 5.0)
 """How long a worker that ended by itself waits for its next try; after the last one it is given up."""
 
 
+_SECONDS_UNTIL_TOLD = 30.0
+"""Without a sign of life, until a worker is told of."""
+_SECONDS_UNTIL_KILLED = 300.0
+"""Without a sign of life, until it is killed, so that another may go on."""
+
+
 @dataclass
 class _Worker:
     name: str
     process: "subprocess.Popen[str]"
+    pulse: Pulse
+    is_still: bool = False
+    """It was told of."""
     num_exits: int = 0
     """How often it ended by itself since a task ended."""
     restart_at: float | None = None
@@ -76,7 +86,11 @@ class Workers:
     def start(self, count: int) -> None:
         """Brings the group to `count` processes."""
         for index in range(len(self._workers) + len(self._given_up), count):
-            self._workers.append(_Worker(str(index), self._spawn(str(index))))
+            process = self._spawn(str(index))
+            self._workers.append(_Worker(str(index), process, self._pulse(process)))
+
+    def _pulse(self, process: "subprocess.Popen[str]") -> Pulse:
+        return Pulse(self._folder.beat(process.pid))
 
     def _log(self, name: str) -> Path:
         return self._folder.worker_log(f"{os.getpid()}-{name}")
@@ -124,12 +138,32 @@ class Workers:
         for worker in list(self._workers):
             if worker.restart_at is not None:
                 if time.monotonic() >= worker.restart_at:
-                    worker.process, worker.restart_at = self._spawn(worker.name), None
+                    self._start_again(worker)
             elif (code := worker.process.poll()) is not None:
                 # A negative code is a signal: nobody's fault in particular, and worth another try at once. An exit of
                 # its own says that this worker can train nothing now: it tries again later, and not for ever.
                 told.append(self._replace_killed(worker, -code) if code < 0 else self._restart_later(worker, code))
+            else:
+                told += self._look_for_life(worker)
         return told
+
+    def _start_again(self, worker: _Worker) -> None:
+        worker.process, worker.restart_at, worker.is_still = self._spawn(worker.name), None, False
+        worker.pulse = self._pulse(worker.process)
+
+    def _look_for_life(self, worker: _Worker) -> list[str]:
+        """Kills a worker that has hung for long; its end is met with at the next look."""
+        seconds = worker.pulse.seconds_still()
+        who = f"worker {worker.name} (process {worker.process.pid})"
+        if seconds > _SECONDS_UNTIL_KILLED:
+            worker.process.kill()
+            worker.process.wait()
+            return [f"{who} has not moved for {seconds:.0f} s; killed"]
+        was_still, worker.is_still = worker.is_still, seconds > _SECONDS_UNTIL_TOLD
+        if worker.is_still and not was_still:
+            limit = f"{_SECONDS_UNTIL_KILLED:.0f}"
+            return [f"{who} has not moved for {seconds:.0f} s; was it stopped? It is killed after {limit} s"]
+        return [f"{who} moves again"] if was_still and not worker.is_still else []
 
     def _replace_killed(self, worker: _Worker, number: int) -> str:
         self._replacements += 1
@@ -137,7 +171,7 @@ class Workers:
             log = self._log(worker.name)
             where = f"See {log}" if log.exists() and log.stat().st_size else "They have printed nothing"
             raise CdkdError(f"workers are killed again and again (signal {number}); is memory short? {where}")
-        worker.process = self._spawn(worker.name)
+        self._start_again(worker)
         return f"worker {worker.name} was killed by signal {number}; started another"
 
     def _restart_later(self, worker: _Worker, code: int) -> str:
@@ -199,6 +233,7 @@ class Workers:
             if worker.process.stdin is not None:
                 with contextlib.suppress(BrokenPipeError):
                     worker.process.stdin.close()
+            worker.pulse.file.unlink(missing_ok=True)
             log = self._log(worker.name)
             # Most workers print nothing, and a folder of empty logs would hide the one that matters.
             if log.exists() and not log.stat().st_size:

@@ -21,6 +21,10 @@ class SweepResult:
 
     num_cells: int
     num_done: int
+    num_diverged: int
+    """Of those that are done."""
+    cells: tuple[str, ...]
+    """Identities of all cells."""
     num_trained: int
     """Cells that this sweep itself saw to their end."""
     num_reused: int

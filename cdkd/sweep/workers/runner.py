@@ -326,6 +326,8 @@ class _Sweep:
         return SweepResult(
             num_cells=len(cells),
             num_done=sum(task in trials and trials[task].is_done for task in cells),
+            num_diverged=sum(task in trials and trials[task].status == "diverged" for task in cells),
+            cells=tuple(cells),
             num_trained=self.event_log.num_trained,
             num_reused=self.event_log.num_reused,
             failures=tuple(

@@ -16,6 +16,7 @@ from cdkd.sweep.queue.trial_queue import QueuedTask, TrialQueue
 from cdkd.sweep.queue.wanted_tasks import wanted_by
 from cdkd.sweep.workers.abandoned_runs import close_abandoned_runs, close_abandoned_stages
 from cdkd.sweep.workers.attempt import queue_name
+from cdkd.sweep.workers.beats import start_beating
 from cdkd.sweep.workers.cell_runner import CellRunner
 from cdkd.sweep.workers.cell_turn import CellTurn
 from cdkd.sweep.workers.interruption import STOP_SIGNALS, catch_signals, shield
@@ -59,6 +60,7 @@ def work(
     if is_attached:
         # A daemon, as it sits in a read that nothing but the sweep can end.
         threading.Thread(target=_listen, args=(drained,), daemon=True).start()
+        start_beating(folder.beat(os.getpid()))
     tell = partial(write_notice, folder)
     queue, is_wanted, trouble = TrialQueue(folder), wanted_by(folder, sweep), MachineTrouble()
     patient = PatientTracker(tracker, tell)

@@ -1,10 +1,12 @@
 """Trials whose process died: settled once, enqueued again once."""
 
+import json
 from pathlib import Path
 
 import pytest
 
-from cdkd.sweep.queue.stale_trials import settle
+from cdkd.atomic_write import atomic_write
+from cdkd.sweep.queue.stale_trials import put_back, settle
 from cdkd.sweep.queue.study_folder import StudyFolder
 from cdkd.sweep.queue.trial_queue import QueuedTask, Trial, TrialQueue
 
@@ -18,10 +20,12 @@ def cell(name: str) -> QueuedTask:
     return QueuedTask(name, "cell", "stage", {"axis": name})
 
 
-def lose_next(queue: TrialQueue, is_interrupted: bool = False) -> Trial:
+def lose_next(queue: TrialQueue, is_interrupted: bool = False, began: float | None = 0.1) -> Trial:
     """Claims a trial and lets go of it, as a dying process does."""
     claim = queue.claim()
     assert claim is not None
+    if began is not None:
+        atomic_write(queue.folder.progress(claim.trial.number), json.dumps({"fraction": 0.9, "began": began}))
     if is_interrupted:
         queue.note(claim.trial.number, is_interrupted=True)
     claim.lock.release()
@@ -67,6 +71,33 @@ def test_three_unexplained_deaths_are_a_failure_and_interruptions_none(queue: Tr
     assert statuses == ["stale", "stale", "failed"]
     trial = queue.latest()["a"]
     assert (trial.status, trial.error) == ("failed", "3 worker processes died over it (out of memory?)")
+    assert queue.folder.traceback("a", trial.number).read_text().startswith("3 worker processes died over it")
     # Somebody who asks for it again gets as many attempts anew.
     queue.enqueue([cell("a")], retry_failed=True)
+    assert settle(queue, lose_next(queue), is_complete=False) == "stale"
+
+
+def test_deaths_before_the_first_step_do_not_count_as_others_do(queue: TrialQueue) -> None:
+    queue.enqueue([cell("a")])
+    statuses = [settle(queue, lose_next(queue, began=None), is_complete=False) for _ in range(9)]
+    assert set(statuses) == {"stale"}
+    assert settle(queue, lose_next(queue, began=None), is_complete=False) == "failed"
+    assert queue.latest()["a"].error == "10 worker processes died before its first step (out of memory?)"
+
+
+def test_progress_from_checkpoint_to_checkpoint_resets_the_count(queue: TrialQueue) -> None:
+    queue.enqueue([cell("a")])
+    for began in (0.1, 0.1, 0.3, None, 0.3, 0.5, 0.5):
+        assert settle(queue, lose_next(queue, began=began), is_complete=False) == "stale"
+    assert settle(queue, lose_next(queue, began=0.5), is_complete=False) == "failed"
+
+
+def test_what_is_put_back_waits_again_and_has_not_died(queue: TrialQueue) -> None:
+    queue.enqueue([cell("a")])
+    for _ in range(5):
+        claim = queue.claim()
+        assert claim is not None
+        put_back(queue, claim.trial, "the tracking store is away")
+        claim.lock.release()
+    assert [trial.status for trial in queue.trials()] == ["stale"] * 5 + ["waiting"]
     assert settle(queue, lose_next(queue), is_complete=False) == "stale"

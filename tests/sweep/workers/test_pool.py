@@ -123,3 +123,29 @@ def test_workers_get_one_gpu_each_in_turn(folder: StudyFolder, monkeypatch: pyte
     environments = [workers.environment_of(str(number)) for number in range(3)]
     assert [found["CUDA_VISIBLE_DEVICES"] for found in environments] == ["4", "6", "4"]
     assert {found["OMP_NUM_THREADS"] for found in environments} == {"3"}
+
+
+def test_a_stopped_worker_is_told_of_and_then_replaced(folder: StudyFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A stand-in that gives a sign ten times a second; what is tested is the watching.
+    beats = "mkdir -p beats; while true; do touch beats/$$; sleep 0.1; done"
+    monkeypatch.setattr(
+        "cdkd.sweep.workers.pool.command_of", lambda *_: ["/bin/sh", "-c", f"cd {folder.path}; {beats}"]
+    )
+    monkeypatch.setattr("cdkd.sweep.workers.pool._SECONDS_UNTIL_TOLD", 2.0)
+    workers = Workers(folder, "unused", FAKE)
+    workers.start(1)
+    (first,) = ids(workers)
+    wait_until(folder.beat(first).exists)
+    assert workers.watch() == []
+    os.kill(first, signal.SIGSTOP)
+    assert re.fullmatch(
+        rf"worker 0 \(process {first}\) has not moved for \d s; was it stopped\? .*", until_told(workers)
+    )
+    os.kill(first, signal.SIGCONT)
+    assert until_told(workers) == f"worker 0 (process {first}) moves again"
+    os.kill(first, signal.SIGSTOP)
+    monkeypatch.setattr("cdkd.sweep.workers.pool._SECONDS_UNTIL_KILLED", 1.0)
+    assert re.fullmatch(rf"worker 0 \(process {first}\) has not moved for \d s; killed", until_told(workers))
+    assert until_told(workers) == "worker 0 was killed by signal 9; started another"
+    assert ids(workers) != [first]
+    workers.stop()
