@@ -4,12 +4,14 @@ Behaviour is steered by files in the folder `$FAKE_EXPERIMENT`:
     started/<cell>-<pid>-<time>   written at the start of every run
     finished/<cell>-<pid>-<time>  written at its end
     broken                        no process can train, for the reason in the file
+    missing-module                runs cannot import what they need
     hold                          while present, runs stop before epoch 2
     fail-<arch>                   runs of this student fail
     diverge-<weight>              runs with this lambda1 diverge
     weak-teacher                  the teachers' validation accuracy
 """
 
+import importlib
 import json
 import os
 import time
@@ -95,6 +97,8 @@ def run(config, folder, log, progress=lambda fraction: None):
     for epoch in range(done + 1, EPOCHS + 1):
         while epoch == 2 and (home() / "hold").exists():
             time.sleep(0.02)
+        if (home() / "missing-module").exists():
+            importlib.import_module("no_such_module")
         if (home() / f"fail-{config.student.arch}").exists():
             raise RuntimeError(f"{config.student.arch} fails as told")
         time.sleep(EPOCH_SECONDS)
