@@ -140,8 +140,10 @@ def _tell(result: "SweepResult", study: str) -> None:
         click.echo(f"All {result.num_cells} cells were finished before{reused}; nothing to train.")
     else:
         reused = f", {result.num_reused} reused" if result.num_reused else ""
-        click.echo(f"{result.num_done} of {result.num_cells} cells finished, {result.num_trained} of them now{reused}, "
-                   f"in {clock(result.seconds)}.")  # fmt: skip
+        num_finished = result.num_done - result.num_diverged
+        diverged = f", {result.num_diverged} diverged" if result.num_diverged else ""
+        click.echo(f"{num_finished} of {result.num_cells} cells finished{diverged}, {result.num_trained} of them now"
+                   f"{reused}, in {clock(result.seconds)}.")  # fmt: skip
     for failure in result.failures:
         click.echo(f"failed: {failure.label}: {failure.error}\n  traceback: {failure.traceback}", err=True)
     for stage, why in result.unreached:

@@ -65,12 +65,12 @@ class Trial:
     run_id: str | None
     metrics: Mapping[str, float]
     error: str
-    token: str
-    """Of its tracked run; empty before it has one."""
-    reused_from: str
-    """The study whose result it took, if any."""
     started: datetime | None
     ended: datetime | None
+    token: str = ""
+    """Of its tracked run; empty before it has one."""
+    reused_from: str = ""
+    """The study whose result it took, if any."""
 
     @property
     def is_done(self) -> bool:
