@@ -31,8 +31,6 @@ class SweepStatus:
     num_cells: int
     num_done: int
     num_failed: int
-    num_diverged: int = 0
-    """Of those that are done."""
     running: Sequence[Running] = ()
     seconds_left: float | None = None
     """Of what is planned now; None while nothing can be said."""
@@ -40,6 +38,8 @@ class SweepStatus:
     """Stages whose cells are not known yet."""
     note: str = ""
     """Shown instead of counts while there is nothing to count."""
+    num_diverged: int = 0
+    """Of those that are done."""
 
 
 class SweepDisplay(Protocol):
