@@ -19,7 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "predict": ("cdkd.cli.predict", "Classify videos with a trained network."),
     "export": ("cdkd.cli.export", "Write a trained network as a torch.export program and as ONNX."),
     "register": ("cdkd.cli.register", "Register a finished run's checkpoint in MLflow's model registry."),
-    "teacher": ("cdkd.cli.teacher", "Import published TSM and TDN checkpoints."),
+    "teacher": ("cdkd.cli.teacher", "Import published checkpoints of teachers."),
     "profile": ("cdkd.cli.profile", "Multiply-adds, parameters, speed and memory of the networks."),
     "report": ("cdkd.cli.report", "Print a table of the paper, measured beside published."),
     "recipes": ("cdkd.cli.recipes", "List recipes of whole runs, or print one, value by value with its source."),

@@ -7,23 +7,24 @@ import click
 
 from cdkd.cli.command_group import CommandGroup
 from cdkd.cli.options import PATH, Choice, json_option, output_option
-from cdkd.models.weights.key_maps import KEY_MAPS
+from cdkd.settings import TEACHERS
 
 
 @click.group(name="teacher", cls=CommandGroup)
 def command() -> None:
-    """Bring published TSM and TDN checkpoints into a run.
+    """Bring published checkpoints of TSM, TDN and torchvision's video networks into a run.
 
     \b
     Examples:
       cdkd teacher import TSM_kinetics_..._segment8_e50.pth --arch tsm -o tsm8.safetensors
-      cdkd sweep ablation.yaml --set teacher.checkpoint=tsm8.safetensors
+      cdkd sweep ablation.yaml --recipe ssv2 --set data.root=prepared/ssv2 --only network=TSM \\
+          --teacher tsm=tsm8.safetensors
     """
 
 
 @command.command(name="import")
 @click.argument("file", type=PATH)
-@click.option("--arch", required=True, type=Choice(list(KEY_MAPS)), help="Whose network the file holds.")
+@click.option("--arch", required=True, type=Choice(list(TEACHERS)), help="Whose network the file holds.")
 @click.option(
     "--num-segments",
     type=click.IntRange(1),
@@ -32,7 +33,7 @@ def command() -> None:
 @output_option("The checkpoint (.safetensors; its description goes beside it as .json).", required=True)
 @json_option
 def import_command(file: Path, arch: str, num_segments: int | None, output: Path, as_json: bool) -> None:
-    """Convert the authors' FILE (.pth, .pth.tar; MMAction2's TSM too) to a teacher checkpoint.
+    """Convert the authors' FILE (.pth, .pth.tar; MMAction2's TSM and torchvision's networks too) to a checkpoint.
 
     Nothing in the file is executed: tensors and plain values are read, anything else is refused. A key that is
     unknown, missing or of another shape is an error; the file is never loaded by halves.
@@ -41,6 +42,7 @@ def import_command(file: Path, arch: str, num_segments: int | None, output: Path
     Examples:
       cdkd teacher import TSM_kinetics_..._segment8_e50.pth --arch tsm -o tsm8.safetensors
       cdkd teacher import best.pth.tar --arch tdn --num-segments 16 -o tdn16.safetensors
+      cdkd teacher import s3d-d76dad2f.pth --arch s3d -o s3d.safetensors
     """
     from cdkd.models.weights.teacher_import import import_teacher
 
@@ -56,4 +58,4 @@ def import_command(file: Path, arch: str, num_segments: int | None, output: Path
     click.echo(f"  dropped  {len(report.dropped)} keys" + "".join(f"\n    {key}: {why}" for key, why in report.dropped))
     click.echo(f"  missing  {len(report.missing)} batch counters, set to 0")
     click.echo(f"written: {output} and {output.with_suffix('.json')}")
-    click.echo(f"use it:  cdkd sweep ablation.yaml --set teacher.checkpoint={output}")
+    click.echo(f"use it:  cdkd sweep ablation.yaml --recipe NAME --teacher {arch}={output}  (cdkd recipes lists them)")

@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+import torchvision
 from click.testing import CliRunner
 from support.official_networks import slow_tdn, tdn_state, tsm_state
 
@@ -62,3 +63,29 @@ def test_a_foreign_file_leaves_no_output(tmp_path):
 def test_a_file_that_is_not_there_is_what_is_said(tmp_path):
     with pytest.raises(ModelError, match=r"nosuch\.pth: no such file$"):
         _run(tmp_path / "nosuch.pth", "--arch", "tsm", "-o", tmp_path / "out.safetensors")
+
+
+def test_a_video_network_of_torchvision_becomes_a_teacher_that_computes_the_same(tmp_path):
+    torch.manual_seed(0)
+    arch, num_frames = "s3d", 16
+    theirs = torchvision.models.video.s3d(num_classes=7).eval()
+    torch.save(theirs.state_dict(), tmp_path / "net.pth")
+    result = _run(tmp_path / "net.pth", "--arch", arch, "-o", tmp_path / "t.safetensors")
+    assert result.exit_code == 0
+    assert f"torchvision names, {arch}, 7 classes, {num_frames} segments" in result.output
+    network, description = load_model(tmp_path / "t.safetensors")
+    assert description["preprocessing"]["crop_pixels"] == 224
+    frames = torch.randn(1, num_frames, 1, 3, 32, 32, generator=torch.Generator().manual_seed(2))
+    clip = (frames[:, :, 0] * network.scale + network.offset).transpose(1, 2)
+    # Its own pooling fits pictures of 224 pixels alone.
+    theirs.avgpool = torch.nn.AdaptiveAvgPool3d(1)
+    with torch.no_grad():
+        torch.testing.assert_close(network(frames).logits, theirs(clip), rtol=1e-4, atol=1e-5)
+
+
+def test_another_network_of_torchvision_is_refused(tmp_path):
+    torch.save(torchvision.models.video.r3d_18(num_classes=7).state_dict(), tmp_path / "net.pth")
+    with pytest.raises(ModelError, match=r"net\.pth: does not fit the network: missing trunk\.stem\.3\.weight"):
+        _run(tmp_path / "net.pth", "--arch", "r2plus1d_18", "-o", tmp_path / "t.safetensors")
+    with pytest.raises(ModelError, match=r"net\.pth: has no classifier \(head\.1\.weight\), so it is no mvit_v2_s"):
+        _run(tmp_path / "net.pth", "--arch", "mvit_v2_s", "-o", tmp_path / "t.safetensors")

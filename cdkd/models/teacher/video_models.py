@@ -64,6 +64,8 @@ class VideoModel:
     """Name of the classifier, which is replaced."""
     kinetics_weights: str
     """torchvision's name of them."""
+    crop_pixels: int
+    """Side of the pictures that they were trained on."""
     fixed_size: int | None = None
     """Height and width it was built for; None: any."""
 
@@ -73,19 +75,19 @@ _R3D_MEAN, _R3D_STD = (0.43216, 0.394666, 0.37645), (0.22803, 0.22145, 0.216989)
 VIDEO_MODELS: dict[str, VideoModel] = {
     "mvit_v2_s": VideoModel(
         _mvit_trunk, 768, 16, (0.45,) * 3, (0.225,) * 3, "head.1",
-        "MViT_V2_S_Weights.KINETICS400_V1", fixed_size=224,
+        "MViT_V2_S_Weights.KINETICS400_V1", crop_pixels=224, fixed_size=224,
     ),
     "swin3d_t": VideoModel(
         _swin_trunk, 768, 32, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), "head",
-        "Swin3D_T_Weights.KINETICS400_V1",
+        "Swin3D_T_Weights.KINETICS400_V1", crop_pixels=224,
     ),
     "s3d": VideoModel(
         _s3d_trunk, 1024, 16, _R3D_MEAN, _R3D_STD, "classifier.1",
-        "S3D_Weights.KINETICS400_V1",
+        "S3D_Weights.KINETICS400_V1", crop_pixels=224,
     ),
     "r2plus1d_18": VideoModel(
         _resnet_trunk, 512, 16, _R3D_MEAN, _R3D_STD, "fc",
-        "R2Plus1D_18_Weights.KINETICS400_V1",
+        "R2Plus1D_18_Weights.KINETICS400_V1", crop_pixels=112,
     ),
 }  # fmt: skip
 

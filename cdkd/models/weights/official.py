@@ -24,7 +24,7 @@ class ImportReport:
     """What became of every key of a foreign state dict."""
 
     naming: str
-    """Whose names: TSM, TDN or MMAction2."""
+    """Whose names: TSM, TDN, MMAction2 or torchvision."""
     backbone: str
     num_classes: int
     mapped: tuple[tuple[str, str], ...]

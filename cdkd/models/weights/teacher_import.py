@@ -1,4 +1,4 @@
-"""An official checkpoint file becomes a teacher checkpoint of our own."""
+"""A published checkpoint file becomes a teacher checkpoint of our own."""
 
 import hashlib
 import re
@@ -6,10 +6,16 @@ from pathlib import Path
 
 from cdkd.modality import FRAME
 from cdkd.models.errors import ModelError
+from cdkd.models.teacher.video_models import VIDEO_MODELS
 from cdkd.models.weights.checkpoints import require_output, save_model
 from cdkd.models.weights.loading import teacher_architecture
 from cdkd.models.weights.official import ImportReport, import_official, official_settings
 from cdkd.models.weights.state_dict_io import read_state_dict
+from cdkd.models.weights.video_import import import_video
+from cdkd.settings import TeacherSettings
+
+_CROP_PIXELS = 224
+"""Of every released TSM and TDN."""
 
 
 def segments_of(path: Path, num_segments: int | None) -> int:
@@ -35,9 +41,16 @@ def import_teacher(path: Path, arch: str, num_segments: int | None, output: Path
     if not path.is_file():
         raise ModelError(f"{path}: no such file")
     require_output(output)
-    segments = segments_of(path, num_segments)
-    network, report = import_official(read_state_dict(path), arch, segments, str(path))
-    settings = official_settings(arch, report.backbone, segments)
+    if arch in VIDEO_MODELS:
+        # These are fed with as many frames as they were made for, whatever T is.
+        segments = VIDEO_MODELS[arch].num_input_frames
+        settings = TeacherSettings(arch=arch, num_segments=segments)
+        network, report = import_video(read_state_dict(path), settings, str(path))
+        crop = VIDEO_MODELS[arch].crop_pixels
+    else:
+        segments = segments_of(path, num_segments)
+        network, report = import_official(read_state_dict(path), arch, segments, str(path))
+        settings, crop = official_settings(arch, report.backbone, segments), _CROP_PIXELS
     save_model(
         output,
         network,
@@ -49,8 +62,8 @@ def import_teacher(path: Path, arch: str, num_segments: int | None, output: Path
                 "scale": FRAME.scale,
                 "mean": list(FRAME.mean),
                 "std": list(FRAME.std),
-                "short_side_pixels": 256,
-                "crop_pixels": 224,
+                "short_side_pixels": round(crop * 256 / 224),
+                "crop_pixels": crop,
             },
             "source": {
                 "file": path.name,

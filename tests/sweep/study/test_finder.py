@@ -6,7 +6,7 @@ import pytest
 
 from cdkd.config import ConfigError
 from cdkd.sweep.study.cell import Cell
-from cdkd.sweep.study.expansion import expand
+from cdkd.sweep.study.expansion import combinations, expand
 from cdkd.sweep.study.finder import find_study
 from cdkd.sweep.study.reading import load_study
 
@@ -110,6 +110,11 @@ def test_the_teachers_study_varies_the_teacher_alone(monkeypatch: pytest.MonkeyP
     ]
     assert len({cell.config.model_copy(update={"teacher": cells[0].config.teacher}).model_dump_json()
                 for cell in cells[:2]}) == 1  # fmt: skip
+    # Every teacher that there is; torchvision's need a file.
+    assert [values["teacher.arch"] for _, values in list(combinations(study, study.stages[0]))[:-1]] == [
+        "tsm", "tdn", "s3d", "r2plus1d_18", "swin3d_t", "mvit_v2_s",
+    ]  # fmt: skip
+    assert [cell.label for cell in cells] == ["TSM", "TDN", "no KD, no decoder"]
 
 
 def test_a_study_is_found_as_given_then_in_sweeps_then_among_the_shipped(
