@@ -10,6 +10,7 @@ from cdkd.report.columns import p_text
 from cdkd.report.protocol import ComparableRuns, Variant, disagreements
 from cdkd.report.statistics import MIN_SEEDS_TO_TEST, PairedDifference, sign_flip_can_decide
 from cdkd.report.table_definition import TableDefinition
+from cdkd.report.teacher_names import teacher_notes
 from cdkd.report.teachers import weak_teachers
 from cdkd.report.video_statistics import resolution_half_width
 
@@ -23,6 +24,7 @@ def notes_below(table: TableDefinition, rows: Sequence[TableRow], comparable: Co
         notes += _protocol(measured, comparable)
         notes += _code(measured)
         notes += _networks(comparable)
+        notes += teacher_notes(tuple(comparable.chosen.values()))
         notes += _teachers(rows)
         notes += weak_teachers(comparable)
     notes += _unfinished(rows)

@@ -13,8 +13,10 @@ from cdkd.report.tracked import Run
 
 # What the runs found out and every row must share; the other metadata describe a run without changing it.
 _SHARED_METADATA = ("dataset_version", "dataset_hash", "split", "views", "num_test_videos")
-# Between two networks (blocks) only the data and the test-time protocol must agree; their recipes may differ.
-SHARED_BY_BLOCKS = ("data.", "evaluation.", "metadata.")
+# Between two networks (blocks) only the data and the test-time protocol must agree; their recipes may differ, and what
+# training makes of a clip is part of these.
+_SHARED_BY_BLOCKS = ("data.", "evaluation.", "metadata.")
+_AUGMENTATION = ("data.crop_scale", "data.flip")
 _VALIDATION = "validation_top1"
 
 
@@ -54,6 +56,11 @@ class ComparableRuns:
     chosen: Mapping[str, Variant]
     """By key of the row."""
     left_out: tuple[Variant, ...]
+
+
+def is_shared_by_blocks(key: str) -> bool:
+    """Whether two networks of one table must agree on a setting, or on something that their runs found out."""
+    return key.startswith(_SHARED_BY_BLOCKS) and key not in _AUGMENTATION
 
 
 def protocol_of(settings: Mapping[str, Any], own_settings: frozenset[str]) -> dict[str, Any]:
@@ -135,7 +142,7 @@ def _kinds(variants: Sequence[Variant]) -> list[_Kind]:
 def _conflicts(one: _Kind, other: _Kind) -> set[str]:
     # On both sides: a key that one of them lacks, such as a teacher's, is no disagreement.
     keys = {key for key, _ in one.settings - other.settings} & {key for key, _ in other.settings - one.settings}
-    return keys if one.block == other.block else {key for key in keys if key.startswith(SHARED_BY_BLOCKS)}
+    return keys if one.block == other.block else {key for key in keys if is_shared_by_blocks(key)}
 
 
 def select(variants: Sequence[Variant], cells: Collection[str] = ()) -> ComparableRuns:

@@ -8,7 +8,7 @@ from datetime import datetime
 from statistics import fmean
 from typing import Any
 
-from cdkd.report.protocol import SHARED_BY_BLOCKS, ComparableRuns, protocol_of, shared_metadata
+from cdkd.report.protocol import ComparableRuns, is_shared_by_blocks, protocol_of, shared_metadata
 from cdkd.report.tracked import Run
 
 _Kind = frozenset[tuple[str, str]]
@@ -103,4 +103,4 @@ def _kind(run: Run) -> _Kind:
 
 def _is_tested_otherwise(run: Run, common: Mapping[str, Any]) -> bool:
     own = protocol_of(run.settings, frozenset()) | shared_metadata(run)
-    return any(key in common and common[key] != value for key, value in own.items() if key.startswith(SHARED_BY_BLOCKS))
+    return any(key in common and common[key] != value for key, value in own.items() if is_shared_by_blocks(key))

@@ -61,6 +61,7 @@ TDN + ours           yes      yes               no run                          
   to at most ± 4.0 (95 % half-widths).
 * Warning: the rows come from several code versions: aaaaaaaaaa, bbbbbbbbbb.
 * Warning: 1 of 9 runs came from a working tree with uncommitted changes.
+* Teacher: TSM slim, trained on shapes from random weights.
 * Runs in no mean, diverged: TSM + ours (spatial yes, temporal yes): seed 2.
 * Runs in no mean, failed: TSM + ours (spatial no, temporal yes): seed 0.
 * Runs in no mean, missing: TSM + ours (spatial no, temporal yes): seeds 1, 2; TDN, three streams: seeds 1, 2.

@@ -67,6 +67,7 @@ MGD                      Yang et al. 2022                10  68.0 ± 2.6 (3)  95
 * Resolution: 1,200 test videos know one accuracy to ± 2.7 points and a difference of two, even where the seeds agree,
   to at most ± 3.9 (95 % half-widths).
 * Code: aaaaaaaaaa.
+* Teacher: TSM slim, trained on shapes from random weights.
 * Runs in no mean, missing: spatial KD: seeds 1, 2; spatial and temporal KD: seeds 1, 2.
 * No run: decoder, no KD; temporal KD; logits KD; attention transfer; relational KD; decoupled KD; logit
   standardisation; DIST.
