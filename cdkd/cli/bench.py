@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from cdkd.cli.bench_loading import command as loading
+from cdkd.cli.bench_losses import command as losses
 from cdkd.cli.bench_training import command as training
 from cdkd.cli.command_group import CommandGroup
 from cdkd.cli.options import PATH, json_option
@@ -21,11 +22,13 @@ def command() -> None:
       cdkd bench reader my.mp4 --json      your own
       cdkd bench training --preset paper   clips per second of student and teacher
       cdkd bench loading                   clips per second from video, packed cache, memory
+      cdkd bench losses                    how strongly losses pull, at each width
     """
 
 
 command.add_command(training)
 command.add_command(loading)
+command.add_command(losses)
 
 
 @command.command()

@@ -1,8 +1,9 @@
 """Units of losses: with them a weight means the same pull on the student's streams, however wide these are.
 
 Left as they are, losses change their strength with the width of the networks: when a training starts, Eq. 4 pulls at
-slim streams tens of times as strongly as the cross-entropy and at ResNet-50 streams a few times; Eq. 6 the other way
-round (docs/loss-weights.md). One pair of weights is then another compromise at every width. So:
+slim streams 35 times as strongly as the cross-entropy and at ResNet-50 streams 7 times, and Eq. 6 changes by another
+factor, which depends on the clips too (docs/loss-weights.md). One pair of weights is then another compromise at every
+width. So:
 
     pull of a loss     ||gradient of the loss|| / ||gradient of the cross-entropy||, over all weights of the streams
     unit of a loss     its constant `LossSettings.pull` / the median of its pulls over the first updates' batches
@@ -52,11 +53,21 @@ class LossUnits:
         Raises:
             CalibrationError: a loss has no gradient there, or none that is a number.
         """
-        self.values.update({name: pull / _median_pull(name, norms) for name, pull in self.wanted.items()})
+        self.values.update({name: pull / median_pull(name, norms) for name, pull in self.wanted.items()})
 
 
-def _median_pull(name: str, norms: Sequence[Mapping[str, float]]) -> float:
-    """Over the updates in which both gradients are numbers above zero; of an even number the mean of the middle two."""
+def median_pull(name: str, norms: Sequence[Mapping[str, float]]) -> float:
+    """The pull of a loss, over the updates in which both gradients are numbers above zero.
+
+    Of an even number of updates the mean of the middle two.
+
+    Args:
+        name: the loss.
+        norms: as of `LossUnits.fix`.
+
+    Raises:
+        CalibrationError: there is no such update.
+    """
     # The median: one odd batch, say of clips in which nothing moves, must not set a unit for good.
     pulls = [norm[name] / norm[CROSS_ENTROPY] for norm in norms if _is_usable(norm[name], norm[CROSS_ENTROPY])]
     if not pulls:

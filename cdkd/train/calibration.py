@@ -55,18 +55,28 @@ def calibrate(
     Raises:
         CalibrationError: a loss does not pull at all.
     """
-    with FrozenStatistics(network), _uncompiled(network):
-        norms = _norms(calibration, batches, min(num_batches, NUM_UPDATES * how.accumulate_steps), how)
+    norms = gradient_norms(calibration, network, batches, min(num_batches, NUM_UPDATES * how.accumulate_steps), how)
     if norms is None:
         return False
     calibration.units.fix(norms)
     return True
 
 
+def gradient_norms(
+    calibration: Calibration, network: nn.Module, batches: Iterable[ClipBatch], num_batches: int, how: Conditions
+) -> list[dict[str, float]] | None:
+    """Norms by name for each update of the first batches, as `LossUnits.fix` takes them; the network stays as it is.
+
+    Returns:
+        None where a loss was not finite.
+    """
+    with FrozenStatistics(network), _uncompiled(network):
+        return _norms(calibration, batches, num_batches, how)
+
+
 def _norms(
     calibration: Calibration, batches: Iterable[ClipBatch], num_batches: int, how: Conditions
 ) -> list[dict[str, float]] | None:
-    """Norms by name for each update; None where a loss was not finite."""
     names = (CROSS_ENTROPY, *calibration.units.wanted)
     norms: list[dict[str, float]] = []
     sums: dict[str, Tensor] = {}
