@@ -1,8 +1,12 @@
-"""What the tests of several rooms share, made once: a tracking store whose tables exist, a folder with a study."""
+"""What the tests of several rooms share: a tracking store with its tables, a folder with runs, one to sweep in."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from support.sweeps import Bench
 
 
 @pytest.fixture(scope="session")
@@ -20,3 +24,16 @@ def finished_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from support.guides import make_runs
 
     return make_runs(tmp_path_factory.mktemp("runs"))
+
+
+@pytest.fixture
+def bench(tmp_path: Path, store_template: Path, monkeypatch: pytest.MonkeyPatch) -> "Bench":
+    """A folder to sweep in."""
+    from support.sweeps import Bench, ready_store
+
+    ready_store(store_template, tmp_path)
+    (tmp_path / "fake").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FAKE_EXPERIMENT", str(tmp_path / "fake"))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    return Bench(tmp_path)

@@ -20,6 +20,7 @@ LAYERS = [
         "distill/losses",
         "errors",
         "file_lock",
+        "graceful_stop",
         "modality",
         "overrides",
         "process_pool",

@@ -14,6 +14,8 @@ from cdkd.cli.command_group import CommandGroup
 COMMANDS: dict[str, tuple[str, str]] = {
     "sweep": ("cdkd.cli.sweep", "Train every cell of a study, track it, print its tables."),
     "plan": ("cdkd.cli.plan", "List a study's cells and their state; trains nothing."),
+    "status": ("cdkd.cli.status", "Show how studies stand, from any terminal."),
+    "stop": ("cdkd.cli.stop", "Ask a study's sweep and workers to end behind their epoch."),
     "worker": ("cdkd.cli.worker", "Run waiting cells of a study in this process."),
     "train": ("cdkd.cli.train", "Train one teacher or one student, on one or several processes."),
     "predict": ("cdkd.cli.predict", "Classify videos with a trained network."),

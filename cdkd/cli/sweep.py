@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cdkd.cli.command_line import typed_command
 from cdkd.cli.options import (
     Choice,
     only_option,
@@ -107,11 +108,14 @@ def command(
           axes: {distill.temporal.weight: [0.1, 1, 5]}
     """
     from cdkd.report.tables.catalog import find_table
-    from cdkd.sweep.display.sweep_display import make_display
+    from cdkd.sweep.display.sweep_display import SweepStatus, make_display
+    from cdkd.sweep.queue.study_folder import study_folder
+    from cdkd.sweep.queue.study_processes import recorded
     from cdkd.sweep.study.opening import open_study
     from cdkd.sweep.workers.interruption import STOP_SIGNALS, Interrupted, catch_signals
     from cdkd.sweep.workers.result import SweepOptions
     from cdkd.sweep.workers.runner import run_sweep
+    from cdkd.tracking.store import shown
     from cdkd.tracking.store import tracking_uri as default_uri
 
     loaded = open_study(study, settings, seeds, only, recipe, teachers)
@@ -120,19 +124,25 @@ def command(
     uri = tracking_uri or default_uri()
     options = SweepOptions(uri, workers, retry_failed, on_failure == "stop", fresh, runner)
     catch_signals(*STOP_SIGNALS)
+    line = typed_command(click.get_current_context())
     try:
-        with make_display() as display:
+        with make_display() as display, recorded(study_folder(loaded.name), "sweep", line, uri):
+            # At once: what comes next, opening the store, takes seconds.
+            display.show(SweepStatus(loaded.name, 0, 0, 0, note=f"opening {shown(uri)}"))
             result = run_sweep(loaded, options, display)
     except Interrupted:
-        click.echo(f"Interrupted. The same command goes on: cdkd sweep {study}", err=True)
+        click.echo(f"Interrupted. The same command goes on: {line}", err=True)
         sys.exit(130)
-    _tell(result, study)
+    _tell(result)
+    if result.is_stopped and not result.is_complete:
+        click.echo(f"Stopped, as asked. The same command goes on: {line}", err=True)
+        sys.exit(130)
     if loaded.tables and not no_report and result.num_done:
         _report(loaded, uri, result.cells)
     sys.exit(0 if result.is_complete else 1)
 
 
-def _tell(result: "SweepResult", study: str) -> None:
+def _tell(result: "SweepResult") -> None:
     from cdkd.sweep.display.sweep_display import clock
 
     if result.is_complete and not result.num_trained:
@@ -151,7 +161,8 @@ def _tell(result: "SweepResult", study: str) -> None:
     for text in result.warnings:
         click.secho(f"WARNING: {text}.", fg="red", bold=True, err=True)
     if result.failures:
-        click.echo(f"To run failed cells again: cdkd sweep {study} --retry-failed", err=True)
+        again = typed_command(click.get_current_context(), add=["--retry-failed"])
+        click.echo(f"To run failed cells again: {again}", err=True)
 
 
 def _report(study: "Study", uri: str, cells: Collection[str]) -> None:

@@ -1,5 +1,6 @@
 """`cdkd worker`: one process that runs a study's waiting cells."""
 
+import contextlib
 import os
 import signal
 import sys
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from cdkd.cli.command_line import typed_command
 from cdkd.cli.options import tracking_uri_option
 
 
@@ -38,6 +40,7 @@ def command(
     """
     from cdkd.sweep.queue.store_record import read_store_record
     from cdkd.sweep.queue.study_folder import StudyFolder
+    from cdkd.sweep.queue.study_processes import recorded
     from cdkd.sweep.workers.cell_runner import load_runner
     from cdkd.sweep.workers.interruption import Interrupted
     from cdkd.sweep.workers.worker import work
@@ -49,7 +52,10 @@ def command(
     record = read_store_record(study, tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or None, runner)
     tracker = MlflowTracker(record.tracking_uri, folder.name, folder.parent)
     try:
-        work(study, tracker, load_runner(record.runner, record.import_folder), attached, sweep_name, fresh)
+        # A sweep's own worker is its sweep's business; others are told of on their own.
+        line = typed_command(click.get_current_context())
+        with contextlib.nullcontext() if attached else recorded(study, "worker", line, tracker.uri):
+            work(study, tracker, load_runner(record.runner, record.import_folder), attached, sweep_name, fresh)
     except Interrupted as stop:
         sys.stdout.flush()
         # Ends as the signal would have ended it, so that whoever waits for this process sees why.

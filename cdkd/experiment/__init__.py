@@ -5,7 +5,7 @@ Importing this package imports no torch; calling `RUNNER` does.
 
 from pathlib import Path
 
-from cdkd.callbacks import Log, Progress
+from cdkd.callbacks import Log, Progress, RunProgress, silent
 from cdkd.experiment.paths import has_teacher, teacher_validation
 from cdkd.settings import RunConfig
 from cdkd.tracking.tracker import Outcome
@@ -30,7 +30,7 @@ class ExperimentRunner:
         torch.empty(1, device=choose_device(config.runtime.device))
         open_dataset(config.data)
 
-    def prepare_data(self, config: RunConfig, progress: Progress = lambda fraction: None) -> None:
+    def prepare_data(self, config: RunConfig, progress: Progress = silent) -> None:
         """Generates or transcodes the data set where that was not done before."""
         from cdkd.data.opening import open_dataset
 
@@ -40,7 +40,7 @@ class ExperimentRunner:
         """The run's teacher is ready: given as a checkpoint, or trained before, or not needed."""
         return has_teacher(config)
 
-    def ensure_teacher(self, config: RunConfig, log: Log, progress: Progress = lambda fraction: None) -> Path:
+    def ensure_teacher(self, config: RunConfig, log: Log, progress: RunProgress = silent) -> Path:
         """The checkpoint of the run's teacher; it is trained where it is missing, once for all processes.
 
         Raises:
@@ -64,14 +64,14 @@ class ExperimentRunner:
         """Accuracy on validation videos, in percent, of the teacher that the run trains; None where nobody knows it."""
         return teacher_validation(config)
 
-    def run(self, config: RunConfig, folder: Path, log: Log, progress: Progress = lambda fraction: None) -> Outcome:
+    def run(self, config: RunConfig, folder: Path, log: Log, progress: RunProgress = silent) -> Outcome:
         """Trains and tests the student of one cell; goes on from the checkpoint in `folder` where there is one.
 
         Args:
             config: the whole configuration.
             folder: working folder of this cell; made where it does not exist.
             log: called once per epoch with all of its numbers and the epoch, from 1.
-            progress: called with the fraction of the training that is done.
+            progress: called with the share of the training, then of the testing, that is done.
         """
         from cdkd.experiment.student import run_student
 

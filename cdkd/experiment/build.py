@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from cdkd.callbacks import Log
+from cdkd.callbacks import Log, silent
 from cdkd.data.clips.clip import ClipBatch
 from cdkd.data.clips.sampling import ClipLayout
 from cdkd.data.clips.transforms import NetworkInputs
@@ -100,7 +100,7 @@ def assemble(config: RunConfig, log: Log, processes: Processes = ALONE, weights:
     torch.set_num_threads(config.runtime.num_threads)
     device = choose_device(config.runtime.device)
     inputs = ClipInputs(config, open_dataset(config.data), device, processes)
-    path = ensure_teacher(config, log, lambda fraction: None, processes) if config.uses_teacher else None
+    path = ensure_teacher(config, log, silent, processes) if config.uses_teacher else None
     channels = teacher_channels(config)
     student = build_student(
         config.student,

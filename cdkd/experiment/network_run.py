@@ -7,7 +7,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from cdkd.callbacks import Log, Progress
+from cdkd.callbacks import Log, Progress, RunProgress, silent
 from cdkd.data.clips.clip import ClipBatch
 from cdkd.data.clips.sampling import ClipLayout
 from cdkd.data.clips.transforms import NetworkInputs
@@ -123,12 +123,18 @@ class NetworkRun(ABC):
         """Accuracies on the validation part, in percent."""
         return self._scores(self._validation).accuracies("validation")
 
-    def test(self) -> Scores:
-        """Every video of the test part through every view."""
-        return self._scores(self.source("test"))
+    def judge(self, progress: RunProgress) -> tuple[dict[str, float], Scores]:
+        """The trained network's accuracies on validation and test part, in percent, and the scores of the test."""
+        tested = self.source("test")
+        # One phase for who looks on: both go at one speed, so that the time left is right from the first batch on.
+        progress(0.0, "testing")
+        share = len(self._validation) / (len(self._validation) + len(tested))
+        validation = self._scores(self._validation, lambda done: progress(share * done, "testing"))
+        scores = self._scores(tested, lambda done: progress(share + (1.0 - share) * done, "testing"))
+        return {**validation.accuracies("validation"), **scores.accuracies("test")}, scores
 
-    def _scores(self, source: ClipDataset) -> Scores:
+    def _scores(self, source: ClipDataset, progress: Progress = silent) -> Scores:
         def predict(batch: ClipBatch, crop: int) -> Tensor:
             return self.logits(self.inputs.view(batch, crop))
 
-        return evaluate(self.network, predict, source, self.inputs.evaluation, self.processes)
+        return evaluate(self.network, predict, source, self.inputs.evaluation, self.processes, progress)

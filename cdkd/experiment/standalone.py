@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from cdkd.atomic_write import atomic_write
-from cdkd.callbacks import Log
+from cdkd.callbacks import Log, silent
 from cdkd.experiment.description import teacher_outcome
 from cdkd.experiment.identity import cell_identity, logged_settings, teacher_identity
 from cdkd.experiment.inputs import RunError
@@ -50,11 +50,11 @@ def train_teacher(
         raise RunError("teacher.checkpoint is set: there is no teacher to train; leave it out")
     # Only the first process tracks; the others train with it and leave nothing behind.
     if not processes.is_main:
-        ensure_teacher(config, _silent, lambda fraction: None, processes)
+        ensure_teacher(config, _silent, silent, processes)
         return output
     start = teacher_start(config, logged_settings(config), study, teacher_identity(config), recipe=recipe)
     with _tracked(tracker, start, config, teacher_folder(config)) as run:
-        path = ensure_teacher(config, _both(run.log, tell), lambda fraction: None, processes)
+        path = ensure_teacher(config, _both(run.log, tell), silent, processes)
         copy_checkpoint(path, output)
         outcome = teacher_outcome(path)
         run.keep(outcome)
@@ -91,7 +91,7 @@ def train_student(
         recipe=recipe,
     )
     if not processes.is_main:
-        return run_student(config, folder, _silent, lambda fraction: None, processes)
+        return run_student(config, folder, _silent, silent, processes)
     attempts = Attempts(folder)
     # 1. Under the lock the runs in `attempts.json` belong to the dead: they are ended as killed.
     with attempts.alone():
@@ -99,7 +99,7 @@ def train_student(
         with _tracked(tracker, start, config, folder) as run:
             # 2. Noted before anything is trained, so that the next attempt can end it.
             attempts.note(run.id)
-            outcome = run_student(config, folder, _both(run.log, tell), lambda fraction: None, processes)
+            outcome = run_student(config, folder, _both(run.log, tell), silent, processes)
             run.keep(outcome)
             run.close(outcome)
         # 3. After the run is closed: killed in between, the next attempt finds it ended and counts one too many.

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from cdkd.callbacks import Log, Progress
+from cdkd.callbacks import Log, RunProgress
 from cdkd.experiment.build import StudentRun, assemble
 from cdkd.experiment.description import student_description
 from cdkd.experiment.identity import teacher_identity
@@ -18,7 +18,9 @@ from cdkd.train.evaluate import Scores
 from cdkd.train.processes import ALONE, Processes
 
 
-def run_student(config: RunConfig, folder: Path, log: Log, progress: Progress, processes: Processes = ALONE) -> Outcome:
+def run_student(
+    config: RunConfig, folder: Path, log: Log, progress: RunProgress, processes: Processes = ALONE
+) -> Outcome:
     """Trains, tests once, and leaves model, scores and metadata in `folder`.
 
     Several processes that call this train together; the first one writes.
@@ -36,8 +38,7 @@ def run_student(config: RunConfig, folder: Path, log: Log, progress: Progress, p
     )
     if status == "diverged":
         return Outcome("diverged", metadata=metadata)
-    tested = run.test()
-    metrics = {**run.validate(), **tested.accuracies("test")}
+    metrics, tested = run.judge(progress)
     artifacts = {CHECKPOINT: folder / MODEL_NAME, SCORES: folder / "scores.parquet"}
     if processes.is_main:
         _scores_frame(tested, run.dataset.manifest.classes).to_parquet(artifacts[SCORES])

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from cdkd.callbacks import Log, Progress
+from cdkd.callbacks import Log, RunProgress
 from cdkd.data.clips.clip import ClipBatch
 from cdkd.data.clips.sampling import ClipLayout
 from cdkd.data.clips.transforms import NetworkInputs
@@ -30,7 +30,7 @@ from cdkd.settings import OptimizerSettings, RunConfig
 from cdkd.train.processes import ALONE, Processes
 
 
-def ensure_teacher(config: RunConfig, log: Log, progress: Progress, processes: Processes = ALONE) -> Path:
+def ensure_teacher(config: RunConfig, log: Log, progress: RunProgress, processes: Processes = ALONE) -> Path:
     """The teacher's checkpoint: the one given, or the cached one of its identity, trained first where it is missing.
 
     Runs that need the same teacher wait for the one that trains it; the `processes` of one run train it together.
@@ -106,7 +106,7 @@ def _part(config: RunConfig, parts: dict[str, int]) -> Part:
     return wanted
 
 
-def _train(config: RunConfig, folder: Path, log: Log, progress: Progress, processes: Processes) -> None:
+def _train(config: RunConfig, folder: Path, log: Log, progress: RunProgress, processes: Processes) -> None:
     run = _build(config, processes)
     part = _part(config, run.dataset.manifest.num_videos_per_part)
     every = config.evaluation.every_epochs
@@ -115,7 +115,7 @@ def _train(config: RunConfig, folder: Path, log: Log, progress: Progress, proces
             f"the teacher's training diverged; lower teacher.train.learning_rate ({run.settings.learning_rate:g})"
         )
     # Validated anew: a training that was interrupted after its last epoch has logged nothing when it goes on.
-    metrics = {**run.validate(), **run.test().accuracies("test")}
+    metrics, _ = run.judge(progress)
     if processes.is_main:
         cost = cost_metadata(teacher_cost(config, run.dataset.num_classes))
         metadata = {**run.inputs.metadata, **cost, "trained_on": part}

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from cdkd.callbacks import Log, Progress
 from cdkd.data.clips.clip import ClipBatch
 from cdkd.data.loading.loader import ClipLoader
+from cdkd.graceful_stop import StoppedAtCheckpoint, is_stop_requested
 from cdkd.run_status import RunStatus
 from cdkd.seeding import derive_seed
 from cdkd.settings import OptimizerSettings
@@ -76,6 +77,9 @@ def fit(task: TrainingTask, config: FitConfig, log: Log, progress: Progress) -> 
     A resumed training equals an uninterrupted one bit for bit on the CPU: order, crops and dropout of a step depend on
     the seed and the step alone. With `keep_best` the network ends with the weights of its best validated epoch.
 
+    Raises:
+        StoppedAtCheckpoint: the process was asked to end (`cdkd.graceful_stop`), and its checkpoint is written.
+
     Returns:
         "diverged" where a loss was not finite; the network then holds the weights of that moment.
     """
@@ -118,7 +122,10 @@ def fit(task: TrainingTask, config: FitConfig, log: Log, progress: Progress) -> 
         if config.processes.is_main:
             log(means, done)
         state = TrainingState(done, state.best_metric, state.best_epoch)
-        if is_last or done % config.checkpoint_every_epochs == 0:
+        # Asked of all: they leave the loop together, or none does.
+        going_on = torch.tensor(is_last or not is_stop_requested(), device=config.device)
+        is_stopping = not config.processes.all_true(going_on)
+        if is_last or is_stopping or done % config.checkpoint_every_epochs == 0:
             states = {
                 "optimizer": optimizer.state_dict(),
                 "scaler": scaler.state_dict(),
@@ -126,6 +133,8 @@ def fit(task: TrainingTask, config: FitConfig, log: Log, progress: Progress) -> 
                 "loss_units": dict(task.calibration.units.values) if task.calibration is not None else {},
             }
             _save(task, config, states, state, "last")
+        if is_stopping:
+            raise StoppedAtCheckpoint
     # 4. The weights that are tested; the last validation may not have been the best.
     if config.keep_best:
         load_checkpoint(config.folder, task.network, "best")

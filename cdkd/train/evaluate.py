@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from cdkd.callbacks import Progress, silent
 from cdkd.data.clips.clip import ClipBatch
 from cdkd.data.loading.dataset import ClipDataset
 from cdkd.settings import EvaluationSettings
@@ -47,6 +48,7 @@ def evaluate(
     source: ClipDataset,
     settings: EvaluationSettings,
     processes: Processes = ALONE,
+    progress: Progress = silent,
 ) -> Scores:
     """Every video of `source` through every view (test clips x crops), in eval mode and without gradient.
 
@@ -57,16 +59,20 @@ def evaluate(
     was_training = network.training
     network.eval()
     sums: Tensor | None = None
+    num_done = 0
     with torch.inference_mode():
         for clip in range(settings.clips):
-            rows = [
+            rows = []
+            for batch in source.view_batches(
+                clip, settings.clips, settings.batch_size, processes.rank, processes.world_size
+            ):
                 # A clip is read once for all of its crops. To the CPU at once: the scores of a large part need not stay
                 # on the GPU.
-                torch.stack([predict(batch, crop).float() for crop in range(settings.crops)]).sum(dim=0).cpu()
-                for batch in source.view_batches(
-                    clip, settings.clips, settings.batch_size, processes.rank, processes.world_size
-                )
-            ]
+                crops = torch.stack([predict(batch, crop).float() for crop in range(settings.crops)])
+                rows.append(crops.sum(dim=0).cpu())
+                num_done += len(batch.labels)
+                # This process's share of the videos may be one larger than that of others.
+                progress(min(1.0, num_done * processes.world_size / (len(source) * settings.clips)))
             if not rows:
                 break  # fewer videos than processes
             sums = torch.cat(rows) if sums is None else sums + torch.cat(rows)

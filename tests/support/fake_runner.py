@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 
 from cdkd.experiment.identity import cell_identity, teacher_identity
+from cdkd.graceful_stop import StoppedAtCheckpoint, is_stop_requested
 from cdkd.tracking.tracker import Outcome
 
 EPOCHS = 4
@@ -95,7 +96,7 @@ def run(config, folder, log, progress=lambda fraction: None):
     checkpoint = folder / "state.json"
     done = json.loads(checkpoint.read_text()) if checkpoint.exists() else 0
     for epoch in range(done + 1, EPOCHS + 1):
-        while epoch == 2 and (home() / "hold").exists():
+        while epoch == 2 and (home() / "hold").exists() and not is_stop_requested():
             time.sleep(0.02)
         if (home() / "missing-module").exists():
             importlib.import_module("no_such_module")
@@ -109,6 +110,9 @@ def run(config, folder, log, progress=lambda fraction: None):
             temporary = checkpoint.with_suffix(".tmp")
             temporary.write_text(json.dumps(epoch))
             temporary.replace(checkpoint)
+        if is_stop_requested():
+            checkpoint.write_text(json.dumps(epoch))
+            raise StoppedAtCheckpoint
     if (home() / f"diverge-{config.distill.spatial.weight}").exists():
         return Outcome("diverged", {"loss": float("nan")})
     scores = folder / "test.parquet"

@@ -62,7 +62,10 @@ class Bench:
         return run_sweep(load_study(file), SweepOptions(tracking_uri(), **settings), self.display)
 
     def start(self, file: Path, *arguments: str) -> "subprocess.Popen[str]":
-        command = [sys.executable, "-m", "cdkd", "sweep", str(file), "--runner", FAKE, *arguments]
+        return self.run("sweep", str(file), "--runner", FAKE, *arguments)
+
+    def run(self, *arguments: str) -> "subprocess.Popen[str]":
+        command = [sys.executable, "-m", "cdkd", *arguments]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
         return subprocess.Popen(
             command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=self.folder,

@@ -36,11 +36,14 @@ def test_a_plan_shows_every_cell_and_its_state(bench: Bench) -> None:
     assert not (bench.folder / ".cdkd").exists()
 
     (bench.fake / "fail-tdn").touch()
-    swept = CliRunner().invoke(group, ["sweep", str(file), "--runner", FAKE, "--workers", "0"])
+    typed = ["sweep", str(file), "--runner", FAKE, "--workers", "0"]
+    swept = CliRunner().invoke(group, typed, prog_name="cdkd")
     assert swept.exit_code == 1
     assert "1 of 2 cells finished, 1 of them now, in 0:0" in swept.output
     assert "failed: student.arch tdn, train.epochs 1, seed 0: RuntimeError: tdn fails as told" in swept.output
-    assert f"To run failed cells again: cdkd sweep {file} --retry-failed" in swept.output
+    # All that was typed: without --runner it would be another command.
+    again = f"sweep {file} --workers 0 --runner {FAKE} --retry-failed\n"
+    assert f"To run failed cells again: cdkd {again}" in swept.output
     known = CliRunner().invoke(group, ["plan", str(file), "--seeds", "2"])
     states = [line.split("  ")[-1] if "top-1" not in line else line.split("  ")[-2:] for line in
               known.output.splitlines()[3:7]]  # fmt: skip

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from cdkd.graceful_stop import StoppedAtCheckpoint, forget_stop_request, request_stop
 from cdkd.models.weights.pretrained import initialise
 from cdkd.settings import OptimizerSettings
 from cdkd.train.engine import FitConfig, TrainingTask, fit
@@ -78,6 +79,29 @@ def test_resume_equals_uninterrupted_to_the_bit(tmp_path: Path) -> None:
     assert again[6]["train_loss"] == log[6]["train_loss"]
     for name, tensor in whole.state_dict().items():
         assert torch.equal(tensor, resumed.state_dict()[name]), name
+
+
+def test_asked_to_stop_it_ends_behind_the_epoch_with_a_checkpoint(tmp_path: Path) -> None:
+    whole, stopped = make_network(), make_network()
+    log: dict[int, dict[str, float]] = {}
+    fit(make_task(whole, []), make_plan(tmp_path / "a", 6, checkpoint_every_epochs=5), _put(log), no_progress)
+
+    def ask_in_epoch_3(metrics: dict[str, float], epoch: int) -> None:
+        if epoch == 3:
+            request_stop()
+
+    config = make_plan(tmp_path / "b", 6, checkpoint_every_epochs=5)
+    try:
+        with pytest.raises(StoppedAtCheckpoint):
+            fit(make_task(stopped, []), config, ask_in_epoch_3, no_progress)
+    finally:
+        forget_stop_request()
+    resumed = make_network()
+    again: dict[int, dict[str, float]] = {}
+    fit(make_task(resumed, []), config, _put(again), no_progress)
+    # No epoch is lost, although a checkpoint was due only behind the fifth.
+    assert sorted(again) == [4, 5, 6]
+    assert again[6]["train_loss"] == log[6]["train_loss"]
 
 
 def _put(log: dict[int, dict[str, float]]):  # type: ignore[no-untyped-def]

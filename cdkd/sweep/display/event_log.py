@@ -1,10 +1,10 @@
 """The log of a sweep's events: what has happened to its tasks since the last look, and how they stand."""
 
-import time
 from collections.abc import Mapping, Sequence
 
-from cdkd.sweep.display.progress import read_progress
-from cdkd.sweep.display.sweep_display import Running, SweepDisplay, SweepStatus, clock, seconds_left
+from cdkd.sweep.display.running import duration_seconds, running_task
+from cdkd.sweep.display.study_status import count_cells
+from cdkd.sweep.display.sweep_display import SweepDisplay, SweepStatus, clock
 from cdkd.sweep.queue.study_folder import StudyFolder
 from cdkd.sweep.queue.trial_queue import Trial
 from cdkd.tracking.tracker import CellRun
@@ -83,27 +83,6 @@ class EventLog:
         """How these trials stand."""
         cells = [trial for trial in trials if trial.task.kind == "cell"]
         running = [
-            Running(self.label(trial), read_progress(self._folder.progress(trial.number)), duration_seconds(trial))
-            for trial in trials
-            if trial.status == "running"
+            running_task(self._folder, trial, self.label(trial)) for trial in trials if trial.status == "running"
         ]
-        durations = [duration_seconds(trial) for trial in cells if trial.is_done]
-        num_waiting = sum(trial.status in ("waiting", "stale") for trial in cells)
-        return SweepStatus(
-            study=study,
-            num_cells=len(cells),
-            num_done=sum(trial.is_done for trial in cells),
-            num_failed=sum(trial.status == "failed" for trial in cells),
-            num_diverged=sum(trial.status == "diverged" for trial in cells),
-            running=running,
-            seconds_left=seconds_left(running, num_waiting, durations, num_workers),
-            open_stages=open_stages,
-        )
-
-
-def duration_seconds(trial: Trial) -> float:
-    """How long a trial ran, or has been running."""
-    if trial.started is None:
-        return 0.0
-    end = trial.ended.timestamp() if trial.ended else time.time()
-    return max(0.0, end - trial.started.timestamp())
+        return count_cells(study, cells, running, num_workers, open_stages)

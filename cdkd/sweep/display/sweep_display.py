@@ -7,20 +7,10 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
-from cdkd.sweep.display.progress import TaskProgress
+from cdkd.sweep.display.running import Running
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-
-
-@dataclass(frozen=True)
-class Running:
-    """A task under way."""
-
-    label: str
-    progress: TaskProgress | None
-    seconds: float
-    """Since it was claimed."""
 
 
 @dataclass(frozen=True)
@@ -153,29 +143,43 @@ class LiveDisplay:
 
     def show(self, status: SweepStatus) -> None:
         """See `SweepDisplay`."""
-        self._live.update(_render(status))
+        self._live.update(_render(status, self._live.console.width))
 
 
-def _render(status: SweepStatus) -> "RenderableType":
+_WIDTH_WITH_BARS = 110
+"""Columns from which a cell's row has room for a bar beside its numbers and a label of usual length."""
+_BAR, _MIN_LABEL = 20, 12
+
+
+def _numbers(task: Running) -> tuple[str, ...]:
+    left = task.progress.seconds_left if task.progress else None
+    return (
+        task.stage_text,
+        "" if task.loss is None else f"loss {task.loss:.3f}",
+        "" if task.validation is None else f"val {task.validation:.1f} %",
+        f"{clock(task.seconds)} so far" if left is None else f"{clock(left)} left",
+    )
+
+
+def _render(status: SweepStatus, width: int) -> "RenderableType":
     from rich.console import Group
     from rich.progress_bar import ProgressBar
     from rich.table import Table
     from rich.text import Text
 
+    numbers = [_numbers(task) for task in status.running]
+    has_bars = width >= _WIDTH_WITH_BARS
     rows = Table.grid(padding=(0, 1))
-    for task in status.running:
+    # The label alone gives way: what is cut off it is least missed. (rich would take something from every column.)
+    taken = sum(max(map(len, column)) + 1 for column in zip(*numbers, strict=True)) + (_BAR + 1) * has_bars
+    rows.add_column(no_wrap=True, overflow="ellipsis", max_width=max(_MIN_LABEL, width - taken))
+    for task, texts in zip(status.running, numbers, strict=True):
         fraction = task.progress.fraction if task.progress else 0.0
-        left = task.progress.seconds_left if task.progress else None
-        rows.add_row(
-            f"  {task.label}",
-            ProgressBar(total=1.0, completed=fraction, width=30),
-            f"{fraction:4.0%}",
-            Text(clock(task.seconds), style="dim"),
-            "" if left is None else f"{clock(left)} left",
-        )
+        bar = [ProgressBar(total=1.0, completed=fraction, width=_BAR)] if has_bars else []
+        rows.add_row(f"  {task.label}", *bar, *texts)
     # A bar on its own ends no line; a row of a grid does.
     total = Table.grid()
-    total.add_row(ProgressBar(total=max(1, status.num_cells), completed=status.num_done, width=60))
+    total.add_row(ProgressBar(total=max(1, status.num_cells), completed=status.num_done, width=min(60, width)))
     style = "bold red" if status.num_failed else "bold"
     return Group(Text(headline(status), style=style), total, rows)
 

@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from cdkd.errors import CdkdError
 from cdkd.file_lock import FileLock
 
 if TYPE_CHECKING:
@@ -74,17 +75,52 @@ def _unfinished_line(file: BinaryIO, size: int) -> bytes:
     return tail[tail.rfind(b"\n") + 1 :]
 
 
-def open_journal(journal: Path) -> "JournalStorage":
-    """The storage behind a journal file, created when absent; imports Optuna (0.2 s) on first use."""
-    import optuna
+class _NoLock:
+    """Of a reader, which needs none: a line counts once its end is written. Whoever would write is stopped here."""
+
+    def acquire(self) -> bool:
+        raise RuntimeError("this queue was opened for reading")
+
+    def release(self) -> None:
+        pass
+
+
+def read_journal(journal: Path) -> "JournalStorage":
+    """The storage behind a journal file, for looking alone: nothing is locked, mended or created.
+
+    Raises:
+        CdkdError: there is no such file.
+    """
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
 
-    # Optuna would report each trial on standard error.
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    if not journal.exists():
+        raise CdkdError(f"{journal}: no such journal; nothing of this study has run in this folder")
+    _silence()
+    return JournalStorage(JournalFileBackend(str(journal), lock_obj=_NoLock()))  # type: ignore[arg-type]
+
+
+def open_journal(journal: Path) -> "JournalStorage":
+    """The storage behind a journal file, created when absent; imports Optuna (0.2 s) on first use."""
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    _silence()
     journal.parent.mkdir(parents=True, exist_ok=True)
     # Taken once for what it does besides: a torn line must go before Optuna reads the journal for the first time.
     lock = JournalLock(journal)
     lock.acquire()
     lock.release()
     return JournalStorage(JournalFileBackend(str(journal), lock_obj=lock))  # type: ignore[arg-type]
+
+
+def optuna_study_name(study: str, stage: str) -> str:
+    """The Optuna study of a stage."""
+    return f"{study}.{stage}"
+
+
+def _silence() -> None:
+    import optuna
+
+    # Optuna would report each trial on standard error.
+    optuna.logging.set_verbosity(optuna.logging.WARNING)

@@ -27,7 +27,7 @@ from cdkd.errors import CdkdError
 from cdkd.file_lock import FileLock, is_free
 from cdkd.run_status import RunStatus, has_result
 from cdkd.sweep.queue.parameters import Parameters
-from cdkd.sweep.queue.storage import open_journal
+from cdkd.sweep.queue.storage import open_journal, optuna_study_name, read_journal
 from cdkd.sweep.queue.study_folder import StudyFolder
 from cdkd.tracking.tracker import CellRun
 
@@ -71,6 +71,8 @@ class Trial:
     """Of its tracked run; empty before it has one."""
     reused_from: str = ""
     """The study whose result it took, if any."""
+    worker: str = ""
+    """Process at it, as host:pid; empty until it has said so."""
 
     @property
     def is_done(self) -> bool:
@@ -89,9 +91,9 @@ class Claim:
 class TrialQueue:
     """A study's tasks. Every method may be called by any number of processes at once."""
 
-    def __init__(self, folder: StudyFolder) -> None:
+    def __init__(self, folder: StudyFolder, is_read_only: bool = False) -> None:
         self.folder = folder
-        self._storage = open_journal(folder.journal)
+        self._storage = (read_journal if is_read_only else open_journal)(folder.journal)
 
     def _study_of(self, stage: str) -> int:
         """The Optuna study of a stage: its trials have one meaning, one range of parameters, one best value."""
@@ -146,6 +148,7 @@ class TrialQueue:
             reused_from=attributes.get("reused_from", ""),
             started=frozen.datetime_start,
             ended=frozen.datetime_complete,
+            worker=attributes.get("worker", ""),
         )
 
     def _status(self, frozen: "FrozenTrial") -> RunStatus:
@@ -333,11 +336,6 @@ def _task_of(frozen: "FrozenTrial") -> QueuedTask:
     current = {former: name for name, former in _FORMER_NAMES.items()}
     values = {current.get(name, name): value for name, value in frozen.user_attrs["task"].items()}
     return QueuedTask(**values, parameters=Parameters(frozen.params, frozen.distributions))
-
-
-def optuna_study_name(study: str, stage: str) -> str:
-    """The Optuna study of a stage."""
-    return f"{study}.{stage}"
 
 
 def _is_ready(task: QueuedTask, latest: Mapping[str, Trial]) -> bool:

@@ -9,13 +9,13 @@ adds a worker.
 import json
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from cdkd.atomic_write import atomic_write
 from cdkd.file_lock import FileLock, is_free
 from cdkd.sweep.queue.study_folder import StudyFolder
-from cdkd.sweep.queue.trial_queue import QueuedTask
+from cdkd.sweep.queue.trial_queue import QueuedTask, Trial, is_blocked
 
 
 class WantedTasks:
@@ -78,3 +78,10 @@ def _ids(file: Path, known: dict[Path, tuple[int, frozenset[str]]]) -> frozenset
     except FileNotFoundError:
         return frozenset()
     return known[file][1]
+
+
+def is_open(trial: Trial, trials: Mapping[str, Trial]) -> bool:
+    """It runs, or will run without anybody's doing."""
+    if trial.status == "waiting":
+        return not is_blocked(trial.task, trials)
+    return trial.status in ("running", "stale")

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import os
 import shutil
 import socket
 import traceback
@@ -12,6 +13,7 @@ from uuid import uuid4
 from cdkd.atomic_write import atomic_write
 from cdkd.errors import CdkdError
 from cdkd.experiment.identity import logged_settings
+from cdkd.graceful_stop import StoppedAtCheckpoint
 from cdkd.sweep.display.progress import ProgressWriter
 from cdkd.sweep.queue.stale_trials import put_back
 from cdkd.sweep.queue.study_folder import read_cell
@@ -57,7 +59,7 @@ def run_claim(
         cell = read_cell(queue.folder, trial.task.id)
         start = _run_start(queue, trial, cell)
         with shield():
-            queue.note(trial.number, token=start.token)
+            queue.note(trial.number, token=start.token, worker=f"{socket.gethostname()}:{os.getpid()}")
         run = TrackedRun(tracker, start, work / "metrics.jsonl", tell)
         run.attach_configuration(cell.config)
         # 2. Not shielded: it may take days, and a signal is to end it now. Its checkpoints are what the next attempt
@@ -71,6 +73,12 @@ def run_claim(
         _settle(queue, trial, run, outcome)
         # Last of all: until the trial is COMPLETE, what the next attempt would resume from has to stay.
         shutil.rmtree(work, ignore_errors=True)
+    except StoppedAtCheckpoint:
+        # It ends in good order, so that nobody needs to find out that it is gone.
+        if run is not None:
+            run.kill()
+        with shield():
+            put_back(queue, trial, "asked to stop")
     except (Interrupted, KeyboardInterrupt):
         # Whatever of this fails is done later by stale-trial recovery.
         with contextlib.suppress(Exception):

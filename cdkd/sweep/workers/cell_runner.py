@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Protocol, cast
 
-from cdkd.callbacks import Log, Progress
+from cdkd.callbacks import Log, Progress, RunProgress
 from cdkd.errors import CdkdError
 from cdkd.settings import RunConfig
 from cdkd.tracking.tracker import Outcome
@@ -26,7 +26,7 @@ class CellRunner(Protocol):
     def has_teacher(self, config: RunConfig) -> bool:
         """The teacher that the run needs is trained."""
 
-    def ensure_teacher(self, config: RunConfig, log: Log, progress: Progress) -> Path:
+    def ensure_teacher(self, config: RunConfig, log: Log, progress: RunProgress) -> Path:
         """Trains the teacher that the run needs, or finds it."""
 
     def teacher_outcome(self, checkpoint: Path) -> Outcome:
@@ -35,7 +35,7 @@ class CellRunner(Protocol):
     def teacher_validation(self, config: RunConfig) -> float | None:
         """Accuracy on validation videos, in percent, of the teacher that the run trains; None where nobody knows it."""
 
-    def run(self, config: RunConfig, folder: Path, log: Log, progress: Progress) -> Outcome:
+    def run(self, config: RunConfig, folder: Path, log: Log, progress: RunProgress) -> Outcome:
         """Trains and tests."""
 
 

@@ -40,6 +40,10 @@ class InlineWorker:
         """Runs no further task."""
         self._is_draining = True
 
+    def stop_at_checkpoint(self) -> None:
+        """The task under way, if any, has ended already: it was asked by `cdkd.graceful_stop`, as this process is."""
+        self._is_draining = True
+
     def has_ended(self) -> bool:
         """Between two calls nothing is under way."""
         return self._is_draining

@@ -14,7 +14,7 @@ from cdkd.capacity import gpu_names
 from cdkd.errors import CdkdError
 from cdkd.sweep.queue.study_folder import StudyFolder
 from cdkd.sweep.workers.beats import Pulse
-from cdkd.sweep.workers.worker import DRAIN
+from cdkd.sweep.workers.worker import DRAIN, STOP
 
 _GRACE_SECONDS = 3.0
 """What a worker gets to record that it was stopped, before it is killed."""
@@ -204,12 +204,19 @@ class Workers:
 
     def drain(self) -> None:
         """Asks every worker to end after the task under way."""
+        self._tell(DRAIN)
+
+    def stop_at_checkpoint(self) -> None:
+        """Asks every worker to end after the epoch under way, with a checkpoint."""
+        self._tell(STOP)
+
+    def _tell(self, word: str) -> None:
         self._is_draining = True
         for worker in self._workers:
             # A worker that is already gone needs no telling.
             with contextlib.suppress(BrokenPipeError, ValueError):
                 assert worker.process.stdin is not None
-                worker.process.stdin.write(DRAIN)
+                worker.process.stdin.write(word)
                 worker.process.stdin.flush()
 
     def has_ended(self) -> bool:

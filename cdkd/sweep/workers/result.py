@@ -35,6 +35,8 @@ class SweepResult:
     seconds: float
     warnings: tuple[str, ...] = ()
     """What makes results worth less than they look."""
+    is_stopped: bool = False
+    """It ended because somebody asked it to."""
 
     @property
     def is_complete(self) -> bool:

@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from cdkd.capacity import default_workers
 from cdkd.errors import CdkdError
 from cdkd.experiment.identity import is_data_known
+from cdkd.graceful_stop import is_stop_requested
 from cdkd.run_status import RunStatus
 from cdkd.sweep.display.event_log import EventLog
 from cdkd.sweep.display.listing import files_to_give
@@ -24,10 +25,11 @@ from cdkd.sweep.display.sweep_display import SweepDisplay
 from cdkd.sweep.queue.stage_cells import StageCells, all_cells, resolve_stages, teacher_task
 from cdkd.sweep.queue.stage_choice import ChoiceError, choose, freeze
 from cdkd.sweep.queue.stale_trials import recover
+from cdkd.sweep.queue.stop_request import heeding_stop_requests
 from cdkd.sweep.queue.store_record import write_store_record
 from cdkd.sweep.queue.study_folder import study_folder, write_cell
-from cdkd.sweep.queue.trial_queue import QueuedTask, Trial, TrialQueue, is_blocked
-from cdkd.sweep.queue.wanted_tasks import WantedTasks
+from cdkd.sweep.queue.trial_queue import QueuedTask, Trial, TrialQueue
+from cdkd.sweep.queue.wanted_tasks import WantedTasks, is_open
 from cdkd.sweep.study.cell import Cell
 from cdkd.sweep.study.expansion import teachers_without_file
 from cdkd.sweep.study.records import Study
@@ -92,7 +94,7 @@ class _Sweep:
         self.elsewhere = Elsewhere(cell_locks(self.queue, options.tracking_uri), display)
         self.stages_up: set[str] = set()
         self.teachers_up = False
-        self.is_draining = False
+        self.is_draining = self.is_stopped = False
         self.data = DataPreparation(self.runner, study.name, display)
         self.why_unreached: dict[str, str] = {}
         """Stage -> why nothing could be chosen for it."""
@@ -123,8 +125,10 @@ class _Sweep:
         try:
             with shield():
                 close_abandoned_runs(self.queue, self.tracker, queue_name(self.queue))
-            self._loop()
-            status = "finished" if self._result().is_complete else "failed"
+            with heeding_stop_requests(self.folder):
+                self._loop()
+            if not self.is_stopped:
+                status = "finished" if self._result().is_complete else "failed"
         finally:
             with shield():
                 self._close(status)
@@ -171,13 +175,17 @@ class _Sweep:
                 trials = self.queue.latest()
         # 3. This sweep's tasks alone: the queue may hold those of another version of the study too.
         mine = [trials[task] for task in self._task_ids() if task in trials]
-        num_open = sum(_is_open(trial, trials) for trial in mine)
+        num_open = sum(is_open(trial, trials) for trial in mine)
         self.elsewhere.look(mine, self.event_log.label)
         self.display.show(self.event_log.status_of(self.study.name, mine, len(self.workers), self._closed_stages()))
         if self.options.stop_on_failure and self.event_log.num_failed and not self.is_draining:
             self.display.log_event("a task failed; starting no more, waiting for those under way")
             self.workers.drain()
             self.is_draining = True
+        if is_stop_requested() and not self.is_stopped:
+            self.display.log_event("asked to stop: starting no more; what is under way ends at its next checkpoint")
+            self.workers.stop_at_checkpoint()
+            self.is_draining = self.is_stopped = True
         # 4. Nothing is left that can run, or what was under way has ended.
         if not num_open or (self.is_draining and self.workers.has_ended()):
             self.teacher_warnings.look(all_cells(self.known_stages).values(), trials)
@@ -337,11 +345,5 @@ class _Sweep:
             unreached=tuple((name, self.why_unreached.get(name, "")) for name in self._closed_stages()),
             seconds=time.monotonic() - self.started,
             warnings=tuple(self.teacher_warnings.told.values()),
+            is_stopped=self.is_stopped,
         )
-
-
-def _is_open(trial: Trial, trials: Mapping[str, Trial]) -> bool:
-    """It runs, or will run without anybody's doing."""
-    if trial.status == "waiting":
-        return not is_blocked(trial.task, trials)
-    return trial.status in ("running", "stale")

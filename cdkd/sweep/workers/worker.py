@@ -6,11 +6,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 
 from cdkd.errors import CdkdError
+from cdkd.graceful_stop import is_stop_requested, request_stop
 from cdkd.sweep.display.notices import write_notice
 from cdkd.sweep.queue.stale_trials import recover
+from cdkd.sweep.queue.stop_request import heeding_stop_requests
 from cdkd.sweep.queue.study_folder import StudyFolder, read_cell
 from cdkd.sweep.queue.trial_queue import QueuedTask, TrialQueue
 from cdkd.sweep.queue.wanted_tasks import wanted_by
@@ -26,8 +29,8 @@ from cdkd.tracking.mlflow_tracker import MlflowTracker
 from cdkd.tracking.tracked_run import error_text
 from cdkd.tracking.tracker import Tracker
 
-DRAIN = "drain\n"
-"""What a sweep writes to a worker's standard input: claim nothing more, and end."""
+DRAIN, STOP = "drain\n", "stop\n"
+"""What a sweep writes to a worker's standard input: end when the task under way has, or when its epoch has."""
 
 _SECONDS_BETWEEN_CLAIMS = 0.3
 
@@ -66,14 +69,16 @@ def work(
     patient = PatientTracker(tracker, tell)
     _require_all(queue, patient if is_attached else tracker, runner, is_wanted)
     turn = CellTurn(queue, tracker, runner, is_wanted, tell, is_fresh)
-    while not drained.is_set():
-        started = time.monotonic()
-        if turn.run_next():
-            drained.wait(trouble.seconds_to_wait(turn.reason, time.monotonic() - started))
-        elif not is_attached and not _is_anything_left(queue, patient):
-            break
-        else:
-            drained.wait(_SECONDS_BETWEEN_CLAIMS)
+    # A sweep passes requests to stop on to its workers; others look for themselves.
+    with nullcontext() if is_attached else heeding_stop_requests(folder):
+        while not (drained.is_set() or is_stop_requested()):
+            started = time.monotonic()
+            if turn.run_next():
+                drained.wait(trouble.seconds_to_wait(turn.reason, time.monotonic() - started))
+            elif not is_attached and not _is_anything_left(queue, patient):
+                break
+            else:
+                drained.wait(_SECONDS_BETWEEN_CLAIMS)
     if not is_attached:
         _clean_up(queue, patient)
 
@@ -103,12 +108,13 @@ def _require_all(
 
 
 def _listen(drained: threading.Event) -> None:
-    # An empty line is the end of the stream: the sweep is gone, however it went.
-    if sys.stdin.readline() == DRAIN:
+    for line in sys.stdin:
+        if line == STOP:
+            request_stop()
         drained.set()
-    else:
-        # By a signal and not by an exception, which would end this thread alone; it takes the way of every other stop.
-        os.kill(os.getpid(), signal.SIGTERM)
+    # The end of the stream: the sweep is gone, however it went. By a signal and not by an exception, which would end
+    # this thread alone; it takes the way of every other stop.
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _is_anything_left(queue: TrialQueue, tracker: Tracker) -> bool:

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from cdkd.sweep.display.progress import ProgressWriter, TaskProgress, read_progress
+from cdkd.sweep.display.running import Running
 from cdkd.sweep.display.sweep_display import (
     LineDisplay,
     LiveDisplay,
-    Running,
     SweepStatus,
+    _render,
     clock,
     headline,
     seconds_left,
@@ -54,21 +55,61 @@ def test_lines_are_quiet_between_events(capsys: pytest.CaptureFixture[str]) -> N
     assert capsys.readouterr().out.endswith(" mine: 1 of 3 cells done\n")
 
 
-def test_the_live_display_holds_every_running_cell() -> None:
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_live_display_holds_every_running_cell(width: int) -> None:
+    from rich.console import Console
+
+    console = Console(record=True, width=width, force_terminal=True)
+    running = [
+        Running("TSM + ours, spatial and temporal KD, seed 3", TaskProgress(0.25, 5400.0), 30.0, 6, 80, 1.2345, 61.25),
+        Running("TDN, both, seed 3", None, 2.0),
+        Running("TDN, none, seed 3", TaskProgress(0.4, 35.0, "testing"), 200.0, 80, 80, 0.5, 70.0),
+    ]
+    console.print(_render(SweepStatus("mine", 4, 1, 0, running=running, seconds_left=200.0), width))
+    lines = [line.rstrip() for line in console.export_text().splitlines()]
+    assert lines[0] == "mine: 1 of 4 cells done, 3 running, 3:20 left"
+    # No row is wider than the terminal, and of each only the label gives way.
+    assert max(map(len, lines)) <= width
+    rows = [line.split() for line in lines[-3:]]
+    assert rows[0][:2] == ["TSM", "+"]
+    assert " ".join(rows[0]).endswith("epoch 6/80 loss 1.234 val 61.2 % 1:30:00 left")
+    assert " ".join(rows[1]).endswith("starting 0:02 so far")
+    assert " ".join(rows[2]).endswith("testing 40% loss 0.500 val 70.0 % 0:35 left")
+
+
+def test_events_scroll_above_the_live_display() -> None:
     from rich.console import Console
 
     display = LiveDisplay()
-    console = Console(record=True, width=100, force_terminal=True)
-    display._live.console = console
-    running = [Running("TSM, both, seed 3", TaskProgress(0.25, 90.0), 30.0), Running("TDN, both, seed 3", None, 2.0)]
+    display._live.console = console = Console(record=True, width=80, force_terminal=True)
     with display:
-        display.show(SweepStatus("mine", 4, 1, 0, running, 200.0))
+        display.show(SweepStatus("mine", 4, 1, 0))
         display.log_event("finished something")
         display._live.refresh()
-    text = console.export_text()
-    assert "mine: 1 of 4 cells done, 2 running, 3:20 left" in text
-    assert "TSM, both, seed 3" in text and "25%" in text and "1:30 left" in text
-    assert "TDN, both, seed 3" in text and "finished something" in text
+    event, headline, *_ = console.export_text().splitlines()
+    assert event.endswith(" finished something") and headline == "mine: 1 of 4 cells done"
+
+
+def test_testing_has_its_own_time_and_counts_while_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr(time, "time", lambda: now)
+    first, second = ProgressWriter(tmp_path / "1.json"), ProgressWriter(tmp_path / "2.json")
+    first(0.9)
+    now = 1010.0
+    first(1.0)
+    assert read_progress(tmp_path / "1.json") == TaskProgress(1.0, 0.0)
+    first(0.0, "testing")
+    assert read_progress(tmp_path / "1.json") == TaskProgress(0.0, None, "testing")
+    now = 1013.0
+    first(0.25, "testing")
+    assert read_progress(tmp_path / "1.json") == TaskProgress(0.25, pytest.approx(9.0), "testing")
+    now = 1022.0
+    first(1.0, "testing")
+    # Known from the first cell: a test takes 12 s, which the second one has before it, too.
+    second(0.0)
+    now = 1032.0
+    second(0.5)
+    assert read_progress(tmp_path / "2.json") == TaskProgress(0.5, pytest.approx(10.0 + 12.0))
 
 
 def test_progress_of_a_resumed_attempt_counts_its_own_speed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
