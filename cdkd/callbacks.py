@@ -1,6 +1,6 @@
 """Progress callbacks: what a long piece of work calls while it goes on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Literal, Protocol
 
 Log = Callable[[dict[str, float], int], None]
@@ -21,3 +21,13 @@ class RunProgress(Protocol):
 
 def silent(fraction: float, /, phase: RunPhase = "training") -> None:
     """Progress that nobody looks at."""
+
+
+SECONDS = {"data_seconds": "data", "step_seconds": "steps", "validation_seconds": "validation"}
+"""Metrics of an epoch that say where its time went, and what lists call them: the processor waiting for batches, all
+else of the training, the validation."""
+
+
+def seconds_text(metrics: Mapping[str, float]) -> str:
+    """Where an epoch's time went, or a whole training's; "" where nobody measured it."""
+    return ", ".join(f"{name} {metrics[key]:.1f} s" for key, name in SECONDS.items() if key in metrics)

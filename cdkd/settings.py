@@ -239,8 +239,9 @@ class RuntimeSettings(Record):
 
     device: str = "auto"
     """auto: a GPU where there is one; else cpu, cuda, cuda:1 ..."""
-    num_workers: Annotated[int, Field(ge=0)] = 0
-    """Processes that decode videos ahead of the training loop."""
+    num_workers: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"
+    """Processes that decode videos ahead of the training loop. auto: the run's share of the cores less its own threads,
+    16 at most; none where clips are kept in memory (the embedded data set, data.cache=memory)."""
     num_threads: Count = 1
     """Threads of the process."""
     checkpoint_every_epochs: Count = 5

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt, MultipleOf
 from pydantic import BaseModel
@@ -102,6 +102,8 @@ def _values(annotation: Any, metadata: list[Any]) -> str:
         return ", ".join(map(str, arguments))
     if origin in (Union, UnionType):
         return " or ".join(_values(argument, []) for argument in arguments)
+    if origin is Annotated:
+        return _values(arguments[0], [bound for field in arguments[1:] for bound in field.metadata])
     if origin is tuple:
         inner = _TYPES[arguments[0]]
         return f"list of {inner}s" if arguments[-1] is Ellipsis else f"list of {len(arguments)} {inner}s"

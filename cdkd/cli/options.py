@@ -68,6 +68,16 @@ tracking_uri_option = click.option(
 workers_option = click.option(
     "--workers", type=click.IntRange(min=1), help="Processes.  [default: one per core that this process may use]"
 )
+gpus_per_cell_option = click.option(
+    "--gpus-per-cell",
+    "--processes-per-cell",
+    "processes_per_cell",
+    metavar="N",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Processes that train a cell together, under torchrun: each on a GPU of its own, without GPUs on cores.",
+)
 only_option = click.option(
     "--only", multiple=True, metavar="AXIS=LABEL", help="Only cells with this label; may be repeated."
 )

@@ -11,6 +11,7 @@ import click
 from cdkd.cli.command_line import typed_command
 from cdkd.cli.options import (
     Choice,
+    gpus_per_cell_option,
     only_option,
     recipe_option,
     seeds_option,
@@ -37,8 +38,10 @@ REPORTS = Path("reports")
 @click.option(
     "--workers",
     type=click.IntRange(min=0),
-    help="Processes; 0: run everything in this process, for a debugger.  [default: one per core, where memory allows]",
+    help="Cells at once; 0: run everything in this process, for a debugger.  [default: one per GPU, or per group of "
+    "--gpus-per-cell; without GPUs one per core, where memory allows]",
 )
+@gpus_per_cell_option
 @click.option("--retry-failed", is_flag=True, help="Run failed cells again.")
 @click.option(
     "--on-failure",
@@ -59,6 +62,7 @@ def command(
     only: tuple[str, ...],
     seeds: str | None,
     workers: int | None,
+    processes_per_cell: int,
     retry_failed: bool,
     on_failure: str,
     fresh: bool,
@@ -80,6 +84,7 @@ def command(
     Examples:
       cdkd sweep ablation.yaml
       cdkd sweep ablation.yaml --seeds 6 --workers 8
+      cdkd sweep ablation.yaml --gpus-per-cell 4
       cdkd sweep lambda.yaml --set train.epochs=80
       cdkd sweep ablation.yaml --recipe ucf101 --set data.root=prepared/ucf101 \\
           --teacher tsm=tsm.safetensors --teacher tdn=tdn.safetensors
@@ -122,7 +127,7 @@ def command(
     for table in loaded.tables:
         find_table(table)
     uri = tracking_uri or default_uri()
-    options = SweepOptions(uri, workers, retry_failed, on_failure == "stop", fresh, runner)
+    options = SweepOptions(uri, workers, processes_per_cell, retry_failed, on_failure == "stop", fresh, runner)
     catch_signals(*STOP_SIGNALS)
     line = typed_command(click.get_current_context())
     try:

@@ -120,7 +120,10 @@ def student(
         if not processes.is_main:
             return
         if outcome.status == "diverged":
-            raise RunError(f"the training diverged; lower train.learning_rate ({config.train.learning_rate:g})")
+            raise RunError(
+                f"the training diverged: {outcome.metadata['diverged']}; lower train.learning_rate "
+                f"({config.train.learning_rate:g})"
+            )
         for name, value in outcome.metrics.items():
             click.echo(f"{name}: {value:.2f} %")
         if output is not None:
@@ -142,6 +145,7 @@ def _tracker(study: str, uri: str | None) -> "MlflowTracker":
 
 
 def _tell(metrics: dict[str, float], epoch: int) -> None:
-    wanted = ("train_loss", "validation_top1", "epoch_seconds")
-    shown = [f"{name} {metrics[name]:.4g}" for name in wanted if name in metrics]
-    click.echo(f"epoch {epoch}: {', '.join(shown)}")
+    from cdkd.callbacks import seconds_text
+
+    shown = [f"{name} {metrics[name]:.4g}" for name in ("train_loss", "validation_top1") if name in metrics]
+    click.echo(f"epoch {epoch}: {', '.join([*shown, seconds_text(metrics)])}")

@@ -9,11 +9,12 @@ from pathlib import Path
 import click
 
 from cdkd.cli.command_line import typed_command
-from cdkd.cli.options import tracking_uri_option
+from cdkd.cli.options import gpus_per_cell_option, tracking_uri_option
 
 
 @click.command()
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@gpus_per_cell_option
 @tracking_uri_option
 @click.option("--runner", hidden=True)
 @click.option("--attached", is_flag=True, hidden=True)
@@ -21,6 +22,7 @@ from cdkd.cli.options import tracking_uri_option
 @click.option("--fresh", is_flag=True, hidden=True)
 def command(
     folder: Path,
+    processes_per_cell: int,
     tracking_uri: str | None,
     runner: str | None,
     attached: bool,
@@ -37,11 +39,12 @@ def command(
     Examples:
       cdkd worker .cdkd/ablation
       CUDA_VISIBLE_DEVICES=1 cdkd worker .cdkd/ablation
+      CUDA_VISIBLE_DEVICES=2,3 cdkd worker .cdkd/ablation --gpus-per-cell 2
     """
     from cdkd.sweep.queue.store_record import read_store_record
     from cdkd.sweep.queue.study_folder import StudyFolder
     from cdkd.sweep.queue.study_processes import recorded
-    from cdkd.sweep.workers.cell_runner import load_runner
+    from cdkd.sweep.workers.cell_group import make_runner
     from cdkd.sweep.workers.interruption import Interrupted
     from cdkd.sweep.workers.worker import work
     from cdkd.tracking.mlflow_tracker import MlflowTracker
@@ -52,10 +55,11 @@ def command(
     record = read_store_record(study, tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or None, runner)
     tracker = MlflowTracker(record.tracking_uri, folder.name, folder.parent)
     try:
+        cells = make_runner(record.runner, processes_per_cell, record.import_folder)
         # A sweep's own worker is its sweep's business; others are told of on their own.
         line = typed_command(click.get_current_context())
         with contextlib.nullcontext() if attached else recorded(study, "worker", line, tracker.uri):
-            work(study, tracker, load_runner(record.runner, record.import_folder), attached, sweep_name, fresh)
+            work(study, tracker, cells, attached, sweep_name, fresh)
     except Interrupted as stop:
         sys.stdout.flush()
         # Ends as the signal would have ended it, so that whoever waits for this process sees why.

@@ -12,7 +12,7 @@ from cdkd.tracking.tracker import Outcome
 
 
 class ExperimentRunner:
-    """What a sweep asks of a run: its data, its teacher, its training."""
+    """What a sweep asks of a run: its data, its teacher, its training; the last two among processes under torchrun."""
 
     def check(self, config: RunConfig) -> None:
         """Imports what a run needs, opens its device and its data; what fails here would fail in every run.
@@ -46,9 +46,11 @@ class ExperimentRunner:
         Raises:
             CdkdError: the checkpoint is missing or foreign, or the training diverged.
         """
+        from cdkd.experiment.runtime import launched_processes
         from cdkd.experiment.teacher import ensure_teacher
 
-        return ensure_teacher(config, log, progress)
+        with launched_processes(config.runtime.device) as processes:
+            return ensure_teacher(config, log, progress, processes)
 
     def teacher_outcome(self, checkpoint: Path) -> Outcome:
         """What the training of a teacher left behind: its accuracies, its cost, what it was trained and tested on.
@@ -73,9 +75,11 @@ class ExperimentRunner:
             log: called once per epoch with all of its numbers and the epoch, from 1.
             progress: called with the share of the training, then of the testing, that is done.
         """
+        from cdkd.experiment.runtime import launched_processes
         from cdkd.experiment.student import run_student
 
-        return run_student(config, folder, log, progress)
+        with launched_processes(config.runtime.device) as processes:
+            return run_student(config, folder, log, progress, processes)
 
 
 RUNNER = ExperimentRunner()

@@ -8,8 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cdkd.data.annotations.catalog import default_views
-from cdkd.data.clips.clip import ClipBatch
+from cdkd.capacity import own_cores
+from cdkd.data.annotations.catalog import dataset_spec, default_views
+from cdkd.data.clips.clip import ClipBatch, to_device
 from cdkd.data.clips.sampling import ClipLayout
 from cdkd.data.clips.transforms import Boxes, NetworkInputs, draw_boxes, prepare_inputs, swap_labels, view_boxes
 from cdkd.data.loading.dataset import ClipDataset
@@ -21,6 +22,9 @@ from cdkd.errors import CdkdError
 from cdkd.seeding import derive_seed
 from cdkd.settings import EvaluationSettings, RunConfig, flat_settings
 from cdkd.train.processes import ALONE, Processes
+
+_MAX_LOADER_WORKERS = 16
+"""More are rarely needed to keep one GPU busy, and each takes memory."""
 
 
 class RunError(CdkdError):
@@ -61,6 +65,21 @@ def clip_words(clip: Mapping[str, Any], config: RunConfig) -> str:
     return f"{shape}, {sampling}" if has_effect("data.sampling", flat_settings(config)) else shape
 
 
+def num_loader_workers(config: RunConfig) -> int:
+    """Processes that read ahead for one process of a run: `runtime.num_workers`, with auto resolved here alone.
+
+    auto is the process's own share of the cores, less those that it computes on itself. None are worth their start
+    where clips are kept in memory after their first epoch, as the embedded data set's are.
+    """
+    wanted = config.runtime.num_workers
+    if wanted != "auto":
+        return wanted
+    data = config.data
+    if dataset_spec(data.name).origin == "generated" or data.cache == "memory":
+        return 0
+    return min(_MAX_LOADER_WORKERS, max(0, own_cores() - config.runtime.num_threads))
+
+
 @dataclass(frozen=True)
 class ClipInputs:
     """How one experiment cuts clips from a data set and feeds them to its networks."""
@@ -83,7 +102,7 @@ class ClipInputs:
             part,
             layout,
             form=data.p_frame_form,
-            num_workers=self.config.runtime.num_workers,
+            num_workers=num_loader_workers(self.config),
             cache=data.cache,
             max_unreadable=data.max_unreadable,
         )
@@ -119,7 +138,7 @@ class ClipInputs:
         if self.dataset.flip == "swap":
             labels = swap_labels(labels, boxes.flip, self.dataset.swapped_labels)
         inputs = prepare_inputs(batch.to(self.device), boxes, data.input_size)
-        return inputs, labels.to(self.device)
+        return inputs, to_device(labels, self.device)
 
     def view(self, batch: ClipBatch, crop: int) -> NetworkInputs:
         """Inputs under test crop number `crop`."""

@@ -16,10 +16,11 @@ from cdkd.data.manifest import Part
 from cdkd.data.opening import OpenDataset
 from cdkd.distill.objective import Loss
 from cdkd.experiment.inputs import ClipInputs
-from cdkd.run_status import RunStatus
+from cdkd.experiment.loader_hint import with_hint
 from cdkd.settings import OptimizerSettings, RunConfig
 from cdkd.train.calibration import Calibration
 from cdkd.train.engine import FitConfig, TrainingTask, fit
+from cdkd.train.epoch_meter import Divergence
 from cdkd.train.evaluate import Scores, evaluate
 from cdkd.train.processes import Processes
 
@@ -94,7 +95,7 @@ class NetworkRun(ABC):
         *,
         validate_every_epochs: int = 0,
         keep_best: bool = False,
-    ) -> RunStatus:
+    ) -> Divergence | None:
         """Trains on a part; goes on from the checkpoint in `folder` where there is one. See `cdkd.train.engine.fit`."""
         # Both are scanned before the first step: what is unreadable must not stop a training at its end.
         source, _ = self.source(part), self._validation
@@ -117,7 +118,7 @@ class NetworkRun(ABC):
             keep_best,
             self.processes,
         )
-        return fit(task, fit_config, log, progress)
+        return fit(task, fit_config, with_hint(log, source), progress)
 
     def validate(self) -> dict[str, float]:
         """Accuracies on the validation part, in percent."""

@@ -47,9 +47,10 @@ def _train(config: RunConfig, folder: Path, processes: Processes) -> None:
     def log(metrics: dict[str, float], epoch: int) -> None:
         last.update(metrics)
 
-    if run.fit("pretrain", folder / "training", log, lambda fraction: None) == "diverged":
+    if divergence := run.fit("pretrain", folder / "training", log, lambda fraction: None):
         raise PretrainingError(
-            f"the streams' pre-training diverged; lower train.learning_rate ({run.settings.learning_rate:g})"
+            f"the streams' pre-training diverged: {divergence}; lower train.learning_rate "
+            f"({run.settings.learning_rate:g})"
         )
     if processes.is_main:
         save_model(folder / MODEL_NAME, run.student, _description(run, last))

@@ -28,7 +28,7 @@ def run_student(
     weights = str(ensure_streams(config, processes)) if config.student.weights == "pretrain" else None
     run = assemble(config, lambda metrics, epoch: None, processes, weights)
     metadata = _metadata(run)
-    status = run.fit(
+    divergence = run.fit(
         "train",
         folder / "training",
         log,
@@ -36,8 +36,8 @@ def run_student(
         validate_every_epochs=config.evaluation.every_epochs,
         keep_best=config.evaluation.select == "best_validation",
     )
-    if status == "diverged":
-        return Outcome("diverged", metadata=metadata)
+    if divergence is not None:
+        return Outcome("diverged", divergence.metrics, metadata={**metadata, "diverged": str(divergence)})
     metrics, tested = run.judge(progress)
     artifacts = {CHECKPOINT: folder / MODEL_NAME, SCORES: folder / "scores.parquet"}
     if processes.is_main:

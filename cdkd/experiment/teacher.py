@@ -110,9 +110,10 @@ def _train(config: RunConfig, folder: Path, log: Log, progress: RunProgress, pro
     run = _build(config, processes)
     part = _part(config, run.dataset.manifest.num_videos_per_part)
     every = config.evaluation.every_epochs
-    if run.fit(part, folder, log, progress, validate_every_epochs=every) == "diverged":
+    if divergence := run.fit(part, folder, log, progress, validate_every_epochs=every):
         raise TeacherError(
-            f"the teacher's training diverged; lower teacher.train.learning_rate ({run.settings.learning_rate:g})"
+            f"the teacher's training diverged: {divergence}; lower teacher.train.learning_rate "
+            f"({run.settings.learning_rate:g})"
         )
     # Validated anew: a training that was interrupted after its last epoch has logged nothing when it goes on.
     metrics, _ = run.judge(progress)

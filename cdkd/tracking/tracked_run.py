@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from cdkd.atomic_write import atomic_write
+from cdkd.callbacks import SECONDS
 from cdkd.effective_settings import CONTENT
 from cdkd.errors import CdkdError
 from cdkd.settings import RunConfig
@@ -86,6 +87,8 @@ class TrackedRun:
     def __init__(self, tracker: Tracker, start: RunStart, book: Path, tell: Tell = logger.warning) -> None:
         self._tracker = tracker
         self._book = book
+        self.seconds: dict[str, float] = {}
+        """Where the time of this attempt's epochs went, summed over them; keys of `SECONDS`."""
         self._sender = StoreSender(tell)
         self._unsent: list[LoggedEpoch] = []
         self._unsent_lock = threading.Lock()
@@ -140,6 +143,8 @@ class TrackedRun:
 
     def log(self, metrics: Metrics, epoch: int) -> None:
         """One epoch's metrics, epochs counted from 1; in the book when this returns, in the store soon."""
+        for name in SECONDS.keys() & metrics.keys():
+            self.seconds[name] = self.seconds.get(name, 0.0) + metrics[name]
         self._logbook.log(metrics, epoch)
 
     @property

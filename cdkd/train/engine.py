@@ -1,39 +1,28 @@
 """The training loop: forward, loss, backward, update, log."""
 
+import math
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from cdkd.callbacks import Log, Progress
 from cdkd.data.clips.clip import ClipBatch
 from cdkd.data.loading.loader import ClipLoader
 from cdkd.graceful_stop import StoppedAtCheckpoint, is_stop_requested
-from cdkd.run_status import RunStatus
 from cdkd.seeding import derive_seed
 from cdkd.settings import OptimizerSettings
 from cdkd.train.batch_norm import freeze_parameters, freeze_statistics
 from cdkd.train.calibration import Calibration, Conditions, calibrate
+from cdkd.train.epoch_meter import STEPS_BETWEEN_CHECKS, Divergence, EpochMeter, StepLoss
 from cdkd.train.optimizer import build_optimizer, learning_rate_factor
 from cdkd.train.processes import ALONE, Processes
 from cdkd.train.training_state import TrainingState, load_checkpoint, save_checkpoint
-
-
-class StepLoss(Protocol):
-    """What a step returns: the total (a scalar with gradient) and named terms for the log."""
-
-    @property
-    def total(self) -> Tensor:
-        """(), minimised."""
-
-    @property
-    def terms(self) -> dict[str, Tensor | float]:
-        """Each (), logged, averaged over the epoch."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +60,7 @@ class FitConfig:
     processes: Processes = ALONE
 
 
-def fit(task: TrainingTask, config: FitConfig, log: Log, progress: Progress) -> RunStatus:
+def fit(task: TrainingTask, config: FitConfig, log: Log, progress: Progress) -> Divergence | None:
     """Trains `task.network` from its checkpoint, or from the start, to the last epoch.
 
     A resumed training equals an uninterrupted one bit for bit on the CPU: order, crops and dropout of a step depend on
@@ -81,7 +70,8 @@ def fit(task: TrainingTask, config: FitConfig, log: Log, progress: Progress) -> 
         StoppedAtCheckpoint: the process was asked to end (`cdkd.graceful_stop`), and its checkpoint is written.
 
     Returns:
-        "diverged" where a loss was not finite; the network then holds the weights of that moment.
+        Where the loss ceased to be finite, if it did. The network then holds weights that are of no use, and no
+        checkpoint has any of that epoch.
     """
     settings = config.settings
     # 1. Before the optimizer is built: it takes the parameters that ask for a gradient.
@@ -101,13 +91,13 @@ def fit(task: TrainingTask, config: FitConfig, log: Log, progress: Progress) -> 
         if resumed is not None:
             task.calibration.units.values.update(states["loss_units"])
         elif not _calibrate(task, task.calibration, config):
-            return "diverged"
+            return Divergence(epoch=1, step=1, last_finite_loss=math.nan)
     # 3. Epoch by epoch: train, validate, log, keep.
     for epoch in range(state.epoch, settings.epochs):
         means = _train_epoch(task, config, optimizer, scaler, epoch, progress)
         # No checkpoint: going on from weights that have diverged would help nobody.
-        if means is None:
-            return "diverged"
+        if isinstance(means, Divergence):
+            return means
         done = epoch + 1
         is_last = done == settings.epochs
         every = config.validate_every_epochs
@@ -115,7 +105,9 @@ def fit(task: TrainingTask, config: FitConfig, log: Log, progress: Progress) -> 
             task.network.eval()
             # Every process is about to judge its share of the videos, with statistics of batch norms that were its own.
             config.processes.share_buffers(task.network)
+            started = time.perf_counter()
             means.update(task.validate())
+            means["validation_seconds"] = time.perf_counter() - started
             state = _keep_best(task, config, means[task.metric], done, state)
         # Logged before it is saved: killed in between, the epoch is trained and logged again, which the logbook of a
         # sweep's task sees to. The other way round it would be missing in the curve.
@@ -139,7 +131,7 @@ def fit(task: TrainingTask, config: FitConfig, log: Log, progress: Progress) -> 
     if config.keep_best:
         load_checkpoint(config.folder, task.network, "best")
     task.network.eval()
-    return "finished"
+    return None
 
 
 def _enter_training_mode(task: TrainingTask, config: FitConfig) -> None:
@@ -171,43 +163,37 @@ def _train_epoch(
     scaler: torch.amp.GradScaler,
     epoch: int,
     progress: Progress,
-) -> dict[str, float] | None:
-    """The epoch's mean terms, or None where a loss was not finite."""
+) -> dict[str, float] | Divergence:
+    """The epoch's mean terms and seconds, or where a loss was not finite."""
     settings, processes = config.settings, config.processes
     # 1. The mode of training, and what is trained on.
     _enter_training_mode(task, config)
     batches = task.batches(epoch)
-    # Added up on the device, and read out once, at the end.
-    sums: dict[str, Tensor | float] = {}
-    started = time.perf_counter()
+    meter = EpochMeter(config.device, processes)
     # 2. Step by step.
-    for index, batch in enumerate(batches):
+    for index, batch in enumerate(meter.waiting(batches)):
         step = epoch * len(batches) + index
         # The first process has the seed of a training in one; the others must not drop the same units for other clips.
         torch.manual_seed(derive_seed(config.seed, "dropout", step, *([processes.rank] if processes.rank else [])))
         for group in optimizer.param_groups:
             group["lr"] = group["initial_lr"] * learning_rate_factor(step, len(batches), settings)
         # The last step of an epoch updates in any case, so that no gradient waits over a validation or a checkpoint.
-        is_update = (index + 1) % settings.accumulate_steps == 0 or index + 1 == len(batches)
+        is_last = index + 1 == len(batches)
+        is_update = (index + 1) % settings.accumulate_steps == 0 or is_last
         # Gradients are exchanged once per update, not for every batch that goes into it.
         with nullcontext() if is_update else task.no_sync():
             with autocast(config):
                 loss = task.loss(batch, step)
-            # Asked of all: one that returned alone would leave the others waiting in their next exchange.
-            if not processes.all_true(torch.isfinite(loss.total)):
-                return None
             scaler.scale(loss.total / settings.accumulate_steps).backward()  # type: ignore[no-untyped-call]
         if is_update:
             _update(task, optimizer, scaler, settings.clip_norm)
-        for name, term in loss.terms.items():
-            sums[name] = sums.get(name, 0.0) + term
+        meter.add(loss)
+        if (is_last or (index + 1) % STEPS_BETWEEN_CHECKS == 0) and not meter.all_finite():
+            return meter.divergence(epoch + 1)
         progress((epoch + (index + 1) / len(batches)) / settings.epochs)
-    # 3. The epoch's means over steps and processes, all in one exchange.
-    totals = processes.mean(torch.stack([torch.as_tensor(t, device=config.device).float() for t in sums.values()]))
-    means = {f"train_{name}": total / len(batches) for name, total in zip(sums, totals.tolist(), strict=True)}
-    means["learning_rate"] = settings.learning_rate * learning_rate_factor(step, len(batches), settings)
-    means["epoch_seconds"] = time.perf_counter() - started
-    return means
+    # 3. The epoch's means over steps and processes.
+    rate = settings.learning_rate * learning_rate_factor(step, len(batches), settings)
+    return {**meter.means(), "learning_rate": rate}
 
 
 def _update(

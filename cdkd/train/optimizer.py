@@ -66,7 +66,9 @@ def build_optimizer(
         # Few groups, as each is a pass of its own through the optimizer. They come in the order of the parameters,
         # which a checkpoint of the optimizer goes by.
         groups.setdefault((rate, decay), fresh)["params"].append(parameter)
-    return _OPTIMIZERS[settings.optimizer](list(groups.values()), settings)
+    # One kernel for all parameters of a group, where they lie on a GPU. None is torch's own choice: a loop on the CPU.
+    is_fused = True if all(p.is_cuda for group in groups.values() for p in group["params"]) else None
+    return _OPTIMIZERS[settings.optimizer](list(groups.values()), settings, is_fused)
 
 
 def _is_classifier(name: str) -> bool:
@@ -77,12 +79,12 @@ def _classifier_multiplier(is_weight: bool, settings: OptimizerSettings) -> floa
     return settings.classifier_weight_multiplier if is_weight else settings.classifier_bias_multiplier
 
 
-def _sgd(groups: list[dict[str, Any]], settings: OptimizerSettings) -> torch.optim.Optimizer:
-    return torch.optim.SGD(groups, lr=settings.learning_rate, momentum=settings.momentum)
+def _sgd(groups: list[dict[str, Any]], settings: OptimizerSettings, fused: bool | None) -> torch.optim.Optimizer:
+    return torch.optim.SGD(groups, lr=settings.learning_rate, momentum=settings.momentum, fused=fused)
 
 
-def _adamw(groups: list[dict[str, Any]], settings: OptimizerSettings) -> torch.optim.Optimizer:
-    return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(settings.momentum, 0.999))
+def _adamw(groups: list[dict[str, Any]], settings: OptimizerSettings, fused: bool | None) -> torch.optim.Optimizer:
+    return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(settings.momentum, 0.999), fused=fused)
 
 
 _OPTIMIZERS = {"sgd": _sgd, "adamw": _adamw}

@@ -69,7 +69,9 @@ def test_a_missing_teacher_checkpoint_is_named(tmp_path: Path) -> None:
 def test_a_diverging_run_says_so_and_has_no_accuracy(tmp_path: Path) -> None:
     config = tiny(**BASELINE, train__optimizer="sgd", train__learning_rate=1e30, train__clip_norm=0.0)
     outcome = RUNNER.run(config, tmp_path, lambda metrics, epoch: None)
-    assert (outcome.status, outcome.metrics) == ("diverged", {})
+    assert (outcome.status, outcome.artifacts) == ("diverged", {})
+    assert outcome.metrics.keys() == {"diverged_epoch", "last_finite_loss"} and outcome.metrics["diverged_epoch"] == 1
+    assert outcome.metadata["diverged"].startswith("the loss was not finite in epoch 1, step 2; the last finite loss")
 
 
 def test_unreadable_videos_stop_a_run_unless_accepted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -1,6 +1,8 @@
 """The loop on a tiny network: learning rates, divergence, resume, which epoch is kept."""
 
-from dataclasses import dataclass
+import math
+import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from cdkd.graceful_stop import StoppedAtCheckpoint, forget_stop_request, request
 from cdkd.models.weights.pretrained import initialise
 from cdkd.settings import OptimizerSettings
 from cdkd.train.engine import FitConfig, TrainingTask, fit
+from cdkd.train.epoch_meter import Divergence
 from cdkd.train.optimizer import build_optimizer, learning_rate_factor
 from cdkd.train.training_state import CheckpointError, TrainingState, load_checkpoint, save_checkpoint
 
@@ -108,11 +111,71 @@ def _put(log: dict[int, dict[str, float]]):  # type: ignore[no-untyped-def]
     return lambda metrics, epoch: log.__setitem__(epoch, metrics)
 
 
-def test_a_loss_that_is_not_finite_ends_the_training(tmp_path: Path) -> None:
+def test_a_loss_that_is_not_finite_ends_the_training_and_is_found_late_but_named(tmp_path: Path) -> None:
     logged: dict[int, dict[str, float]] = {}
-    task = make_task(make_network(), [], fail_at_step=2 * NUM_BATCHES)
-    assert fit(task, make_plan(tmp_path, 6), _put(logged), no_progress) == "diverged"
+    network = make_network()
+    seen: list[float] = []
+    task = make_task(network, [], fail_at_step=2 * NUM_BATCHES + 1)
+
+    def loss(batch: Tensor, step: int) -> LinearLoss:
+        found = task.loss(batch, step)
+        seen.append(float(found.total.detach()))
+        return found  # type: ignore[return-value]
+
+    config = make_plan(tmp_path, 6, checkpoint_every_epochs=1, validate_every_epochs=1, keep_best=True)
+    divergence = fit(replace(task, loss=loss), config, _put(logged), no_progress)
+    # The third epoch's last step was still taken, as nobody had asked yet, and had weights that were not finite.
+    assert len(seen) == 3 * NUM_BATCHES and math.isnan(seen[-1])
+    assert divergence == Divergence(epoch=3, step=2, last_finite_loss=seen[2 * NUM_BATCHES])
+    assert f"epoch 3, step 2; the last finite loss was {seen[6]:.4g}" in str(divergence)
     assert sorted(logged) == [1, 2]
+    for name in ("last", "best"):
+        state = load_checkpoint(tmp_path, network, name)
+        assert state is not None and state[0].epoch <= 2
+        assert all(torch.isfinite(tensor).all() for tensor in network.state_dict().values())
+
+
+def test_a_first_step_that_is_not_finite_has_no_finite_loss_before_it(tmp_path: Path) -> None:
+    divergence = fit(make_task(make_network(), [], fail_at_step=0), make_plan(tmp_path, 6), print, no_progress)
+    assert str(divergence) == "the loss was not finite in epoch 1, step 1"
+    assert divergence is not None and divergence.metrics == {"diverged_epoch": 1.0}
+
+
+def test_a_training_that_diverged_ends_long_before_its_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cdkd.train.engine.STEPS_BETWEEN_CHECKS", 2)
+    steps: list[int] = []
+    task = make_task(make_network(), [], fail_at_step=0)
+
+    def loss(batch: Tensor, step: int) -> LinearLoss:
+        steps.append(step)
+        return task.loss(batch, step)  # type: ignore[return-value]
+
+    assert fit(replace(task, loss=loss), make_plan(tmp_path, 6), print, no_progress) is not None
+    assert steps == [0, 1]
+
+
+def test_an_epoch_tells_where_its_time_went(tmp_path: Path) -> None:
+    def slow(epoch: int) -> SlowBatches:
+        return SlowBatches([0.1, -0.2, 0.3])
+
+    def validate() -> dict[str, float]:
+        time.sleep(0.02)
+        return {"validation_top1": 1.0}
+
+    logged: dict[int, dict[str, float]] = {}
+    task = replace(make_task(make_network(), []), batches=slow, validate=validate)  # type: ignore[arg-type]
+    fit(task, make_plan(tmp_path, 2, validate_every_epochs=2), _put(logged), no_progress)
+    for metrics in logged.values():
+        assert metrics["data_seconds"] >= 3 * 0.01 and metrics["step_seconds"] > 0
+        assert metrics["data_seconds"] + metrics["step_seconds"] == pytest.approx(metrics["epoch_seconds"])
+    assert "validation_seconds" not in logged[1] and logged[2]["validation_seconds"] >= 0.02
+
+
+class SlowBatches(list[float]):
+    def __iter__(self):  # type: ignore[no-untyped-def]
+        for batch in super().__iter__():
+            time.sleep(0.01)
+            yield batch
 
 
 def test_the_best_validated_epoch_is_kept_on_request(tmp_path: Path) -> None:

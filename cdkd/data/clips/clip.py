@@ -46,9 +46,7 @@ class ClipBatch:
 
     def to(self, device: torch.device) -> "ClipBatch":
         """The same batch on a device."""
-        # From pinned memory the copy runs beside the processor's work; elsewhere it is an ordinary one.
-        moved = {field.name: getattr(self, field.name).to(device, non_blocking=True) for field in fields(self)}
-        return ClipBatch(**moved)
+        return ClipBatch(**{field.name: to_device(getattr(self, field.name), device) for field in fields(self)})
 
     def pin_memory(self) -> "ClipBatch":
         """The same batch in memory that a GPU copies from while the processor works on."""
@@ -62,6 +60,17 @@ class ClipBatch:
     def num_bytes(self) -> int:
         """Memory of all arrays."""
         return sum(getattr(self, field.name).nbytes for field in fields(self))
+
+
+def to_device(tensor: Tensor, device: torch.device) -> Tensor:
+    """The same numbers on a device, where copying them to a GPU does not make the processor wait.
+
+    Only from pinned memory does a copy run beside the processor's work; from elsewhere it waits for all that the GPU
+    still has to do.
+    """
+    if device.type != "cuda":
+        return tensor.to(device)
+    return (tensor if tensor.is_pinned() or tensor.is_cuda else tensor.pin_memory()).to(device, non_blocking=True)
 
 
 @dataclass(frozen=True)

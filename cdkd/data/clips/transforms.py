@@ -5,11 +5,12 @@ draw. Every modality of a clip goes through the same two matrices, so that posit
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
 
-from cdkd.data.clips.clip import ClipBatch
+from cdkd.data.clips.clip import ClipBatch, to_device
 from cdkd.modality import FRAME, IFRAME, MOTION, RESIDUAL, Modality
 
 
@@ -121,8 +122,14 @@ def _to_input(pictures: Tensor, modality: Modality, geometry: _Geometry) -> Tens
         pictures = pictures.clamp_(-modality.limit, modality.limit)
     # Motion and residual have a mean of 0, and need no pass over memory to subtract it.
     if any(modality.mean):
-        pictures = pictures.sub_(torch.tensor(modality.mean, device=pictures.device).view(-1, 1, 1))
-    return pictures.div_(torch.tensor(modality.std, device=pictures.device).view(-1, 1, 1))
+        pictures = pictures.sub_(_per_channel(modality.mean, pictures.device))
+    return pictures.div_(_per_channel(modality.std, pictures.device))
+
+
+@lru_cache(maxsize=64)
+def _per_channel(values: tuple[float, ...], device: torch.device) -> Tensor:
+    """(C, 1, 1); kept, as making it on a GPU in every step would make the processor wait."""
+    return torch.tensor(values, device=device).view(-1, 1, 1)
 
 
 def _gather(pictures: Tensor, windows: Tensor) -> Tensor:
@@ -139,11 +146,12 @@ def prepare_inputs(batch: ClipBatch, boxes: Boxes, input_size: int) -> NetworkIn
     device = batch.iframes.device
     height, width = batch.iframes.shape[-2:]
     # 1. The draws as two matrices per clip. Left and right alone are exchanged, so rows are never flipped.
-    columns = resampling_matrix(boxes.left, boxes.width, boxes.flip, width, input_size).to(device)
-    rows = resampling_matrix(boxes.top, boxes.height, torch.zeros_like(boxes.flip), height, input_size).to(device)
+    columns = to_device(resampling_matrix(boxes.left, boxes.width, boxes.flip, width, input_size), device)
+    unflipped = torch.zeros_like(boxes.flip)
+    rows = to_device(resampling_matrix(boxes.top, boxes.height, unflipped, height, input_size), device)
     # 2. What the map does to a vector: pixels of the network's input per pixel of the source, and the flip.
     sign = 1 - 2 * boxes.flip.double()
-    scale = torch.stack([sign * input_size / boxes.width, input_size / boxes.height], dim=1).float().to(device)
+    scale = to_device(torch.stack([sign * input_size / boxes.width, input_size / boxes.height], dim=1).float(), device)
     # 3. Each picture is resampled once, then the windows pick from them: a frame stands in several.
     geometry = _Geometry(rows, columns, scale)
     return NetworkInputs(

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from cdkd.callbacks import seconds_text
 from cdkd.sweep.display.running import duration_seconds, running_task
 from cdkd.sweep.display.study_status import count_cells
 from cdkd.sweep.display.sweep_display import SweepDisplay, SweepStatus, clock
@@ -53,11 +54,7 @@ class EventLog:
             elif trial.is_done:
                 num_ended += 1
                 self.num_trained += trial.task.kind == "cell"
-                top1 = trial.metrics.get("test_top1")
-                result = "" if top1 is None else f": test top-1 {top1:.1f} %"
-                if trial.status == "diverged":
-                    result = f": {trial.error}"
-                self._display.log_event(f"{trial.status} {self.label(trial)}{result}, {clock(duration_seconds(trial))}")
+                self._display.log_event(f"{trial.status} {self.label(trial)}{_result(trial)}")
             elif trial.status == "failed":
                 num_ended += 1
                 self.num_failed += 1
@@ -86,3 +83,13 @@ class EventLog:
             running_task(self._folder, trial, self.label(trial)) for trial in trials if trial.status == "running"
         ]
         return count_cells(study, cells, running, num_workers, open_stages)
+
+
+def _result(trial: Trial) -> str:
+    """What came of a task that is done, and what it took."""
+    metrics = trial.metrics
+    found = f": test top-1 {metrics['test_top1']:.1f} %" if "test_top1" in metrics else ""
+    if trial.status == "diverged":
+        found = f": {trial.error}"
+    spent = seconds_text(metrics)
+    return f"{found}, {clock(duration_seconds(trial))}{f' ({spent})' if spent else ''}"

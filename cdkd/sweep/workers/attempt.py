@@ -66,7 +66,10 @@ def run_claim(
         # has.
         outcome = _train(work, trial, cell, run, runner, progress)
         if outcome.status == "diverged":
-            outcome = replace(outcome, metadata={**outcome.metadata, "diverged": _where_diverged(run)})
+            outcome = replace(
+                outcome,
+                metadata={**outcome.metadata, "diverged": outcome.metadata.get("diverged") or _where_diverged(run)},
+            )
         # 3. Files before the result: a run that has a result has its scores and its checkpoint too. Here the store is
         # waited for.
         run.keep(outcome)
@@ -111,7 +114,7 @@ def _settle(queue: TrialQueue, trial: Trial, run: TrackedRun, outcome: Outcome) 
         # Noted before the run is closed: a process that dies in between leaves all that settling needs.
         value = float(outcome.metrics.get("validation_top1", 0.0))
         where = outcome.metadata.get("diverged", "")
-        metrics = dict(outcome.metrics)
+        metrics = {**outcome.metrics, **run.seconds}
         queue.note(trial.number, run_id=run.id, metrics=metrics, status=outcome.status, value=value, error=where)
     # Not shielded, since it waits for the store.
     run.close(outcome)

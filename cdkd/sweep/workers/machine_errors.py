@@ -11,6 +11,7 @@ A cell that meets one of these is put back as if it had not been tried:
 import errno
 import re
 
+from cdkd.errors import CdkdError
 from cdkd.tracking.outage import causes, outage_reason
 
 _ERRNOS = {
@@ -43,12 +44,18 @@ _WORDS = (
 _NUMBER_IN_TEXT = re.compile(r"\(os error (\d+)\)")
 
 
+class MachineError(CdkdError):
+    """Such an error of another process, which has said the reason."""
+
+
 def machine_reason(error: BaseException) -> str | None:
     """What is wrong with the machine, in one line; None where the error is the cell's own."""
     reason = outage_reason(error)
     if reason is not None:
         return reason
     for one in causes(error):
+        if isinstance(one, MachineError):
+            return str(one)
         is_machines = (
             isinstance(one, ImportError)
             or (isinstance(one, OSError) and one.errno in _ERRNOS)

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cdkd.capacity import gpu_names
 from cdkd.errors import CdkdError
 from cdkd.sweep.queue.study_folder import StudyFolder
 from cdkd.sweep.workers.beats import Pulse
+from cdkd.sweep.workers.places import Places
 from cdkd.sweep.workers.worker import DRAIN, STOP
 
 _GRACE_SECONDS = 3.0
@@ -58,7 +58,7 @@ class Workers:
         folder: the study's.
         tracking_uri: where they track.
         runner: `module:name` of the object that trains the cells.
-        num_threads: threads of each.
+        places: what each of them gets of this machine.
         options: further ones of their command line.
     """
 
@@ -67,13 +67,13 @@ class Workers:
         folder: StudyFolder,
         tracking_uri: str,
         runner: str,
-        num_threads: int = 1,
+        places: Places,
         options: Sequence[str] = (),
     ) -> None:
         self._folder = folder
         self._uri = tracking_uri
         self._runner = runner
-        self._num_threads = num_threads
+        self._places = places
         self._options = options
         self._given_up: list[_Worker] = []
         self._workers: list[_Worker] = []
@@ -106,25 +106,11 @@ class Workers:
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env=self.environment_of(name),
+                env=self._places.environment(int(name)),
                 text=True,
                 # Control-C reaches the sweep alone, which then stops its workers in good order.
                 start_new_session=True,
             )
-
-    def environment_of(self, name: str) -> dict[str, str]:
-        """A worker's environment: its threads, its GPU where there are several, and this process's import path."""
-        variables = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
-        environment = {**os.environ, **dict.fromkeys(variables, str(self._num_threads))}
-        # The runner's module has to be found as it was found here. The empty entry, the working directory, is left out
-        # for the reason that -P is given.
-        environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
-        gpus = gpu_names()
-        if len(gpus) > 1:
-            # Set from outside and before torch starts, so that a worker never opens a context on a GPU that is not its
-            # own.
-            environment["CUDA_VISIBLE_DEVICES"] = gpus[int(name) % len(gpus)]
-        return environment
 
     def watch(self) -> list[str]:
         """Replaces workers that were killed or ended by themselves; returns what to tell of them.

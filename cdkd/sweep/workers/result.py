@@ -51,6 +51,8 @@ class SweepOptions:
     tracking_uri: str
     workers: int | None = None
     """Processes; None: as many as the machine carries; 0: none, everything runs in this process."""
+    processes_per_cell: int = 1
+    """That train a cell together, each on a GPU of its own where there are GPUs."""
     retry_failed: bool = False
     stop_on_failure: bool = False
     """Start nothing more once a task has failed."""

@@ -13,7 +13,6 @@ stand.
 import time
 from collections.abc import Mapping, Sequence
 
-from cdkd.capacity import default_workers
 from cdkd.errors import CdkdError
 from cdkd.experiment.identity import is_data_known
 from cdkd.graceful_stop import is_stop_requested
@@ -35,8 +34,8 @@ from cdkd.sweep.study.expansion import teachers_without_file
 from cdkd.sweep.study.records import Study
 from cdkd.sweep.workers.abandoned_runs import close_abandoned_runs
 from cdkd.sweep.workers.attempt import queue_name
+from cdkd.sweep.workers.cell_group import make_runner
 from cdkd.sweep.workers.cell_locks import Elsewhere
-from cdkd.sweep.workers.cell_runner import load_runner
 from cdkd.sweep.workers.cell_turn import CellTurn, cell_locks
 from cdkd.sweep.workers.closing import close_records
 from cdkd.sweep.workers.data_preparation import DataPreparation
@@ -44,6 +43,7 @@ from cdkd.sweep.workers.inline import InlineWorker
 from cdkd.sweep.workers.interruption import shield
 from cdkd.sweep.workers.machine_errors import machine_reason
 from cdkd.sweep.workers.patient_tracker import PatientTracker
+from cdkd.sweep.workers.places import find_places
 from cdkd.sweep.workers.pool import Workers
 from cdkd.sweep.workers.result import Failure, SweepOptions, SweepResult
 from cdkd.sweep.workers.store_results import StoreResults
@@ -80,7 +80,7 @@ class _Sweep:
         self.options = options
         self.display = display
         self.started = time.monotonic()
-        self.runner = load_runner(options.runner)
+        self.runner = make_runner(options.runner, options.processes_per_cell)
         self.folder = study_folder(study.name)
         self.wanted = WantedTasks(self.folder)
         # Every combination is built before anything runs, as far as stages are known.
@@ -99,17 +99,18 @@ class _Sweep:
         self.why_unreached: dict[str, str] = {}
         """Stage -> why nothing could be chosen for it."""
         self.teacher_warnings = TeacherWarnings(self.runner.teacher_validation, display)
-        # Last: it reads the cells for the number of threads. No process starts before `_loop` asks for it.
+        # Last: it reads the cells for devices and threads. No process starts before `_loop` asks for it.
+        configs = [cell.config for cell in all_cells(self.known_stages).values()]
+        self.places = find_places(configs, options.workers, options.processes_per_cell)
         self.workers = self._make_workers()
 
     def _make_workers(self) -> Workers | InlineWorker:
         if self.options.workers == 0:
             fresh, tell = self.options.is_fresh, self.display.log_event
             return InlineWorker(CellTurn(self.queue, self.store, self.runner, self.wanted, tell, fresh))
-        # A worker runs cells of every stage and cannot change its threads in between, so it starts with the most.
-        threads = max(cell.config.runtime.num_threads for cell in all_cells(self.known_stages).values())
-        options = ["--sweep", self.wanted.name, *(["--fresh"] if self.options.is_fresh else [])]
-        return Workers(self.folder, self.options.tracking_uri, self.options.runner, threads, options)
+        options = ["--sweep", self.wanted.name, "--gpus-per-cell", str(self.places.num_processes)]
+        options += ["--fresh"] if self.options.is_fresh else []
+        return Workers(self.folder, self.options.tracking_uri, self.options.runner, self.places, options)
 
     def run(self) -> SweepResult:
         if missing := teachers_without_file(self.study):
@@ -192,7 +193,7 @@ class _Sweep:
             return True
         # 5. No more workers than open tasks; those that were started before stay.
         if not self.is_draining:
-            self.workers.start(min(self.options.workers or default_workers(), num_open))
+            self.workers.start(min(self.places.num_workers, num_open))
             for text in self.workers.watch():
                 self.display.log_event(text)
         self.workers.wait(_SECONDS_BETWEEN_LOOKS)

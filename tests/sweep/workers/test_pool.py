@@ -7,13 +7,13 @@ import signal
 import pytest
 from support.sweeps import FAKE, Bench, wait_until
 
-from cdkd.capacity import gpu_names
 from cdkd.errors import CdkdError
 from cdkd.settings import RunConfig
 from cdkd.sweep.queue.store_record import write_store_record
 from cdkd.sweep.queue.study_folder import StudyFolder, write_cell
 from cdkd.sweep.queue.trial_queue import QueuedTask, TrialQueue
 from cdkd.sweep.study.cell import Cell
+from cdkd.sweep.workers.places import Places
 from cdkd.sweep.workers.pool import Workers
 from cdkd.tracking.mlflow_tracker import MlflowTracker
 
@@ -53,7 +53,7 @@ def test_a_worker_that_can_train_nothing_tries_again_and_then_is_reported_with_i
     monkeypatch.setattr("cdkd.sweep.workers.pool._SECONDS_BEFORE_RESTARTS", (0.0,))
     (bench.fake / "broken").write_text("no GPU is left")
     queue_one_cell(folder)
-    workers = Workers(folder, "sqlite:///mlflow.db", FAKE)
+    workers = Workers(folder, "sqlite:///mlflow.db", FAKE, Places(2))
     workers.start(1)
     words = (
         "worker 0 ended by itself (exit status 1): cdkd: this process can train nothing: RuntimeError: no GPU is left"
@@ -70,7 +70,7 @@ def test_one_worker_that_is_given_up_does_not_end_the_others(
 ) -> None:
     monkeypatch.setattr("cdkd.sweep.workers.pool._SECONDS_BEFORE_RESTARTS", ())
     monkeypatch.setattr("cdkd.sweep.workers.pool.command_of", lambda *_: ["/bin/cat"])
-    workers = Workers(folder, "unused", FAKE)
+    workers = Workers(folder, "unused", FAKE, Places(2))
     workers.start(2)
     # A program that reads until its input ends, and then ends well, though nobody has asked it to.
     first = workers._workers[0].process.stdin
@@ -86,7 +86,7 @@ def test_one_worker_that_is_given_up_does_not_end_the_others(
 def test_killed_workers_are_replaced_but_not_for_ever(folder: StudyFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     # A stand-in that sleeps starts at once; what is tested is the watching.
     monkeypatch.setattr("cdkd.sweep.workers.pool.command_of", lambda *_: ["/bin/sleep", "60"])
-    workers = Workers(folder, "unused", FAKE)
+    workers = Workers(folder, "unused", FAKE, Places(2))
     workers.start(2)
     assert workers.watch() == []
     for _ in range(10):
@@ -106,7 +106,7 @@ def test_killed_workers_are_replaced_but_not_for_ever(folder: StudyFolder, monke
 
 
 def test_workers_drain_and_leave_no_empty_logs(folder: StudyFolder) -> None:
-    workers = Workers(folder, "sqlite:///mlflow.db", FAKE)
+    workers = Workers(folder, "sqlite:///mlflow.db", FAKE, Places(2))
     workers.start(1)
     workers.drain()
     wait_until(workers.has_ended)
@@ -116,15 +116,6 @@ def test_workers_drain_and_leave_no_empty_logs(folder: StudyFolder) -> None:
     assert list((folder.path / "logs").iterdir()) == []
 
 
-def test_workers_get_one_gpu_each_in_turn(folder: StudyFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,6")
-    assert gpu_names() == ("4", "6")
-    workers = Workers(folder, "unused", FAKE, num_threads=3)
-    environments = [workers.environment_of(str(number)) for number in range(3)]
-    assert [found["CUDA_VISIBLE_DEVICES"] for found in environments] == ["4", "6", "4"]
-    assert {found["OMP_NUM_THREADS"] for found in environments} == {"3"}
-
-
 def test_a_stopped_worker_is_told_of_and_then_replaced(folder: StudyFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     # A stand-in that gives a sign ten times a second; what is tested is the watching.
     beats = "mkdir -p beats; while true; do touch beats/$$; sleep 0.1; done"
@@ -132,7 +123,7 @@ def test_a_stopped_worker_is_told_of_and_then_replaced(folder: StudyFolder, monk
         "cdkd.sweep.workers.pool.command_of", lambda *_: ["/bin/sh", "-c", f"cd {folder.path}; {beats}"]
     )
     monkeypatch.setattr("cdkd.sweep.workers.pool._SECONDS_UNTIL_TOLD", 2.0)
-    workers = Workers(folder, "unused", FAKE)
+    workers = Workers(folder, "unused", FAKE, Places(2))
     workers.start(1)
     (first,) = ids(workers)
     wait_until(folder.beat(first).exists)
