@@ -67,12 +67,12 @@ def test_what_stops_one_process_ends_all_and_the_cell_goes_on(bench: Bench) -> N
     arguments = ("--runner", GROUP, "--workers", "1", "--gpus-per-cell", "2", "--set", "runtime.device=cpu")
     file = bench.write(ONE_CELL)
     sweep = bench.start(file, *arguments)
-    wait_until(lambda: all(pids(bench, rank) for rank in (0, 1)))
-    wait_until(lambda: len(runs := load_runs()) == 1 and "metrics.loss" in runs and runs["metrics.loss"][0] == 0.5)
+    wait_until(lambda: all(pids(bench, rank) for rank in (0, 1)), 180)
+    wait_until(lambda: len(runs := load_runs()) == 1 and "metrics.loss" in runs and runs["metrics.loss"][0] == 0.5, 60)
     # 1. The kernel kills one: the other ends with it, another worker goes on.
     os.kill(pids(bench, 1)[0], signal.SIGKILL)
-    wait_until(lambda: len(pids(bench, 0)) == len(pids(bench, 1)) == 2)
-    assert not any(is_alive(pid) for pid in pids(bench, 0))
+    wait_until(lambda: len(pids(bench, 0)) == len(pids(bench, 1)) == 2, 180)
+    assert not is_alive(pids(bench, 0)[0])
     # 2. The sweep is interrupted: nothing of it stays.
     sweep.send_signal(signal.SIGINT)
     output, _ = sweep.communicate(timeout=120)
