@@ -1,0 +1,93 @@
+"""`cdkd logs`: what a cell has written so far, and why it failed."""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from cdkd.sweep.queue.study_folder import StudyFolder
+    from cdkd.sweep.queue.trial_queue import Trial
+
+_SECONDS_BETWEEN_LOOKS = 0.5
+_LOG_LINES = 40
+
+
+@click.command()
+@click.argument("study")
+@click.argument("cell")
+@click.option("--follow", is_flag=True, help="Go on with every epoch, until the cell has ended.")
+def command(study: str, cell: str, follow: bool) -> None:
+    """Show what a cell of STUDY has logged: its epochs, the end of its worker's log, the traceback where it failed.
+
+    CELL is the beginning of a cell's id, its label, or a part of it; of a cell tried several times, the last attempt.
+
+    \b
+    Examples:
+      cdkd logs ablation 3f2a
+      cdkd logs ablation "TSM, both, seed 3" --follow
+    """
+    from cdkd.sweep.display.running import task_label
+    from cdkd.sweep.display.study_status import open_queue
+    from cdkd.sweep.queue.study_reference import find_study_folder
+    from cdkd.sweep.queue.task_reference import find_task
+
+    folder = find_study_folder(study)
+    queue = open_queue(folder)
+    latest = queue.latest()
+    labels = {task: task_label(folder, trial.task) for task, trial in latest.items()}
+    task = find_task(cell, labels)
+    trial = latest[task]
+    click.echo(_headline(trial, labels[task]))
+    printed = _echo_epochs(folder, task, 0)
+    try:
+        while follow and trial.status in ("waiting", "running"):
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
+            trial = queue.latest()[task]
+            printed = _echo_epochs(folder, task, printed)
+    except KeyboardInterrupt:
+        return
+    if follow:
+        click.echo(_headline(trial, labels[task]))
+    _echo_end(folder, trial)
+
+
+def _headline(trial: "Trial", label: str) -> str:
+    parts = [trial.status, f"attempt {trial.attempt}"]
+    parts += [f"worker {trial.worker}"] if trial.worker else []
+    parts += [f"run {trial.run_id}"] if trial.run_id else []
+    return f"{label} ({trial.task.id}): {', '.join(parts)}"
+
+
+def _echo_epochs(folder: "StudyFolder", task: str, after: int) -> int:
+    """Prints the epochs that the task has logged since; returns the last one's number."""
+    from cdkd.tracking.logbook import read_book
+
+    for epoch, metrics in read_book(folder.work(task) / "metrics.jsonl"):
+        if epoch > after:
+            click.echo(f"epoch {epoch:>4}  {_numbers(metrics)}")
+            after = epoch
+    return after
+
+
+def _numbers(metrics: Mapping[str, float]) -> str:
+    return "  ".join(f"{name} {value:.4g}" for name, value in metrics.items())
+
+
+def _echo_end(folder: "StudyFolder", trial: "Trial") -> None:
+    if trial.is_done:
+        click.echo(f"result      {_numbers(trial.metrics)}")
+        if trial.run_id:
+            click.echo(f"Its curves, scores and checkpoint are in run {trial.run_id}: mlflow ui")
+    report = folder.traceback(trial.task.id, trial.number)
+    if report.exists():
+        click.echo(f"{report}:\n{report.read_text(encoding='utf-8').rstrip()}")
+    log = folder.worker_log(trial.worker.replace(":", "-"))
+    if trial.worker and log.exists():
+        click.echo(f"{log}, its end:\n{_tail(log)}")
+
+
+def _tail(file: Path) -> str:
+    return "\n".join(file.read_text(encoding="utf-8", errors="replace").splitlines()[-_LOG_LINES:])
