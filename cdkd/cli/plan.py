@@ -4,7 +4,15 @@ import json
 
 import click
 
-from cdkd.cli.options import json_option, only_option, recipe_option, seeds_option, set_option, teacher_option
+from cdkd.cli.options import (
+    json_option,
+    only_option,
+    recipe_option,
+    seeds_option,
+    set_option,
+    teacher_option,
+    tracking_uri_option,
+)
 
 
 @click.command()
@@ -14,6 +22,7 @@ from cdkd.cli.options import json_option, only_option, recipe_option, seeds_opti
 @teacher_option
 @only_option
 @seeds_option
+@tracking_uri_option
 @json_option
 def command(
     study: str,
@@ -22,11 +31,13 @@ def command(
     teachers: tuple[str, ...],
     only: tuple[str, ...],
     seeds: str | None,
+    tracking_uri: str | None,
     as_json: bool,
 ) -> None:
-    """List the cells of STUDY and their state; trains nothing.
+    """List the cells of STUDY, their state and cost; trains nothing.
 
-    STUDY is a file, or the name of one in ./sweeps or of those that come with cdkd.
+    Cells that any study of the tracking store has trained are reused. The cost of the others is epochs times what
+    epochs of cells like them took; data sets and teachers that are missing are named. STUDY is a file, or the name of one in ./sweeps or of those that come with cdkd.
 
     \b
     Examples:
@@ -37,8 +48,11 @@ def command(
           --teacher tsm=tsm.safetensors --teacher tdn=tdn.safetensors
       cdkd plan ablation.yaml --json
     """
-    from cdkd.sweep.display.listing import plan_record, plan_text
+    from cdkd.capacity import default_workers
+    from cdkd.sweep.display.listing import make_plan, plan_record, plan_text
     from cdkd.sweep.study.opening import open_study
+    from cdkd.tracking.store import tracking_uri as default_uri
 
-    plan = open_study(study, settings, seeds, only, recipe, teachers)
-    click.echo(json.dumps(plan_record(plan), indent=1) + "\n" if as_json else plan_text(plan), nl=False)
+    plan = make_plan(open_study(study, settings, seeds, only, recipe, teachers), tracking_uri or default_uri())
+    text = json.dumps(plan_record(plan), indent=1) + "\n" if as_json else plan_text(plan, default_workers())
+    click.echo(text, nl=False)

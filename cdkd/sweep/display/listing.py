@@ -2,31 +2,94 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from cdkd.sweep.display.plan_cost import PlanCost, cost_text, plan_cost
 from cdkd.sweep.queue.stage_cells import StageCells, all_cells, resolve_stages
 from cdkd.sweep.queue.study_folder import study_folder
 from cdkd.sweep.queue.trial_queue import Trial, TrialQueue
 from cdkd.sweep.study.cell import Cell
 from cdkd.sweep.study.expansion import teachers_without_file
+from cdkd.sweep.study.path_check import path_problems
 from cdkd.sweep.study.records import Stage, Study
+from cdkd.tracking.earlier_runs import EarlierRun, earlier_runs
+from cdkd.tracking.store import TrackingError
 
 
-def plan_text(study: Study) -> str:
-    """The plan, with a line per cell; imports neither torch nor MLflow, and Optuna only when something has run."""
+@dataclass(frozen=True)
+class Plan:
+    """A study's cells, how each stands, and what is known of their cost."""
+
+    study: Study
+    known_stages: Sequence[StageCells]
+    trials: Mapping[str, Trial]
+    reused: Mapping[str, str]
+    """Cell -> the study that has trained it, of cells whose result the next sweep takes from the store."""
+    cost: PlanCost | None
+    """None where nothing is left to train."""
+    problems: Sequence[str]
+    """What has to be mended before the cells can run."""
+    note: str = ""
+    """Why the store was not asked."""
+
+    @property
+    def cells(self) -> dict[str, Cell]:
+        """By id, over all stages."""
+        return all_cells(list(self.known_stages))
+
+    def status(self, cell: str) -> str:
+        """In a user's words."""
+        trial = self.trials.get(cell)
+        if cell in self.reused:
+            return "reused"
+        if trial is None:
+            return "waiting"
+        # A trial whose process died waits for the next sweep.
+        return "interrupted" if trial.status == "stale" else trial.status
+
+
+def make_plan(study: Study, tracking_uri: str) -> Plan:
+    """Looks the cells up in the queue, and those without a result in the store.
+
+    Imports neither torch nor, where everything is done, MLflow; Optuna only when something has run.
+    """
     folder = study_folder(study.name)
     known_stages = resolve_stages(study, folder)
-    trials = TrialQueue(folder).latest() if folder.journal.exists() else {}
+    trials = TrialQueue(folder, is_read_only=True).latest() if folder.journal.exists() else {}
+    open_cells = [cell for cell in all_cells(known_stages).values() if not _is_done(trials.get(cell.id))]
+    runs: list[EarlierRun] = []
+    note = ""
+    if open_cells:
+        try:
+            runs = earlier_runs(tracking_uri)
+        except TrackingError as error:
+            note = str(error)
+    results = {run.cell: run.study for run in runs if run.has_result}
+    reused = {cell.id: results[cell.id] for cell in open_cells if cell.id in results}
+    left = [cell for cell in open_cells if cell.id not in reused]
+    cost = plan_cost(left, runs) if left else None
+    return Plan(study, known_stages, trials, reused, cost, path_problems(left), note)
+
+
+def plan_text(plan: Plan, num_workers: int) -> str:
+    """The plan, with a line per cell."""
+    study = plan.study
     lines = [f"{study.name}: {study.description}" if study.description else study.name]
-    by_name = {stage_cells.stage.name: stage_cells for stage_cells in known_stages}
+    by_name = {stage_cells.stage.name: stage_cells for stage_cells in plan.known_stages}
     for stage in study.stages:
         lines.append("")
-        lines += _known(by_name[stage.name], trials) if stage.name in by_name else _unknown(stage)
+        lines += _known(by_name[stage.name], plan) if stage.name in by_name else _unknown(stage)
     if missing := teachers_without_file(study):
         lines += ["", f"left out, since they need their file: {files_to_give(missing)}"]
-    states = Counter(_status(trials.get(cell)) for cell in all_cells(known_stages))
+    states = Counter(plan.status(cell) for cell in plan.cells)
     counts = ", ".join(f"{number} {status}" for status, number in states.items())
     lines += ["", f"{sum(states.values())} cells: {counts}"]
+    if plan.cost is not None:
+        lines.append(cost_text(plan.cost, num_workers))
+    lines += [f"to be mended first: {problem}" for problem in plan.problems]
+    if plan.note:
+        lines.append(f"not looked up in the tracking store: {plan.note}")
     return "\n".join(lines) + "\n"
 
 
@@ -35,32 +98,39 @@ def files_to_give(teachers: Sequence[str]) -> str:
     return " ".join(f"--teacher {arch}=FILE" for arch in teachers)
 
 
-def plan_record(study: Study) -> dict[str, Any]:
+def plan_record(plan: Plan) -> dict[str, Any]:
     """The plan for programs: stages with their cells; a stage whose cells are not known yet has None for them."""
-    folder = study_folder(study.name)
-    trials = TrialQueue(folder).latest() if folder.journal.exists() else {}
-    by_name = {stage_cells.stage.name: stage_cells for stage_cells in resolve_stages(study, folder)}
+    by_name = {stage_cells.stage.name: stage_cells for stage_cells in plan.known_stages}
     stages = []
-    for stage in study.stages:
+    for stage in plan.study.stages:
         known = by_name.get(stage.name)
-        cells = None if known is None else [_cell_record(cell, trials.get(cell.id)) for cell in known.cells]
+        cells = None if known is None else [_cell_record(cell, plan) for cell in known.cells]
         taken = dict(known.choice.values) if known is not None and known.choice is not None else {}
         stages.append({"stage": stage.name, "taken": taken, "cells": cells})
-    return {"study": study.name, "description": study.description, "stages": stages}
+    return {
+        "study": plan.study.name,
+        "description": plan.study.description,
+        "stages": stages,
+        "cost": None if plan.cost is None else vars(plan.cost),
+        "problems": list(plan.problems),
+        "note": plan.note,
+    }
 
 
-def _cell_record(cell: Cell, trial: Trial | None) -> dict[str, Any]:
+def _cell_record(cell: Cell, plan: Plan) -> dict[str, Any]:
+    trial = plan.trials.get(cell.id)
     return {
         "cell": cell.id,
         "label": cell.label,
         "labels": dict(cell.labels),
         "seed": cell.seed,
-        "status": _status(trial),
+        "status": plan.status(cell.id),
+        "reused_from": plan.reused.get(cell.id),
         "metrics": dict(trial.metrics) if trial is not None and trial.is_done else {},
     }
 
 
-def _known(stage_cells: StageCells, trials: Mapping[str, Trial]) -> list[str]:
+def _known(stage_cells: StageCells, plan: Plan) -> list[str]:
     taken = ""
     if stage_cells.choice is not None:
         values = ", ".join(f"{key} = {value}" for key, value in stage_cells.choice.values.items())
@@ -68,10 +138,11 @@ def _known(stage_cells: StageCells, trials: Mapping[str, Trial]) -> list[str]:
     lines = [f"stage {stage_cells.stage.name}{taken}"]
     width = max(len(cell.label) for cell in stage_cells.cells)
     for cell in stage_cells.cells:
-        trial = trials.get(cell.id)
+        trial = plan.trials.get(cell.id)
         metrics = trial.metrics if trial is not None and trial.is_done else {}
         result = f"  test top-1 {metrics['test_top1']:.1f} %" if "test_top1" in metrics else ""
-        lines.append(f"  {cell.id}  {cell.label:<{width}}  seed {cell.seed}  {_status(trial)}{result}")
+        source = f" from study {plan.reused[cell.id]}" if cell.id in plan.reused else ""
+        lines.append(f"  {cell.id}  {cell.label:<{width}}  seed {cell.seed}  {plan.status(cell.id)}{source}{result}")
     return lines
 
 
@@ -84,8 +155,5 @@ def _unknown(stage: Stage) -> list[str]:
     ]
 
 
-def _status(trial: Trial | None) -> str:
-    if trial is None:
-        return "waiting"
-    # A trial whose process died waits for the next sweep.
-    return "interrupted" if trial.status == "stale" else trial.status
+def _is_done(trial: Trial | None) -> bool:
+    return trial is not None and trial.is_done
