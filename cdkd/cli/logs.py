@@ -20,7 +20,7 @@ _LOG_LINES = 40
 @click.argument("cell")
 @click.option("--follow", is_flag=True, help="Go on with every epoch, until the cell has ended.")
 def command(study: str, cell: str, follow: bool) -> None:
-    """Show what a cell of STUDY has logged: its epochs, the end of its worker's log, the traceback where it failed.
+    """Show what a cell of STUDY has logged: its epochs, its traceback, what workers have printed since it began.
 
     CELL is the beginning of a cell's id, its label, or a part of it; of a cell tried several times, the last attempt.
 
@@ -65,10 +65,10 @@ def _echo_epochs(folder: "StudyFolder", task: str, after: int) -> int:
     """Prints the epochs that the task has logged since; returns the last one's number."""
     from cdkd.tracking.logbook import read_book
 
-    for epoch, metrics in read_book(folder.work(task) / "metrics.jsonl"):
-        if epoch > after:
-            click.echo(f"epoch {epoch:>4}  {_numbers(metrics)}")
-            after = epoch
+    for entry in read_book(folder.work(task) / "metrics.jsonl"):
+        if entry.epoch > after:
+            click.echo(f"epoch {entry.epoch:>4}  {_numbers(entry.metrics)}")
+            after = entry.epoch
     return after
 
 
@@ -84,10 +84,14 @@ def _echo_end(folder: "StudyFolder", trial: "Trial") -> None:
     report = folder.traceback(trial.task.id, trial.number)
     if report.exists():
         click.echo(f"{report}:\n{report.read_text(encoding='utf-8').rstrip()}")
-    log = folder.worker_log(trial.worker.replace(":", "-"))
-    if trial.worker and log.exists():
-        click.echo(f"{log}, its end:\n{_tail(log)}")
+    for log in _logs_since(folder, trial):
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LOG_LINES:]
+        click.echo(f"{log}, written to since the cell began, ends:\n" + "\n".join(lines))
 
 
-def _tail(file: Path) -> str:
-    return "\n".join(file.read_text(encoding="utf-8", errors="replace").splitlines()[-_LOG_LINES:])
+def _logs_since(folder: "StudyFolder", trial: "Trial") -> list[Path]:
+    """Logs of workers that were written to since the trial began; most workers print nothing."""
+    if trial.started is None:
+        return []
+    logs = sorted(folder.worker_log("*").parent.glob("worker-*.log"))
+    return [log for log in logs if log.stat().st_size and log.stat().st_mtime >= trial.started.timestamp()]

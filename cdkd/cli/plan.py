@@ -37,7 +37,8 @@ def command(
     """List the cells of STUDY, their state and cost; trains nothing.
 
     Cells that any study of the tracking store has trained are reused. The cost of the others is epochs times what
-    epochs of cells like them took; data sets and teachers that are missing are named. STUDY is a file, or the name of one in ./sweeps or of those that come with cdkd.
+    epochs of cells like them took; data sets and teachers that are missing are named. STUDY is a file,
+    or the name of one in ./sweeps or of those that come with cdkd.
 
     \b
     Examples:

@@ -33,7 +33,8 @@ def command(study: str, cells: tuple[str, ...], runs: bool, yes: bool, tracking_
       cdkd rm ablation --runs
       cdkd rm ablation 3f2a --runs
     """
-    from cdkd.sweep.queue.study_processes import last_sweep, live_processes
+    from cdkd.sweep.queue.store_record import read_store_record
+    from cdkd.sweep.queue.study_processes import live_processes
     from cdkd.sweep.queue.study_reference import find_study_folder
     from cdkd.tracking.deletion import delete_runs, find_runs
     from cdkd.tracking.store import shown
@@ -44,8 +45,8 @@ def command(study: str, cells: tuple[str, ...], runs: bool, yes: bool, tracking_
     if processes := live_processes(folder):
         raise CdkdError(f"{name}: {processes[0].kind} {processes[0].pid} is at work; first: cdkd stop {name}")
     tasks = _tasks(folder, cells)
-    sweep = last_sweep(folder)
-    uri = tracking_uri or (sweep.tracking_uri if sweep else default_uri())
+    has_record = tracking_uri is None and folder.store_record.exists()
+    uri = read_store_record(folder).tracking_uri if has_record else tracking_uri or default_uri()
     found = find_runs(uri, name, tasks) if runs else []
     click.echo(_what_goes(folder, tasks, found, shown(uri), is_with_runs=runs))
     if not yes:
