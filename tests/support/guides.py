@@ -36,21 +36,22 @@ class Workplace:
     Args:
         folder: where commands are typed; the embedded data set and teachers go beside it.
         extra: command -> arguments that are added to it.
+        small: what trains is made as small as the embedded data set allows, too.
     """
 
-    def __init__(self, folder: Path, extra: Mapping[str, Sequence[str]] | None = None) -> None:
+    def __init__(self, folder: Path, extra: Mapping[str, Sequence[str]] | None = None, small: bool = True) -> None:
         self.folder = folder
         tools = folder / ".tools"
         tools.mkdir(exist_ok=True)
-        small = [argument for key, value in SMALL.items() for argument in ("--set", f"{key}={value}")]
-        added = {"sweep": ["--workers", "0", *small], "plan": small, "train": small}
+        tiny = [argument for key, value in SMALL.items() if small for argument in ("--set", f"{key}={value}")]
+        added = {"sweep": ["--workers", "0", *tiny], "plan": tiny, "train": tiny}
         for command, arguments in (extra or {}).items():
             added[command] = [*added.get(command, []), *arguments]
         cases = "".join(f"{name}) more={shlex.quote(' '.join(words))} ;;\n" for name, words in added.items())
         python = shlex.quote(sys.executable)
         scripts = {
             "cdkd": _CDKD.format(cases=cases, python=python),
-            "torchrun": _TORCHRUN.format(python=python, small=" ".join(small)),
+            "torchrun": _TORCHRUN.format(python=python, small=" ".join(tiny)),
         }
         for name, script in scripts.items():
             (tools / name).write_text(script)
