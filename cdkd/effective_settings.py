@@ -15,6 +15,8 @@ BEFORE: Mapping[str, Any] = {
     "data.residual": "exact, 0 in intra blocks",
     "data.sampling": "gops",
     "distill.calibration": "none",
+    "evaluation.crop_size": 0,
+    "evaluation.keep_aspect": False,
 }
 """What runs did that knew no such setting. Tables read it where a run logged none; a setting of this value enters no
 identity, so that the results of those runs are still found."""

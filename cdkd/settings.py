@@ -70,8 +70,9 @@ class DataSettings(Record):
     """Folder of the prepared data set; shapes generates its own."""
     split: Annotated[int, Field(ge=1, le=3)] = 1
     """Official split (UCF-101 and HMDB-51 have three)."""
-    validation_share: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.1
-    """Share of the training videos held out by group for validation, where the data set has no such part."""
+    validation_share: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
+    """Share of the training videos held out by group for validation, where the data set has no such part. 0: the full
+    official list is trained on, and nothing can be chosen on validation."""
     gops_per_clip: Count = 1
     """G: groups of pictures per clip."""
     frames_per_gop: Count = 6
@@ -90,7 +91,8 @@ class DataSettings(Record):
     crop_scale: Pair = (0.85, 1.0)
     """Range of a training crop's side, as a share of the shorter side."""
     flip: Literal["auto", "off", "on", "swap"] = "auto"
-    """Horizontal flips in training: off, on, on with left/right labels swapped; auto: what suits the data set."""
+    """Horizontal flips in training: off, on, on with left/right labels swapped (swap). auto: on; for
+    Something-Something, whose labels tell left from right, off for TSM and swap for TDN, as their authors do."""
     cache: Literal["auto", "off", "memory", "packed"] = "auto"
     """Where clips come from after the first time. memory: decoded clips are kept, up to 2 GiB per part; packed: all
     are read from the packed cache of `cdkd data cache`; auto: from a packed cache that fits, else kept in memory where
@@ -225,11 +227,15 @@ class EvaluationSettings(Record):
     """1: the centre; 3: left, centre and right; 0: as the paper tests the data set; 1 for shapes and folders."""
     resize: Annotated[int, Field(ge=0)] = 0
     """Frames are resized to this many pixels square before the crop; 0: 256 for crops of 224 and in proportion, where
-    the data set is one of the paper's or crops is 3; else data.input_size."""
+    the data set is one of the paper's or crops is 3; else data.input_size; never less than a crop."""
+    keep_aspect: bool = False
+    """Only the shorter side becomes `resize` pixels, as the authors of TSM and TDN test; crops lie along the longer."""
+    crop_size: Annotated[int, Field(ge=0)] = 0
+    """Width and height of a crop; 0: data.input_size. 256 of 256 pixels is what the authors call full resolution."""
     batch_size: Count = 100
     """Clips per step of a test."""
     every_epochs: Annotated[int, Field(ge=0)] = 5
-    """Evaluate on the validation part every so many epochs; 0: after the last one only."""
+    """Evaluate on the validation part, through one view, every so many epochs; 0: after the last one only."""
     select: Literal["last", "best_validation"] = "last"
     """Which epoch's weights are tested."""
 

@@ -91,8 +91,9 @@ def open_dataset(
 ) -> OpenDataset:
     """A data set, ready to be read; what must be generated or transcoded first is.
 
-    Where it has no validation part, whole groups of the training part become one. That does not change the manifest's
-    version, which stands for what lies on disk. Processes that ask at once wait for the one that makes it.
+    Where it has no validation part, whole groups of the training part become one, unless `validation_share` is 0. That
+    does not change the manifest's version, which stands for what lies on disk. Processes that ask at once wait for the
+    one that makes it.
 
     Args:
         data: its settings; or its name; or the folder that it was prepared in; or a folder of videos, one sub-folder
@@ -199,6 +200,14 @@ _ORIGINS: dict[Origin, _Way] = {
 }
 
 
+def lacks_validation(settings: DataSettings) -> bool:
+    """Nobody can choose on validation videos: none are held out, and the publishers name none.
+
+    A folder may have a validation part of its own, which shows when it is opened.
+    """
+    return settings.validation_share == 0 and dataset_spec(settings.name).origin == "published"
+
+
 def locate(spec: DatasetSpec, root: Path | str | None) -> Path:
     """The folder of a data set: the given one, else the one it was last prepared in.
 
@@ -233,7 +242,7 @@ def _read_split(folder: Path, settings: DataSettings) -> Manifest:
 
 def _with_validation(manifest: Manifest, fraction: float, seed: int = 0) -> Manifest:
     parts = manifest.num_videos_per_part
-    if parts.get("validation") or not parts.get("train"):
+    if parts.get("validation") or not parts.get("train") or not fraction:
         return manifest
     videos = hold_out(manifest.videos, fraction, seed)
     if not any(video.part == "validation" for video in videos):

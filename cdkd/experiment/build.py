@@ -99,7 +99,7 @@ def assemble(config: RunConfig, log: Log, processes: Processes = ALONE, weights:
     """
     torch.set_num_threads(config.runtime.num_threads)
     device = choose_device(config.runtime.device)
-    inputs = ClipInputs(config, open_dataset(config.data), device, processes)
+    inputs = ClipInputs(config, open_dataset(config.data), device, processes, config.student.arch)
     path = ensure_teacher(config, log, silent, processes) if config.uses_teacher else None
     channels = teacher_channels(config)
     student = build_student(

@@ -66,6 +66,8 @@ def _preprocessing(config: RunConfig, manifest: Manifest) -> Preprocessing:
         residual=data.residual,
         input_size=data.input_size,
         resize=evaluation.resize,
+        crop_size=evaluation.crop_size,
+        keep_aspect=evaluation.keep_aspect,
         clips=evaluation.clips,
         crops=evaluation.crops,
         transcode=_encoding(manifest.settings),

@@ -10,9 +10,18 @@ from torch import Tensor
 
 from cdkd.capacity import own_cores
 from cdkd.data.annotations.catalog import dataset_spec, default_views
+from cdkd.data.annotations.spec import FlipPolicy
 from cdkd.data.clips.clip import ClipBatch, to_device
 from cdkd.data.clips.sampling import ClipLayout
-from cdkd.data.clips.transforms import Boxes, NetworkInputs, draw_boxes, prepare_inputs, swap_labels, view_boxes
+from cdkd.data.clips.transforms import (
+    Boxes,
+    CropView,
+    NetworkInputs,
+    draw_boxes,
+    prepare_inputs,
+    swap_labels,
+    view_boxes,
+)
 from cdkd.data.loading.dataset import ClipDataset
 from cdkd.data.loading.loader import ClipLoader
 from cdkd.data.manifest import Part
@@ -44,13 +53,16 @@ def resolve_evaluation(config: RunConfig) -> EvaluationSettings:
     clips, crops = wanted.clips or usual[0], wanted.crops or usual[1]
     # Three crops of a frame that is no wider than one of them would be the same picture three times.
     is_wide = usual != (1, 1) or crops > 1
-    resize = wanted.resize or (round(data.input_size * 256 / 224) if is_wide else data.input_size)
-    if resize < data.input_size:
+    crop_size = wanted.crop_size or data.input_size
+    usual_resize = round(data.input_size * 256 / 224) if is_wide else data.input_size
+    resize = wanted.resize or max(usual_resize, crop_size)
+    if resize < crop_size:
+        key = "evaluation.crop_size" if wanted.crop_size else "data.input_size"
         raise RunError(
-            f"evaluation.resize={resize}: smaller than the crops of data.input_size={data.input_size}; "
-            f"choose at least that, or 0"
+            f"evaluation.resize={resize}: smaller than the crops of {key}={crop_size}; choose at least that, or 0"
         )
-    return EvaluationSettings.model_validate({**wanted.model_dump(), "clips": clips, "crops": crops, "resize": resize})
+    found = {"clips": clips, "crops": crops, "resize": resize, "crop_size": crop_size}
+    return EvaluationSettings.model_validate({**wanted.model_dump(), **found})
 
 
 def clip_words(clip: Mapping[str, Any], config: RunConfig) -> str:
@@ -88,6 +100,8 @@ class ClipInputs:
     dataset: OpenDataset
     device: torch.device
     processes: Processes = ALONE
+    arch: str = ""
+    """Of the network that learns from them."""
 
     def source(self, part: Part, layout: ClipLayout) -> ClipDataset:
         """The readable videos of a part.
@@ -129,23 +143,30 @@ class ClipInputs:
         data = self.config.data
         generator = torch.Generator().manual_seed(derive_seed(self.config.seed, "augmentation", step))
         size = (batch.iframes.shape[-2], batch.iframes.shape[-1])
-        flips = self.dataset.flip != "off"
+        flips = self.flip != "off"
         # On the CPU, from a stream of the step's own: the same crops on every device, and after every interruption.
         drawn = draw_boxes(len(batch.labels) * self.processes.world_size, size, data.crop_scale, flips, generator)
         boxes = Boxes(*(self.processes.share(getattr(drawn, field.name)) for field in fields(drawn)))
         # A flipped "push from left to right" is a push from right to left.
         labels = batch.labels
-        if self.dataset.flip == "swap":
+        if self.flip == "swap":
             labels = swap_labels(labels, boxes.flip, self.dataset.swapped_labels)
         inputs = prepare_inputs(batch.to(self.device), boxes, data.input_size)
         return inputs, to_device(labels, self.device)
 
-    def view(self, batch: ClipBatch, crop: int) -> NetworkInputs:
-        """Inputs under test crop number `crop`."""
-        data, evaluation = self.config.data, self.evaluation
+    def view(self, batch: ClipBatch, crop: int, evaluation: EvaluationSettings | None = None) -> NetworkInputs:
+        """Inputs under crop number `crop` of a resolved protocol; None: the test's."""
+        asked = self.evaluation if evaluation is None else evaluation
         size = (batch.iframes.shape[-2], batch.iframes.shape[-1])
-        boxes = view_boxes(len(batch.labels), size, evaluation.resize, data.input_size, crop, evaluation.crops)
-        return prepare_inputs(batch.to(self.device), boxes, data.input_size)
+        view = CropView(asked.resize, asked.crop_size, asked.crops, asked.keep_aspect)
+        return prepare_inputs(batch.to(self.device), view_boxes(len(batch.labels), size, view, crop), asked.crop_size)
+
+    @property
+    def flip(self) -> FlipPolicy:
+        """Horizontal flips in training, for the network that learns."""
+        # Where a mirror changes labels, TSM's authors do not flip, TDN's exchange the labels.
+        is_left_to_us = self.config.data.flip == "auto" and self.dataset.flip == "swap"
+        return "off" if is_left_to_us and self.arch != "tdn" else self.dataset.flip
 
     @cached_property
     def evaluation(self) -> EvaluationSettings:
@@ -153,16 +174,23 @@ class ClipInputs:
         return resolve_evaluation(self.config)
 
     @property
+    def validation(self) -> EvaluationSettings:
+        """The same with one view: a validation compares epochs and rows, and has no published figure to match."""
+        return self.evaluation.model_copy(update={"clips": 1, "crops": 1})
+
+    @property
     def metadata(self) -> dict[str, str]:
         """Provenance of data, split and views."""
         data, evaluation = self.config.data, self.evaluation
         return {
             **self.dataset.metadata,
+            "flip": self.flip,
             "split": str(data.split),
             "num_views": str(evaluation.clips * evaluation.crops),
             "clip": f"{clip_words(data.model_dump(), self.config)}, {data.motion} motion",
             "views": (
                 f"{evaluation.clips} clip{'s' * (evaluation.clips > 1)} x {evaluation.crops} "
-                f"crop{'s' * (evaluation.crops > 1)} of {data.input_size} from {evaluation.resize} pixels"
+                f"crop{'s' * (evaluation.crops > 1)} of {evaluation.crop_size} from {evaluation.resize} pixels"
+                f"{', aspect kept' * evaluation.keep_aspect}"
             ),
         }

@@ -1,7 +1,7 @@
 """A network, its loss and the clips that it reads: how students, their streams and teachers are trained and tested."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -15,9 +15,9 @@ from cdkd.data.loading.dataset import ClipDataset
 from cdkd.data.manifest import Part
 from cdkd.data.opening import OpenDataset
 from cdkd.distill.objective import Loss
-from cdkd.experiment.inputs import ClipInputs
+from cdkd.experiment.inputs import ClipInputs, RunError
 from cdkd.experiment.loader_hint import with_hint
-from cdkd.settings import OptimizerSettings, RunConfig
+from cdkd.settings import EvaluationSettings, OptimizerSettings, RunConfig
 from cdkd.train.calibration import Calibration
 from cdkd.train.engine import FitConfig, TrainingTask, fit
 from cdkd.train.epoch_meter import Divergence
@@ -35,6 +35,8 @@ class NetworkRun(ABC):
     """Network and loss as one module, wrapped where several processes train."""
     auxiliary: nn.Module
     """What losses train along with the network; no part of it."""
+    _validated: dict[str, float] = field(default_factory=dict, init=False, repr=False)
+    """Filled by `fit`: the validation of the weights that it ended with."""
 
     @property
     @abstractmethod
@@ -83,8 +85,10 @@ class NetworkRun(ABC):
         return self.inputs.source(part, self.layout(part))
 
     @cached_property
-    def _validation(self) -> ClipDataset:
-        return self.source("validation")
+    def _validation(self) -> ClipDataset | None:
+        """None: all labelled videos are trained on."""
+        has_part = "validation" in self.dataset.manifest.num_videos_per_part
+        return self.source("validation") if has_part else None
 
     def fit(
         self,
@@ -96,17 +100,27 @@ class NetworkRun(ABC):
         validate_every_epochs: int = 0,
         keep_best: bool = False,
     ) -> Divergence | None:
-        """Trains on a part; goes on from the checkpoint in `folder` where there is one. See `cdkd.train.engine.fit`."""
+        """Trains on a part; goes on from the checkpoint in `folder` where there is one. See `cdkd.train.engine.fit`.
+
+        Raises:
+            RunError: the best validated epoch is to be kept, and there are no validation videos.
+        """
         # Both are scanned before the first step: what is unreadable must not stop a training at its end.
-        source, _ = self.source(part), self._validation
+        source, validation = self.source(part), self._validation
+        if keep_best and validation is None:
+            raise RunError(
+                "evaluation.select=best_validation: there are no validation videos, since data.validation_share is 0; "
+                "set evaluation.select=last, or hold out a share"
+            )
         task = TrainingTask(
             self.network,
             lambda epoch: self.inputs.training_batches(source, self.config.seed, epoch, self.settings.batch_size),
             self.loss,
-            self.validate,
+            None if validation is None else self.validate,
             auxiliary=self.auxiliary,
             no_sync=self.processes.no_sync(self.objective),
             calibration=self.calibration,
+            validated=self._validated,
         )
         fit_config = FitConfig(
             self.settings,
@@ -121,21 +135,36 @@ class NetworkRun(ABC):
         return fit(task, fit_config, with_hint(log, source), progress)
 
     def validate(self) -> dict[str, float]:
-        """Accuracies on the validation part, in percent."""
-        return self._scores(self._validation).accuracies("validation")
+        """Accuracies on the validation part through one view, in percent; {} where there is no such part."""
+        if self._validation is None:
+            return {}
+        return self._scores(self._validation, self.inputs.validation).accuracies("validation")
 
     def judge(self, progress: RunProgress) -> tuple[dict[str, float], Scores]:
-        """The trained network's accuracies on validation and test part, in percent, and the scores of the test."""
-        tested = self.source("test")
+        """The trained network's accuracies on validation and test part, in percent, and the scores of the test.
+
+        What `fit` validated of the weights that it ended with is not read again.
+        """
+        tested, known = self.source("test"), dict(self._validated)
         # One phase for who looks on: both go at one speed, so that the time left is right from the first batch on.
         progress(0.0, "testing")
-        share = len(self._validation) / (len(self._validation) + len(tested))
-        validation = self._scores(self._validation, lambda done: progress(share * done, "testing"))
-        scores = self._scores(tested, lambda done: progress(share + (1.0 - share) * done, "testing"))
-        return {**validation.accuracies("validation"), **scores.accuracies("test")}, scores
+        share = 0.0
+        if not known and self._validation is not None:
+            views = self.inputs.evaluation.clips * self.inputs.evaluation.crops
+            share = len(self._validation) / (len(self._validation) + views * len(tested))
+            validation = self._scores(
+                self._validation, self.inputs.validation, lambda done: progress(share * done, "testing")
+            )
+            known = validation.accuracies("validation")
+        scores = self._scores(
+            tested, self.inputs.evaluation, lambda done: progress(share + (1.0 - share) * done, "testing")
+        )
+        return {**known, **scores.accuracies("test")}, scores
 
-    def _scores(self, source: ClipDataset, progress: Progress = silent) -> Scores:
+    def _scores(self, source: ClipDataset, evaluation: EvaluationSettings, progress: Progress = silent) -> Scores:
+        """Every video of a part through every view of a protocol."""
+
         def predict(batch: ClipBatch, crop: int) -> Tensor:
-            return self.logits(self.inputs.view(batch, crop))
+            return self.logits(self.inputs.view(batch, crop, evaluation))
 
-        return evaluate(self.network, predict, source, self.inputs.evaluation, self.processes, progress)
+        return evaluate(self.network, predict, source, evaluation, self.processes, progress)

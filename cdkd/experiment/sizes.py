@@ -32,7 +32,7 @@ def student_cost(config: RunConfig, num_classes: int) -> Complexity:
         num_gops=data.gops_per_clip,
         frames_per_gop=data.frames_per_gop,
         teacher_channels=teacher_channels(config),
-        size=data.input_size,
+        size=config.evaluation.crop_size or data.input_size,
     )
 
 
@@ -42,7 +42,7 @@ def teacher_cost(config: RunConfig, num_classes: int) -> Complexity:
         config.teacher,
         num_classes=num_classes,
         num_segments=num_time_steps(config),
-        size=config.data.input_size,
+        size=config.evaluation.crop_size or config.data.input_size,
     )
 
 

@@ -92,7 +92,7 @@ def _build(config: RunConfig, processes: Processes) -> TeacherRun:
     objective = processes.wrap(TeacherObjective(teacher, settings.train.label_smoothing), device)
     # The teacher's own seed and not the run's: students of all seeds share one teacher.
     own_seed = config.model_copy(update={"seed": settings.seed})
-    return TeacherRun(ClipInputs(own_seed, dataset, device, processes), objective, nn.Module(), teacher)
+    return TeacherRun(ClipInputs(own_seed, dataset, device, processes, settings.arch), objective, nn.Module(), teacher)
 
 
 def _part(config: RunConfig, parts: dict[str, int]) -> Part:
@@ -115,7 +115,6 @@ def _train(config: RunConfig, folder: Path, log: Log, progress: RunProgress, pro
             f"the teacher's training diverged: {divergence}; lower teacher.train.learning_rate "
             f"({run.settings.learning_rate:g})"
         )
-    # Validated anew: a training that was interrupted after its last epoch has logged nothing when it goes on.
     metrics, _ = run.judge(progress)
     if processes.is_main:
         cost = cost_metadata(teacher_cost(config, run.dataset.num_classes))

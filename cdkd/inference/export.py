@@ -106,7 +106,7 @@ def export_model(checkpoint: Path, folder: Path, formats: Sequence[str]) -> list
 def _shapes(checkpoint: Path, description: Description, network: StreamStudent | Teacher) -> dict[str, tuple[int, ...]]:
     """Input name to its shape without the batch axis."""
     settings = read_preprocessing(checkpoint, description)
-    gops, frames, size = settings.gops_per_clip, settings.frames_per_gop, settings.input_size
+    gops, frames, size = settings.gops_per_clip, settings.frames_per_gop, settings.view.crop_size
     if isinstance(network, Teacher):
         names: tuple[str, ...] = ("frames",)
         shapes = teacher_shapes(1, gops * frames, network.window, size)

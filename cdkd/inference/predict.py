@@ -182,8 +182,8 @@ class Predictor:
         with torch.inference_mode(), _finished(self.device):
             moved = batch.to(self.device)
             for crop in range(settings.crops):
-                boxes = view_boxes(len(batch.labels), size, settings.resize, settings.input_size, crop, settings.crops)
-                pictures = prepare_inputs(moved, boxes, settings.input_size)
+                boxes = view_boxes(len(batch.labels), size, settings.view, crop)
+                pictures = prepare_inputs(moved, boxes, settings.view.crop_size)
                 if isinstance(self.network, Teacher):
                     logits = self.network(pictures.frames).logits
                 else:

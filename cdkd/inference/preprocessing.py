@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 from cdkd.config import Record, build_record
+from cdkd.data.clips.transforms import CropView
 from cdkd.errors import CdkdError
 from cdkd.modality import PFrameForm
 from cdkd.models.weights.description import Description
@@ -43,10 +44,19 @@ class Preprocessing(Record):
     """H and W, in pixels."""
     resize: int
     """Frames are resized to this many pixels square before the crop."""
+    crop_size: int = 0
+    """H and W of what a test sees; 0: input_size."""
+    keep_aspect: bool = False
+    """`evaluation.keep_aspect`: only the shorter side is resized."""
     clips: int = 1
     crops: int = 1
     transcode: VideoEncoding | None = None
     """None: nobody noted it; the settings of `data prepare` are taken, and every GOP length is accepted."""
+
+    @property
+    def view(self) -> CropView:
+        """How crops are cut."""
+        return CropView(self.resize, self.crop_size or self.input_size, self.crops, self.keep_aspect)
 
     @property
     def p_frame_form(self) -> PFrameForm:
@@ -72,6 +82,7 @@ def read_preprocessing(checkpoint: Path, description: Description) -> Preprocess
             sampling="segments",
             input_size=found["crop_pixels"],
             resize=found["short_side_pixels"],
+            keep_aspect=True,
         )
     raise PreprocessingError(
         f"{checkpoint}: does not say how videos become its network's input; it was written by another version of cdkd, "

@@ -104,6 +104,8 @@ def _protocol(rows: Sequence[TableRow], comparable: ComparableRuns) -> list[str]
         parts.append(
             {"last": "last epoch's weights"}.get(settings["evaluation.select"], "weights chosen on validation")
         )
+    if settings.get("data.validation_share") == 0 and "num_validation_videos" not in metadata:
+        parts.append("trained on all training videos, so that nothing was chosen on validation")
     if "student.weights" in settings:
         parts.append(f"streams start from {settings['student.weights']} weights")
     parts += [f"{name} {metadata[name]}" for name in ("split", "views") if name in metadata]

@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +34,8 @@ class TrainingTask:
     """Epoch -> its batches."""
     loss: Callable[[ClipBatch, int], StepLoss]
     """(batch, step) -> loss; called in training mode, under autocast."""
-    validate: Callable[[], dict[str, float]]
-    """Metrics on the validation part, in percent; called in eval mode."""
+    validate: Callable[[], dict[str, float]] | None
+    """Metrics on the validation part, in percent; called in eval mode; None: there is no such part."""
     metric: str = "validation_top1"
     """What `best_validation` compares."""
     auxiliary: nn.Module = field(default_factory=nn.Module)
@@ -44,6 +44,8 @@ class TrainingTask:
     """Context of backward passes that exchange no gradients with other processes yet."""
     calibration: Calibration | None = None
     """What is fixed before the first step and kept with the training's state; None: nothing."""
+    validated: dict[str, float] = field(default_factory=dict)
+    """Filled by `fit`: what `validate` said of the weights that the network ends with; {}: nobody asked it."""
 
 
 @dataclass(frozen=True)
@@ -101,19 +103,20 @@ def fit(task: TrainingTask, config: FitConfig, log: Log, progress: Progress) -> 
         done = epoch + 1
         is_last = done == settings.epochs
         every = config.validate_every_epochs
-        if is_last or (every and done % every == 0):
+        if task.validate is not None and (is_last or (every and done % every == 0)):
             task.network.eval()
             # Every process is about to judge its share of the videos, with statistics of batch norms that were its own.
             config.processes.share_buffers(task.network)
             started = time.perf_counter()
-            means.update(task.validate())
+            found = task.validate()
+            means.update(found)
             means["validation_seconds"] = time.perf_counter() - started
-            state = _keep_best(task, config, means[task.metric], done, state)
+            state = _keep_best(task, config, found, done, state)
         # Logged before it is saved: killed in between, the epoch is trained and logged again, which the logbook of a
         # sweep's task sees to. The other way round it would be missing in the curve.
         if config.processes.is_main:
             log(means, done)
-        state = TrainingState(done, state.best_metric, state.best_epoch)
+        state = replace(state, epoch=done)
         # Asked of all: they leave the loop together, or none does.
         going_on = torch.tensor(is_last or not is_stop_requested(), device=config.device)
         is_stopping = not config.processes.all_true(going_on)
@@ -130,6 +133,7 @@ def fit(task: TrainingTask, config: FitConfig, log: Log, progress: Progress) -> 
     # 4. The weights that are tested; the last validation may not have been the best.
     if config.keep_best:
         load_checkpoint(config.folder, task.network, "best")
+    task.validated.update(state.validation or {})
     task.network.eval()
     return None
 
@@ -208,12 +212,18 @@ def _update(
     optimizer.zero_grad(set_to_none=True)
 
 
-def _keep_best(task: TrainingTask, config: FitConfig, metric: float, done: int, state: TrainingState) -> TrainingState:
+def _keep_best(
+    task: TrainingTask, config: FitConfig, found: dict[str, float], done: int, state: TrainingState
+) -> TrainingState:
+    metric = found[task.metric]
+    if not config.keep_best:
+        return replace(state, validation=found)
     # Of equal epochs the earlier one stays.
-    if not config.keep_best or (state.best_metric is not None and metric <= state.best_metric):
+    if state.best_metric is not None and metric <= state.best_metric:
         return state
-    _save(task, config, {}, TrainingState(done, metric, done), "best")
-    return TrainingState(done, metric, done)
+    best = TrainingState(done, metric, done, found)
+    _save(task, config, {}, best, "best")
+    return best
 
 
 def _save(task: TrainingTask, config: FitConfig, states: dict[str, Any], state: TrainingState, name: str) -> None:

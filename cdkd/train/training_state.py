@@ -22,11 +22,13 @@ class CheckpointError(CdkdError):
 
 @dataclass(frozen=True)
 class TrainingState:
-    """Where a training stands: epochs done, and its best validation so far."""
+    """Where a training stands: epochs done, its best validation so far, and the validation of what will be tested."""
 
     epoch: int
     best_metric: float | None = None
     best_epoch: int | None = None
+    validation: dict[str, float] | None = None
+    """Of the best epoch where that is kept, else the latest; None: none yet, or of an earlier version."""
 
 
 def _tensors(network: nn.Module) -> dict[str, Tensor]:

@@ -1,18 +1,23 @@
 """One run end to end on real encoded video: what it leaves behind, for TSM and TDN, and its faults."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from support.prepared import prepared_folder
 from support.tiny import BASELINE, tiny
 
-from cdkd.data.loading.dataset import UnreadableError
+from cdkd.data.loading.dataset import ClipDataset, UnreadableError
 from cdkd.data.shapes.writing import prepare_shapes
 from cdkd.experiment import RUNNER
+from cdkd.experiment.inputs import RunError
 from cdkd.experiment.paths import teacher_folder
 from cdkd.experiment.teacher_fit import TeacherError
 from cdkd.models.weights.description import load_description
+from cdkd.settings import EvaluationSettings
+from cdkd.train.evaluate import Scores, evaluate
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -40,6 +45,36 @@ def test_a_run_leaves_model_scores_and_facts(arch: str, tmp_path: Path) -> None:
     assert outcome.metadata["views"] == "2 clips x 1 crop of 32 from 32 pixels"
     assert outcome.metadata["num_test_videos"] == "12"
     assert load_description(outcome.artifacts["checkpoint"])["role"] == "student"
+
+
+def test_validation_has_one_view_and_no_pass_is_made_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    passes: list[tuple[str, int]] = []
+
+    def counted(network: Any, predict: Any, source: ClipDataset, settings: EvaluationSettings, *rest: Any) -> Scores:
+        passes.append((source.part, settings.clips * settings.crops))
+        return evaluate(network, predict, source, settings, *rest)
+
+    monkeypatch.setattr("cdkd.experiment.network_run.evaluate", counted)
+    views = {"evaluation__clips": 2, "evaluation__crops": 3, "evaluation__resize": 36}
+    config = tiny(**BASELINE, **views, evaluation__every_epochs=1)
+    logged: list[dict[str, float]] = []
+    outcome = RUNNER.run(config, tmp_path, lambda metrics, epoch: logged.append(dict(metrics)))
+    assert passes == [("validation", 1), ("validation", 1), ("test", 6)]
+    assert outcome.metrics["validation_top1"] == logged[-1]["validation_top1"]
+    # Trained to its end before: the test alone is left.
+    again = RUNNER.run(config, tmp_path, silent)
+    assert passes[3:] == [("test", 6)] and again.metrics == outcome.metrics
+
+
+def test_all_training_videos_are_trained_on_where_no_share_is_held_out(tmp_path: Path) -> None:
+    prepared_folder(tmp_path / "set", num_train=6, num_test=4)
+    options = {**BASELINE, "train__batch_size": 3, "data__name": "folder", "data__root": str(tmp_path / "set")}
+    full = {"data__validation_share": 0, "data__sampling": "segments"}
+    outcome = RUNNER.run(tiny(**options, **full), tmp_path / "a", silent)
+    assert set(outcome.metrics) == {"test_top1", "test_top5"}
+    assert outcome.metadata["num_train_videos"] == "6" and "num_validation_videos" not in outcome.metadata
+    with pytest.raises(RunError, match=r"select=best_validation: there are no validation videos.*hold out a share"):
+        RUNNER.run(tiny(**options, **full, evaluation__select="best_validation"), tmp_path / "b", silent)
 
 
 def test_the_teacher_is_trained_once_and_found_again() -> None:

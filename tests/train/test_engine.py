@@ -178,6 +178,26 @@ class SlowBatches(list[float]):
             yield batch
 
 
+def test_what_was_validated_of_the_final_weights_is_known_also_after_an_interruption(tmp_path: Path) -> None:
+    for keep_best, expected in ((False, 20.0), (True, 30.0)):
+        folder = tmp_path / str(keep_best)
+        config = make_plan(folder, 3, validate_every_epochs=1, keep_best=keep_best)
+        task = make_task(make_network(), [10.0, 30.0, 20.0])
+        fit(task, config, lambda metrics, epoch: None, no_progress)
+        assert task.validated == {"validation_top1": expected}
+        # Nothing is left to train, and nothing is validated: the list is empty.
+        again = make_task(make_network(), [])
+        fit(again, config, lambda metrics, epoch: None, no_progress)
+        assert again.validated == {"validation_top1": expected}
+
+
+def test_a_training_without_validation_part_validates_nothing(tmp_path: Path) -> None:
+    task = replace(make_task(make_network(), []), validate=None)
+    logged: list[dict[str, float]] = []
+    assert fit(task, make_plan(tmp_path, 2), lambda m, e: logged.append(dict(m)), no_progress) is None
+    assert task.validated == {} and not any("validation" in name for each in logged for name in each)
+
+
 def test_the_best_validated_epoch_is_kept_on_request(tmp_path: Path) -> None:
     network = make_network()
     weights: dict[int, Tensor] = {}

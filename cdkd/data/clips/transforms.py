@@ -26,6 +26,20 @@ class Boxes:
 
 
 @dataclass(frozen=True)
+class CropView:
+    """How crops are cut in a test."""
+
+    resize: int
+    """Pixels of both sides of a frame before the crop, or of its shorter one."""
+    crop_size: int
+    """Pixels of both sides of a crop, as the network sees it."""
+    num_crops: int = 1
+    """1: the centre; 3: left, centre and right."""
+    keep_aspect: bool = False
+    """The shorter side is resized, and the longer one in proportion; then left and right are the ends of the longer."""
+
+
+@dataclass(frozen=True)
 class NetworkInputs:
     """What the networks read, normalised float32.
 
@@ -56,18 +70,27 @@ def draw_boxes(
     return Boxes(left, top, side, side.clone(), (draws[3] < 0.5) & flips)
 
 
-def view_boxes(num_clips: int, size: tuple[int, int], resize: int, input_size: int, crop: int, num_crops: int) -> Boxes:
-    """Test-time boxes: the frame resized to resize x resize, cropped to input_size: centre, or left, centre, right."""
+def view_boxes(num_clips: int, size: tuple[int, int], view: CropView, crop: int) -> Boxes:
+    """The boxes of test crop number `crop`, in source pixels of frames of `size` (H, W).
+
+    256 of 320 x 256, aspect kept, three crops:      left 0, 32, 64
+    224 of the same, squeezed to 256 x 256 before:   left 0, 16, 32 of 256
+    """
     height, width = size
     # One map from the source to the crop: a resize of the whole frame, of which most is cut off, is never computed.
-    fraction = input_size / resize
-    place = 0.5 if num_crops == 1 else crop / (num_crops - 1)
+    # What a crop shows of each side; squeezed to a square, the same fraction of both.
+    across = along = view.crop_size / view.resize
+    if view.keep_aspect:
+        across, along = across * min(size) / width, along * min(size) / height
+    place = 0.5 if view.num_crops == 1 else crop / (view.num_crops - 1)
+    # The crops of an upright frame lie one above the other.
+    is_upright = view.keep_aspect and height > width
     full = torch.ones(num_clips, dtype=torch.float64)
     return Boxes(
-        left=full * ((1 - fraction) * place * width),
-        top=full * ((1 - fraction) * 0.5 * height),
-        width=full * (fraction * width),
-        height=full * (fraction * height),
+        left=full * ((1 - across) * (0.5 if is_upright else place) * width),
+        top=full * ((1 - along) * (place if is_upright else 0.5) * height),
+        width=full * (across * width),
+        height=full * (along * height),
         flip=torch.zeros(num_clips, dtype=torch.bool),
     )
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cdkd.sweep.queue.parameters import parameters_of
-from cdkd.sweep.queue.stage_choice import Choice, frozen_choice
+from cdkd.sweep.queue.stage_choice import Choice, frozen_choice, refuse_without_validation
 from cdkd.sweep.queue.study_folder import StudyFolder
 from cdkd.sweep.queue.trial_queue import QueuedTask, Trial
 from cdkd.sweep.study.cell import Cell
@@ -52,6 +52,7 @@ def resolve_stages(study: Study, folder: StudyFolder) -> list[StageCells]:
 
     Raises:
         ConfigError: a combination that no run can have.
+        ChoiceError: a choice is to be made that nothing will ever allow.
     """
     known_stages: dict[str, StageCells] = {}
     # In the study's order, in which a stage stands behind the one that it takes over from.
@@ -59,8 +60,11 @@ def resolve_stages(study: Study, folder: StudyFolder) -> list[StageCells]:
         choice = None
         if stage.best is not None:
             source = known_stages.get(stage.best.stage)
-            choice = None if source is None else frozen_choice(folder, stage.best, source.cells)
+            if source is None:
+                continue
+            choice = frozen_choice(folder, stage.best, source.cells)
             if choice is None:
+                refuse_without_validation(stage.best, source.cells, stage.where)
                 continue
         known_stages[stage.name] = StageCells(stage, choice, expand(study, stage, choice.values if choice else None))
     return list(known_stages.values())

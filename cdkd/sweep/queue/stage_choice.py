@@ -11,6 +11,7 @@ from typing import Any
 
 from cdkd.atomic_write import atomic_write
 from cdkd.config import flatten
+from cdkd.data.opening import lacks_validation
 from cdkd.errors import CdkdError
 from cdkd.file_lock import FileLock
 from cdkd.sweep.queue.study_folder import StudyFolder, read_json
@@ -56,6 +57,20 @@ class Choice:
 def candidate_cells(best: Best, cells: Sequence[Cell]) -> list[Cell]:
     """The earlier stage's cells among which to choose."""
     return [cell for cell in cells if best.among.selects(cell.labels)]
+
+
+def refuse_without_validation(best: Best, cells: Sequence[Cell], where: str) -> None:
+    """Before anything is trained, since no run of these cells will have a validation metric.
+
+    Raises:
+        ChoiceError: some candidate holds out no validation videos.
+    """
+    if any(lacks_validation(cell.config.data) for cell in candidate_cells(best, cells)):
+        raise ChoiceError(
+            f"{where}: chooses by {best.metric} of stage '{best.stage}', whose runs have no validation videos, since "
+            "data.validation_share is 0; hold out a share for this study, and give what it chose to one that trains on "
+            "all videos"
+        )
 
 
 def choose(best: Best, cells: Sequence[Cell], trials: Mapping[str, Trial]) -> Choice:

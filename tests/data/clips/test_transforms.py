@@ -4,7 +4,15 @@ import pytest
 import torch
 from support.clips import batch_of
 
-from cdkd.data.clips.transforms import Boxes, draw_boxes, prepare_inputs, resampling_matrix, swap_labels, view_boxes
+from cdkd.data.clips.transforms import (
+    Boxes,
+    CropView,
+    draw_boxes,
+    prepare_inputs,
+    resampling_matrix,
+    swap_labels,
+    view_boxes,
+)
 from cdkd.modality import FRAME, MOTION, RESIDUAL
 
 
@@ -70,11 +78,31 @@ def test_random_boxes_stay_inside_and_reach_the_borders() -> None:
 
 def test_three_crops_are_left_centre_right_of_the_resized_frame() -> None:
     # 320 x 256 -> 256 x 256 -> three 224 crops: columns 0, 16, 32 of the resized frame.
-    lefts = [view_boxes(1, (256, 320), 256, 224, crop, 3).left.item() * 256 / 320 for crop in range(3)]
+    lefts = [view_boxes(1, (256, 320), CropView(256, 224, 3), crop).left.item() * 256 / 320 for crop in range(3)]
     assert lefts == pytest.approx([0, 16, 32])
-    centre = view_boxes(1, (256, 320), 256, 224, 0, 1)
+    centre = view_boxes(1, (256, 320), CropView(256, 224), 0)
     assert (centre.left.item(), centre.top.item()) == pytest.approx((20, 16))
     assert (centre.width.item(), centre.height.item()) == pytest.approx((280, 224))
+
+
+@pytest.mark.parametrize(
+    ("size", "resize", "crop_size", "expected"),
+    [
+        # Full resolution: the short side stays 256, crops of 256 at 0, 32 and 64 of 320.
+        ((256, 320), 256, 256, [(0, 0, 256), (32, 0, 256), (64, 0, 256)]),
+        # 240 x 320 becomes 256 x 341.33: crops of 224 are 210 source pixels wide, at 15 of 240 from above.
+        ((240, 320), 256, 224, [(0, 15, 210), (55, 15, 210), (110, 15, 210)]),
+        # Upright: the crops lie one above the other.
+        ((320, 240), 256, 224, [(15, 0, 210), (15, 55, 210), (15, 110, 210)]),
+    ],
+)
+def test_crops_of_frames_that_keep_their_aspect_are_squares_along_the_longer_side(
+    size: tuple[int, int], resize: int, crop_size: int, expected: list[tuple[float, float, float]]
+) -> None:
+    for crop, box in enumerate(expected):
+        found = view_boxes(1, size, CropView(resize, crop_size, 3, keep_aspect=True), crop)
+        assert (found.left.item(), found.top.item(), found.width.item()) == pytest.approx(box)
+        assert found.height.item() == pytest.approx(found.width.item())
 
 
 def test_labels_are_swapped_where_flipped() -> None:

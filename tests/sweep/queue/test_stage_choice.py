@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from cdkd.errors import CdkdError
+from cdkd.sweep.queue.stage_cells import resolve_stages
 from cdkd.sweep.queue.stage_choice import ChoiceError, choose, freeze, frozen_choice
 from cdkd.sweep.queue.study_folder import StudyFolder
 from cdkd.sweep.queue.trial_queue import QueuedTask, Trial
@@ -117,3 +118,16 @@ def test_a_choice_is_made_once_for_the_same_question(cells: tuple[Cell, ...], tm
     file.write_text("{")
     with pytest.raises(CdkdError, match=r"a-[0-9a-f]{8}\.json: cannot be read .*remove it and run the sweep again$"):
         frozen_choice(folder, best(), cells)
+
+
+def test_a_choice_without_validation_videos_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
+    file = tmp_path / "s.yaml"
+    file.write_text(
+        "study: s\nbase: {data: {name: ucf101, validation_share: 0}}\nstages:\n"
+        "  - name: a\n    axes: {distill.spatial.weight: [0.1, 1]}\n"
+        "  - name: b\n    best: {stage: a, metric: validation_top1, take: [distill.spatial.weight]}\n"
+    )
+    with pytest.raises(ChoiceError, match=r"s\.yaml:6: chooses by validation_top1.*validation_share is 0"):
+        resolve_stages(load_study(file), StudyFolder(tmp_path / "folder"))
+    file.write_text(file.read_text().replace("validation_share: 0", "validation_share: 0.1"))
+    assert [known.stage.name for known in resolve_stages(load_study(file), StudyFolder(tmp_path / "folder"))] == ["a"]
