@@ -33,7 +33,7 @@ def trials_of(cells: tuple[Cell, ...], values: list[float | None], metric: str =
         metrics = {"test_top1": 99.0 - number} | ({} if value is None else {metric: value})
         status = "diverged" if value is None else "finished"
         task = QueuedTask(cell.id, "cell", "a")
-        trials[cell.id] = Trial(number, task, status, 1, f"run{number}", metrics, "", None, None)
+        trials[cell.id] = Trial(number, task, status, 1, f"run{number}", metrics, "", "", "", None, None)
     return trials
 
 
@@ -94,7 +94,7 @@ def test_nothing_is_chosen_while_a_candidate_has_no_result(cells: tuple[Cell, ..
     last = trials.pop(cells[5].id)
     with pytest.raises(ChoiceError, match=r"cannot choose while 'spatial\.weight 1', seed 1, is missing$"):
         choose(best(), cells, trials)
-    trials[cells[5].id] = Trial(5, last.task, "failed", 1, None, {}, "x", None, None)
+    trials[cells[5].id] = Trial(5, last.task, "failed", 1, None, {}, "x", "", "", None, None)
     with pytest.raises(ChoiceError, match=r"is failed$"):
         choose(best(), cells, trials)
     trials[cells[5].id] = last
