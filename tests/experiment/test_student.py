@@ -34,9 +34,10 @@ def silent(metrics: dict[str, float], epoch: int) -> None:
 @pytest.mark.parametrize("arch", ["tsm", "tdn"])
 def test_a_run_leaves_model_scores_and_facts(arch: str, tmp_path: Path) -> None:
     config = tiny(student__arch=arch, teacher__arch=arch, train__epochs=1, evaluation__clips=2)
-    shares: list[float] = []
-    outcome = RUNNER.run(config, tmp_path, silent, shares.append)
-    assert outcome.status == "finished" and shares == sorted(shares) and shares[-1] == 1.0
+    told: list[tuple[str, float]] = []
+    outcome = RUNNER.run(config, tmp_path, silent, lambda share, /, phase="training": told.append((phase, share)))
+    assert outcome.status == "finished" and told[-1] == ("testing", 1.0)
+    assert told == sorted(told, key=lambda each: (each[0] == "testing", each[1]))
     frame = pd.read_parquet(outcome.artifacts["scores"])
     assert list(frame.columns) == ["video", "label", *(f"score_{k}" for k in range(12))]
     assert len(frame) == 12 and sorted(frame["label"]) == list(range(12))
