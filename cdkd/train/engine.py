@@ -104,14 +104,7 @@ def fit(task: TrainingTask, config: FitConfig, log: Log, progress: Progress) -> 
         is_last = done == settings.epochs
         every = config.validate_every_epochs
         if task.validate is not None and (is_last or (every and done % every == 0)):
-            task.network.eval()
-            # Every process is about to judge its share of the videos, with statistics of batch norms that were its own.
-            config.processes.share_buffers(task.network)
-            started = time.perf_counter()
-            found = task.validate()
-            means.update(found)
-            means["validation_seconds"] = time.perf_counter() - started
-            state = _keep_best(task, config, found, done, state)
+            state = _validate(task, task.validate, config, means, state, done)
         # Logged before it is saved: killed in between, the epoch is trained and logged again, which the logbook of a
         # sweep's task sees to. The other way round it would be missing in the curve.
         if config.processes.is_main:
@@ -210,6 +203,25 @@ def _update(
     scaler.step(optimizer)
     scaler.update()
     optimizer.zero_grad(set_to_none=True)
+
+
+def _validate(
+    task: TrainingTask,
+    validate: Callable[[], dict[str, float]],
+    config: FitConfig,
+    means: dict[str, float],
+    state: TrainingState,
+    done: int,
+) -> TrainingState:
+    """Adds an epoch's accuracies to its means, and says what the training knows of its weights now."""
+    task.network.eval()
+    # Every process is about to judge its share of the videos, with statistics of batch norms that were its own.
+    config.processes.share_buffers(task.network)
+    started = time.perf_counter()
+    found = validate()
+    means.update(found)
+    means["validation_seconds"] = time.perf_counter() - started
+    return _keep_best(task, config, found, done, state)
 
 
 def _keep_best(
