@@ -21,6 +21,8 @@ SETTINGS = {
     "data.root": None,
     "data.name": "shapes",
     "data.residual": "exact",
+    "data.sampling": "segments",
+    "distill.calibration": "auto",
     "student.weights": "true",
 }
 
