@@ -1,9 +1,11 @@
-"""What the tests of several rooms share: a tracking store with its tables, a folder with runs, one to sweep in."""
+"""What the tests of several rooms share: a tracking store, a folder with runs, one to sweep in, a database server."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from support.postgres import PostgresServer, running_server
 
 if TYPE_CHECKING:
     from support.sweeps import Bench
@@ -37,3 +39,9 @@ def bench(tmp_path: Path, store_template: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("FAKE_EXPERIMENT", str(tmp_path / "fake"))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     return Bench(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    with running_server() as server:
+        yield server

@@ -37,7 +37,7 @@ def command(study: str, cell: str, follow: bool) -> None:
     folder = find_study_folder(study)
     queue = open_queue(folder)
     latest = queue.latest()
-    labels = {task: task_label(folder, trial.task) for task, trial in latest.items()}
+    labels = {task: task_label(trial.task) for task, trial in latest.items()}
     task = find_task(cell, labels)
     trial = latest[task]
     click.echo(_headline(trial, labels[task]))

@@ -65,6 +65,13 @@ tracking_uri_option = click.option(
     metavar="ADDRESS",
     help="MLflow store.  [default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db]",
 )
+storage_option = click.option(
+    "--storage",
+    metavar="ADDRESS",
+    envvar="CDKD_STORAGE",
+    help="PostgreSQL database that keeps the study's cells, for several machines: postgresql+psycopg://host/database.  "
+    "[default: CDKD_STORAGE, else what the study's folder in .cdkd notes, else its journal]",
+)
 workers_option = click.option(
     "--workers", type=click.IntRange(min=1), help="Processes.  [default: one per core that this process may use]"
 )

@@ -10,6 +10,7 @@ from cdkd.cli.options import (
     recipe_option,
     seeds_option,
     set_option,
+    storage_option,
     teacher_option,
     tracking_uri_option,
 )
@@ -23,6 +24,7 @@ from cdkd.cli.options import (
 @only_option
 @seeds_option
 @tracking_uri_option
+@storage_option
 @json_option
 def command(
     study: str,
@@ -32,6 +34,7 @@ def command(
     only: tuple[str, ...],
     seeds: str | None,
     tracking_uri: str | None,
+    storage: str | None,
     as_json: bool,
 ) -> None:
     """List the cells of STUDY, their state and cost; trains nothing.
@@ -51,9 +54,12 @@ def command(
     """
     from cdkd.capacity import default_workers
     from cdkd.sweep.display.listing import make_plan, plan_record, plan_text
+    from cdkd.sweep.queue.study_folder import study_folder
     from cdkd.sweep.study.opening import open_study
     from cdkd.tracking.store import tracking_uri as default_uri
 
-    plan = make_plan(open_study(study, settings, seeds, only, recipe, teachers), tracking_uri or default_uri())
+    opened = open_study(study, settings, seeds, only, recipe, teachers)
+    study_folder(opened.name).use_storage(storage)
+    plan = make_plan(opened, tracking_uri or default_uri())
     text = json.dumps(plan_record(plan), indent=1) + "\n" if as_json else plan_text(plan, default_workers())
     click.echo(text, nl=False)

@@ -39,7 +39,7 @@ def command(study: str, cells: tuple[str, ...], failed: bool) -> None:
     folder = find_study_folder(study)
     queue = TrialQueue(folder)
     latest = queue.latest()
-    labels = {task: task_label(folder, trial.task) for task, trial in latest.items()}
+    labels = {task: task_label(trial.task) for task, trial in latest.items()}
     wanted = [find_task(cell, labels) for cell in cells] or failed_tasks(latest)
     for task in wanted:
         _require_failed(latest[task], labels[task], folder.path.name)

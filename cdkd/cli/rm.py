@@ -69,7 +69,7 @@ def _tasks(folder: "StudyFolder", cells: Sequence[str]) -> list[str]:
     from cdkd.sweep.queue.task_reference import find_task
 
     latest = open_queue(folder).latest()
-    labels = {task: task_label(folder, trial.task) for task, trial in latest.items()}
+    labels = {task: task_label(trial.task) for task, trial in latest.items()}
     tasks = [find_task(cell, labels) for cell in cells]
     for task in tasks or latest:
         if latest[task].status == "running":

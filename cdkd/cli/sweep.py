@@ -16,6 +16,7 @@ from cdkd.cli.options import (
     recipe_option,
     seeds_option,
     set_option,
+    storage_option,
     teacher_option,
     terminal_width,
     tracking_uri_option,
@@ -53,6 +54,7 @@ REPORTS = Path("reports")
 @click.option("--fresh", is_flag=True, help="Train, too, what other studies have trained; without: take their results.")
 @click.option("--no-report", is_flag=True, help="Do not print and write the study's tables at the end.")
 @tracking_uri_option
+@storage_option
 @click.option("--runner", default="cdkd.experiment:RUNNER", hidden=True)
 def command(
     study: str,
@@ -68,6 +70,7 @@ def command(
     fresh: bool,
     no_report: bool,
     tracking_uri: str | None,
+    storage: str | None,
     runner: str,
 ) -> None:
     """Train every cell of STUDY that has no result yet, track it, print the study's tables.
@@ -90,6 +93,7 @@ def command(
           --teacher tsm=tsm.safetensors --teacher tdn=tdn.safetensors
       cdkd sweep ablation.yaml --only network=TSM --only row=baseline --only row=both
       cdkd sweep ablation.yaml --retry-failed
+      cdkd sweep ablation.yaml --storage postgresql+psycopg://me@db.example/cdkd
 
     \b
     A study file:
@@ -127,6 +131,7 @@ def command(
     for table in loaded.tables:
         find_table(table)
     uri = tracking_uri or default_uri()
+    study_folder(loaded.name).use_storage(storage)
     options = SweepOptions(uri, workers, processes_per_cell, retry_failed, on_failure == "stop", fresh, runner)
     catch_signals(*STOP_SIGNALS)
     line = typed_command(click.get_current_context())

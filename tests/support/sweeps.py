@@ -85,7 +85,7 @@ class Bench:
         return {int(file.name.rsplit("-", 2)[1]) for file in (self.fake / kind).iterdir()}
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 240.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"

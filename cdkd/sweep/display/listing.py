@@ -56,7 +56,7 @@ def make_plan(study: Study, tracking_uri: str) -> Plan:
     """
     folder = study_folder(study.name)
     known_stages = resolve_stages(study, folder)
-    trials = TrialQueue(folder, is_read_only=True).latest() if folder.journal.exists() else {}
+    trials = TrialQueue(folder, is_read_only=True).latest() if folder.has_trials else {}
     open_cells = [cell for cell in all_cells(known_stages).values() if not _is_done(trials.get(cell.id))]
     runs: list[EarlierRun] = []
     note = ""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cdkd.config import merge_dotted
 from cdkd.sweep.display.progress import TaskProgress, read_progress
 from cdkd.sweep.queue.study_folder import StudyFolder
 from cdkd.sweep.queue.trial_queue import QueuedTask, Trial
@@ -49,7 +50,7 @@ class Running:
 
 def running_task(folder: StudyFolder, trial: Trial, label: str) -> Running:
     """How a running trial stands. Whatever its worker has not written yet is left open."""
-    num_epochs = num_epochs_of(folder, trial.task)
+    num_epochs = num_epochs_of(trial.task)
     done = _last_epochs(folder.work(trial.task.id) / "metrics.jsonl")
     progress = read_progress(folder.progress(trial.number))
     # The book may be ahead of where a resumed attempt is, and behind it in the moment between an epoch and its entry.
@@ -79,30 +80,25 @@ def duration_seconds(trial: Trial) -> float:
     return max(0.0, end - trial.started.timestamp())
 
 
-def task_label(folder: StudyFolder, task: QueuedTask) -> str:
+def task_label(task: QueuedTask) -> str:
     """How a task is called in lists: its cell's labels with the seed, or the teacher's architecture."""
     if task.kind == "cell":
         return f"{label_text(task.labels)}, seed {task.seed}"
-    teacher = _settings(folder, task.id).get("teacher", {})
+    teacher = _settings(task).get("teacher", {})
     return f"teacher {teacher['arch']} ({teacher['backbone']})" if {"arch", "backbone"} <= teacher.keys() else task.id
 
 
-def num_epochs_of(folder: StudyFolder, task: QueuedTask) -> int:
-    """How many epochs a task trains; 0 where its file is gone."""
-    settings = _settings(folder, task.id)
+def num_epochs_of(task: QueuedTask) -> int:
+    """How many epochs a task trains; 0 where that is not known."""
+    settings = _settings(task)
     if task.kind == "teacher":
         settings = settings.get("teacher", {})
     return int(settings.get("train", {}).get("epochs", 0))
 
 
-def _settings(folder: StudyFolder, task_id: str) -> dict[str, Any]:
-    """As they stand in the file: a look at a study must not fail over settings of another version."""
-    try:
-        content = json.loads(folder.configuration(task_id).read_text(encoding="utf-8"))
-        settings: dict[str, Any] = content["experiment"]
-    except (OSError, ValueError, KeyError):
-        return {}
-    return settings
+def _settings(task: QueuedTask) -> dict[str, Any]:
+    """As they were planned: a look at a study must not fail over settings of another version."""
+    return merge_dotted({}, {**task.configuration.shared, **task.configuration.own})
 
 
 def _last_epochs(book: Path) -> list[dict[str, Any]]:

@@ -54,7 +54,7 @@ def read_status(queue: TrialQueue) -> StudyStatus:
     folder = queue.folder
     tasks = []
     for trial in queue.latest().values():
-        label = task_label(folder, trial.task)
+        label = task_label(trial.task)
         tasks.append(
             TaskStatus(label, trial, running_task(folder, trial, label) if trial.status == "running" else None)
         )

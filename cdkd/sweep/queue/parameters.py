@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from cdkd.overrides import find_field
-from cdkd.settings import flat_settings
-from cdkd.sweep.study.cell import Cell
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
+
+    from cdkd.sweep.queue.cell_configuration import Configuration
 
 _LOG_FROM_RATIO = 10.0
 """A grid whose largest value is so many times its smallest was meant by orders of magnitude."""
@@ -25,14 +25,14 @@ class Parameters:
     distributions: "dict[str, BaseDistribution]" = field(default_factory=dict)
 
 
-def parameters_of(cells: Sequence[Cell]) -> list[Parameters]:
+def parameters_of(configurations: "Sequence[Configuration]") -> list[Parameters]:
     """The varied settings of each of a stage's cells.
 
     A setting is varied where two cells differ in it. Ranges are tight, since Optuna's importances rate a setting by how
     much of its range matters. Texts and lists have no range (files, labels); the seed is no parameter but a repetition.
     A cell lacks the settings of what it has switched off.
     """
-    settings = [_read_settings(cell) for cell in cells]
+    settings = [_read_settings(configuration) for configuration in configurations]
     values: dict[str, list[Any]] = {}
     for one in settings:
         for key, value in one.items():
@@ -45,17 +45,17 @@ def parameters_of(cells: Sequence[Cell]) -> list[Parameters]:
     ]
 
 
-def _read_settings(cell: Cell) -> dict[str, Any]:
-    """The settings that the cell's run reads: a loss that is off has a weight, but nobody asks for it."""
-    settings = flat_settings(cell.config)
-    # "distill.mgd.enabled" = False leaves "distill.mgd.", the beginning of all that nobody reads now. The switch itself
-    # stays: that a loss is off is what tells two cells apart.
-    off = [key.removesuffix("enabled") for key, value in settings.items() if key.endswith(".enabled") and not value]
-    return {
-        key: value
-        for key, value in settings.items()
-        if key != "seed" and (key.endswith(".enabled") or not key.startswith(tuple(off)))
-    }
+def _read_settings(configuration: "Configuration") -> dict[str, Any]:
+    """The settings that vary and that the cell's run reads: a loss that is off has a weight, but nobody asks for it."""
+    shared, own = configuration.shared, configuration.own
+
+    def is_read(key: str) -> bool:
+        groups = key.split(".")[:-1]
+        switches = (".".join([*groups[:depth], "enabled"]) for depth in range(1, len(groups) + 1))
+        return all(own.get(switch, shared.get(switch, True)) for switch in switches)
+
+    # The switch itself stays: that a loss is off is what tells two cells apart.
+    return {key: value for key, value in own.items() if key != "seed" and (key.endswith(".enabled") or is_read(key))}
 
 
 def _distribution(key: str, values: Sequence[Any]) -> "BaseDistribution | None":

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-from cdkd.file_lock import FileLock
 from cdkd.sweep.queue.trial_queue import Trial, TrialQueue
 
 
@@ -17,7 +16,8 @@ def enqueue_failed(queue: TrialQueue, tasks: Sequence[str]) -> list[Trial]:
     Returns:
         The attempts that failed, of those tasks that wait now; what another process was faster with is left out.
     """
-    with FileLock(queue.folder.queue_lock):
+
+    def enqueue() -> list[Trial]:
         latest = queue.latest()
         needs = [latest[task].task.needs for task in tasks if task in latest]
         wanted = dict.fromkeys([*(need for need in needs if need is not None), *tasks])
@@ -25,3 +25,5 @@ def enqueue_failed(queue: TrialQueue, tasks: Sequence[str]) -> list[Trial]:
         for trial in found:
             queue.enqueue_again(trial)
         return found
+
+    return queue.exclusive(enqueue)

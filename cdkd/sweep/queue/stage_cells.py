@@ -3,7 +3,9 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
+from cdkd.sweep.queue.cell_configuration import configurations_of
 from cdkd.sweep.queue.parameters import parameters_of
 from cdkd.sweep.queue.stage_choice import Choice, frozen_choice, refuse_without_validation
 from cdkd.sweep.queue.study_folder import StudyFolder
@@ -22,20 +24,33 @@ class StageCells:
     """What the stage took over; None when it takes over nothing."""
     cells: tuple[Cell, ...]
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Hash of the stage's cells."""
         return hashlib.sha256(" ".join(cell.id for cell in self.cells).encode()).hexdigest()[:12]
 
     def tasks(self) -> list[QueuedTask]:
         """The cells as tasks, all rows of one seed before the next, so that early results can be compared."""
-        seeds = list(dict.fromkeys(cell.seed for cell in self.cells))
+        place = {seed: index for index, seed in enumerate(dict.fromkeys(cell.seed for cell in self.cells))}
+        configurations = configurations_of(self.cells)
+        found = zip(self.cells, parameters_of(configurations), configurations, strict=True)
         tasks = [
-            QueuedTask(cell.id, "cell", cell.stage, cell.labels, teacher_task(cell), self.digest, cell.seed, parameters)
-            for cell, parameters in zip(self.cells, parameters_of(self.cells), strict=True)
+            QueuedTask(
+                cell.id,
+                "cell",
+                cell.stage,
+                cell.labels,
+                teacher_task(cell),
+                self.digest,
+                cell.seed,
+                varied,
+                configuration,
+                cell.recipe,
+            )
+            for cell, varied, configuration in found
         ]
         # `sorted` is stable, so within a seed the rows keep the study's order.
-        return sorted(tasks, key=lambda task: seeds.index(task.seed))
+        return sorted(tasks, key=lambda task: place[task.seed])
 
     def is_done(self, trials: Mapping[str, Trial]) -> bool:
         """Every cell has a result."""

@@ -13,7 +13,7 @@ from cdkd.atomic_write import atomic_write
 from cdkd.config import flatten
 from cdkd.data.opening import lacks_validation
 from cdkd.errors import CdkdError
-from cdkd.file_lock import FileLock
+from cdkd.sweep.queue.queue_storage import open_storage
 from cdkd.sweep.queue.study_folder import StudyFolder, read_json
 from cdkd.sweep.queue.trial_queue import Trial
 from cdkd.sweep.study.cell import Cell, label_text
@@ -148,10 +148,14 @@ def frozen_choice(folder: StudyFolder, best: Best, cells: Sequence[Cell]) -> Cho
     Raises:
         CdkdError: the file is damaged.
     """
-    file = folder.choice(best.stage, _digest(best, cells))
-    if not file.exists():
-        return None
-    content = read_json(file)
+    digest = _digest(best, cells)
+    # Folders that share a database share its choices; elsewhere the file is all there is.
+    content = open_storage(folder).kept(best.stage, f"choice-{digest}") if folder.storage is not None else None
+    file = folder.choice(best.stage, digest)
+    if content is None:
+        if folder.storage is not None or not file.exists():
+            return None
+        content = read_json(file)
     try:
         # JSON knows lists alone; the records compare as tuples.
         candidates = tuple(
@@ -165,15 +169,20 @@ def frozen_choice(folder: StudyFolder, best: Best, cells: Sequence[Cell]) -> Cho
 
 def freeze(folder: StudyFolder, best: Best, cells: Sequence[Cell], choice: Choice) -> Choice:
     """Keeps a choice for good; returns the one that counts, which is another's when that came first."""
-    with FileLock(folder.queue_lock):
-        # Two sweeps of one study may finish a stage at the same moment. One file says when and from which runs the
+    storage = open_storage(folder)
+
+    def freeze() -> Choice:
+        # Two sweeps of one study may finish a stage at the same moment. One record says when and from which runs the
         # choice was made, and both go on from it.
         earlier = frozen_choice(folder, best, cells)
         if earlier is not None:
             return earlier
-        file = folder.choice(best.stage, _digest(best, cells))
-        atomic_write(file, choice_text(choice))
+        digest = _digest(best, cells)
+        storage.keep(best.stage, f"choice-{digest}", asdict(choice))
+        atomic_write(folder.choice(best.stage, digest), choice_text(choice))
         return choice
+
+    return storage.exclusive(freeze)
 
 
 def choice_text(choice: Choice) -> str:

@@ -1,7 +1,6 @@
 """Stale-trial recovery: trials whose process died are settled and enqueued again, their open runs ended as killed."""
 
 from cdkd.atomic_write import atomic_write
-from cdkd.file_lock import FileLock
 from cdkd.run_status import RunStatus
 from cdkd.sweep.queue.deaths import Death, read_death, verdict
 from cdkd.sweep.queue.trial_queue import Trial, TrialQueue
@@ -44,47 +43,52 @@ def settle(queue: TrialQueue, trial: Trial, is_complete: bool, is_explained: boo
     Returns:
         What became of it; None when another process settled it first.
     """
-    # The queue's lock first, the trial's second: the order that `TrialQueue.adopt` keeps too, so that two processes
-    # never wait for each other. The trial's own is only tried.
-    lock = FileLock(queue.folder.lock(trial.number))
-    with FileLock(queue.folder.queue_lock):
-        # A worker that is alive after all, or another process that settles it.
-        if not lock.acquire():
+
+    def settle() -> RunStatus | None:
+        hold = queue.take_over(trial.number)
+        if hold is None:
             return None
         try:
             progress = queue.folder.progress(trial.number)
             death = read_death(progress)
+            status = _settle(queue, trial, is_complete, is_explained, death)
             progress.unlink(missing_ok=True)
-            # Asked again under the lock: since `trials` was read, another process may have settled it and let go.
-            if not queue.is_running(trial.number):
-                return None
-            # The last of the worker's own writes, done in its place.
-            if is_complete:
-                queue.finish(trial.number, queue.noted(trial.number, "value") or 0.0)
-                return "diverged" if queue.noted(trial.number, "status") == "diverged" else "finished"
-            if is_explained:
-                queue.note(trial.number, is_interrupted=True)
-            queue.note(trial.number, began=death.began)
-            # This one is not settled yet, so it is not among those. Being asked to stop explains a death.
-            reason = verdict([*_deaths(queue, trial.task.id), death])
-            if reason is not None and not queue.noted(trial.number, "is_interrupted"):
-                _write_obituary(queue, trial, reason)
-                queue.fail(trial.number, reason)
-                return "failed"
-            # (3) of `trial_queue.py`
-            queue.mark_stale(trial.number)
-            queue.enqueue_again(trial)
-            return "stale"
+            return status
         finally:
-            lock.release()
+            hold.release()
+
+    return queue.exclusive(settle)
+
+
+def _settle(queue: TrialQueue, trial: Trial, is_complete: bool, is_explained: bool, death: Death) -> RunStatus:
+    # The last of the worker's own writes, done in its place.
+    if is_complete:
+        queue.finish(trial.number, queue.noted(trial.number, "value") or 0.0)
+        return "diverged" if queue.noted(trial.number, "status") == "diverged" else "finished"
+    if is_explained:
+        queue.note(trial.number, is_interrupted=True)
+    queue.note(trial.number, began=death.began)
+    # This one is not settled yet, so it is not among those. Being asked to stop explains a death.
+    reason = verdict([*_deaths(queue, trial.task.id), death])
+    if reason is not None and not queue.noted(trial.number, "is_interrupted"):
+        _write_obituary(queue, trial, reason)
+        queue.fail(trial.number, reason)
+        return "failed"
+    # (3) of `trial_queue.py`
+    queue.mark_stale(trial.number)
+    queue.enqueue_again(trial)
+    return "stale"
 
 
 def put_back(queue: TrialQueue, trial: Trial, reason: str) -> None:
     """Enqueues a running trial's task again, without counting the attempt; the caller runs the trial."""
-    with FileLock(queue.folder.queue_lock):
+
+    def put_back() -> None:
         queue.note(trial.number, is_interrupted=True, error=reason)
         queue.mark_stale(trial.number)
         queue.enqueue_again(trial)
+
+    queue.exclusive(put_back)
 
 
 def _deaths(queue: TrialQueue, task_id: str) -> list[Death]:

@@ -75,29 +75,14 @@ def _unfinished_line(file: BinaryIO, size: int) -> bytes:
     return tail[tail.rfind(b"\n") + 1 :]
 
 
-class _NoLock:
-    """Of a reader, which needs none: a line counts once its end is written. Whoever would write is stopped here."""
-
-    def acquire(self) -> bool:
-        raise RuntimeError("this queue was opened for reading")
-
-    def release(self) -> None:
-        pass
-
-
-def read_journal(journal: Path) -> "JournalStorage":
-    """The storage behind a journal file, for looking alone: nothing is locked, mended or created.
+def require_journal(journal: Path) -> None:
+    """Raises where there is no such file.
 
     Raises:
-        CdkdError: there is no such file.
+        CdkdError: nothing of the study has run in its folder.
     """
-    from optuna.storages import JournalStorage
-    from optuna.storages.journal import JournalFileBackend
-
     if not journal.exists():
         raise CdkdError(f"{journal}: no such journal; nothing of this study has run in this folder")
-    _silence()
-    return JournalStorage(JournalFileBackend(str(journal), lock_obj=_NoLock()))  # type: ignore[arg-type]
 
 
 def open_journal(journal: Path) -> "JournalStorage":

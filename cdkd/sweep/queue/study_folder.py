@@ -1,16 +1,12 @@
 """The folder in which a study keeps its state: `.cdkd/<study>/` in the working directory."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cdkd.atomic_write import atomic_write
-from cdkd.config import ConfigError, build_record
 from cdkd.errors import CdkdError
-from cdkd.settings import RunConfig
-from cdkd.sweep.study.cell import Cell
 
 HOME = Path(".cdkd")
 
@@ -27,9 +23,39 @@ class StudyFolder:
         return self.path / "journal.log"
 
     @property
-    def queue_lock(self) -> Path:
-        """Held while tasks are added to the plan."""
-        return self.path / "plan.lock"
+    def storage(self) -> str | None:
+        """Address of the database that keeps the study's trials; None where the journal does."""
+        try:
+            return self._storage_record.read_text(encoding="utf-8").strip()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    @property
+    def _storage_record(self) -> Path:
+        return self.path / "storage"
+
+    @property
+    def has_trials(self) -> bool:
+        """Something may have been planned here."""
+        return self.storage is not None or self.journal.exists()
+
+    def use_storage(self, address: str | None) -> None:
+        """From now on a database keeps the study's trials; None leaves it as it is.
+
+        Raises:
+            CdkdError: the folder's journal keeps some already.
+        """
+        if address is None:
+            return
+        if self.journal.exists() and self.storage is None:
+            raise CdkdError(
+                f"{self.path}: its cells are kept in {self.journal.name}, not in a database; leave out --storage, or "
+                "remove the folder: finished cells are found again in the tracking store"
+            )
+        if address != self.storage:
+            atomic_write(self._storage_record, address + "\n")
+            # It may hold a password.
+            self._storage_record.chmod(0o600)
 
     def lock(self, number: int) -> Path:
         """Held by whoever runs the trial."""
@@ -38,10 +64,6 @@ class StudyFolder:
     def progress(self, number: int) -> Path:
         """How far the running trial is."""
         return self.path / "progress" / f"{number}.json"
-
-    def configuration(self, task: str) -> Path:
-        """What a task runs."""
-        return self.path / "tasks" / f"{task}.json"
 
     def work(self, task: str) -> Path:
         """Where a task keeps what it resumes from."""
@@ -95,30 +117,3 @@ def read_json(file: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise CdkdError(f"{file}: cannot be read ({error}); remove it and run the sweep again") from error
     return content
-
-
-def write_cell(folder: StudyFolder, task: str, cell: Cell) -> None:
-    """Keeps what a task runs; written anew by every sweep, so that runtime settings are the latest."""
-    content = {
-        "stage": cell.stage,
-        "labels": dict(cell.labels),
-        "recipe": cell.recipe,
-        "experiment": cell.config.model_dump(mode="json"),
-    }
-    atomic_write(folder.configuration(task), json.dumps(content, indent=1) + "\n")
-
-
-def read_cell(folder: StudyFolder, task: str) -> Cell:
-    """What a task runs.
-
-    Raises:
-        CdkdError: the file is missing or damaged, or holds settings that this version does not know.
-    """
-    file = folder.configuration(task)
-    content = read_json(file)
-    labels: Mapping[str, str] = content.get("labels", {})
-    try:
-        config = build_record(RunConfig, content["experiment"])
-    except (KeyError, ConfigError) as error:
-        raise CdkdError(f"{file}: written by another version of cdkd ({error}); run the sweep again") from error
-    return Cell(content["stage"], labels, config, recipe=content.get("recipe", ""))

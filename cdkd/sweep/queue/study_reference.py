@@ -19,9 +19,9 @@ def find_study_folder(text: str) -> StudyFolder:
     candidates = [study_folder(text)] if "/" not in text else []
     candidates.append(StudyFolder(Path(text)))
     for folder in candidates:
-        if folder.journal.exists():
+        if folder.has_trials:
             return folder
-    if (name := _name_in_file(text)) is not None and study_folder(name).journal.exists():
+    if (name := _name_in_file(text)) is not None and study_folder(name).has_trials:
         return study_folder(name)
     known = [folder.path.name for folder in known_study_folders()]
     raise CdkdError(f"{text}: no study of this name has run in {Path.cwd()}; {hint(text, known, 'studies')}")
@@ -29,7 +29,7 @@ def find_study_folder(text: str) -> StudyFolder:
 
 def known_study_folders() -> list[StudyFolder]:
     """The studies of the working directory, by name."""
-    return [StudyFolder(file.parent) for file in sorted(HOME.glob("*/journal.log"))]
+    return [folder for path in sorted(HOME.glob("*/")) if (folder := StudyFolder(path)).has_trials]
 
 
 def _name_in_file(text: str) -> str | None:

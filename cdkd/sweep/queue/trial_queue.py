@@ -17,93 +17,77 @@ Any process may be killed between any two writes. What makes each order of two o
 """
 
 import math
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass, replace
+from typing import Any
 
 from cdkd.errors import CdkdError
-from cdkd.file_lock import FileLock, is_free
-from cdkd.run_status import RunStatus, has_result
-from cdkd.sweep.queue.parameters import Parameters
-from cdkd.sweep.queue.storage import open_journal, optuna_study_name, read_journal
+from cdkd.run_status import has_result
+from cdkd.sweep.queue.cell_configuration import Configuration, shared_name
+from cdkd.sweep.queue.queue_storage import Hold, Result, StoredTrial, open_storage
+from cdkd.sweep.queue.queued_task import QueuedTask, Trial, new_trial, noted, status_of, task_of
 from cdkd.sweep.queue.study_folder import StudyFolder
+from cdkd.sweep.queue.trial_index import TrialIndex
+from cdkd.sweep.study.cell import Cell
 from cdkd.tracking.tracker import CellRun
 
-if TYPE_CHECKING:
-    from optuna.trial import FrozenTrial
-
-
-@dataclass(frozen=True)
-class QueuedTask:
-    """Something to run: a cell, or a teacher that cells need."""
-
-    id: str
-    kind: Literal["cell", "teacher"]
-    stage: str
-    labels: Mapping[str, str] = field(default_factory=dict)
-    needs: str | None = None
-    """Id of the task that must have ended well before."""
-    stage_digest: str = ""
-    """Hash of the stage's cells, as tracked."""
-    seed: int = 0
-    parameters: Parameters = field(default_factory=Parameters)
-    """The settings that the stage varies."""
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One attempt at a task, as the queue shows it."""
-
-    number: int
-    """Unique over all stages of the study."""
-    task: QueuedTask
-    status: RunStatus
-    attempt: int
-    """Counts from 1."""
-    run_id: str | None
-    metrics: Mapping[str, float]
-    error: str
-    started: datetime | None
-    ended: datetime | None
-    token: str = ""
-    """Of its tracked run; empty before it has one."""
-    reused_from: str = ""
-    """The study whose result it took, if any."""
-    worker: str = ""
-    """Process at it, as host:pid; empty until it has said so."""
-
-    @property
-    def is_done(self) -> bool:
-        """It ended with a result."""
-        return has_result(self.status)
+__all__ = ["Claim", "QueuedTask", "Trial", "TrialQueue", "is_blocked"]
 
 
 @dataclass
 class Claim:
-    """A trial that this process may run, with the lock that says so."""
+    """A trial that this process may run, with what tells others so."""
 
     trial: Trial
-    lock: FileLock
+    lock: Hold
 
 
 class TrialQueue:
-    """A study's tasks. Every method may be called by any number of processes at once."""
+    """A study's tasks. Any number of processes may work on one at once; an object belongs to one thread."""
 
     def __init__(self, folder: StudyFolder, is_read_only: bool = False) -> None:
         self.folder = folder
-        self._storage = (read_journal if is_read_only else open_journal)(folder.journal)
+        self._storage = open_storage(folder, is_read_only)
+        self._shared: dict[tuple[str, str], Mapping[str, Any]] = {}
+        """Settings that cells share, by stage and name; they never change."""
+        self._index = TrialIndex()
+        self._shown: dict[int, Trial] = {}
+        """Trials that have not changed since they were last shown; what runs may die at any time."""
 
-    def _study_of(self, stage: str) -> int:
-        """The Optuna study of a stage: its trials have one meaning, one range of parameters, one best value."""
-        from optuna.study import StudyDirection
+    def _refresh(self) -> None:
+        for stored in self._storage.changed():
+            if "task" not in stored.attributes:
+                raise CdkdError(
+                    f"{self._storage.place}: trial {stored.number} has no task; what is kept there is cdkd's own: "
+                    "remove the study's folder to start afresh"
+                )
+            self._index.update(stored, stored.attributes["task"])
+            self._shown.pop(stored.number, None)
 
-        name = optuna_study_name(self.folder.path.name, stage)
+    def exclusive(self, body: Callable[[], Result]) -> Result:
+        """Runs `body`, which alone of all processes may add or settle trials meanwhile.
+
+        All of what it does to the queue is done, or nothing; then it is run again, or its error raised.
+        """
+        tries = 0
+
+        def once_more() -> Result:
+            nonlocal tries
+            tries += 1
+            if tries > 1:
+                self._forget()
+            return body()
+
         try:
-            return self._storage.get_study_id_from_name(name)
-        except KeyError:
-            return self._storage.create_new_study([StudyDirection.MAXIMIZE], name)
+            return self._storage.exclusive(once_more)
+        except BaseException:
+            self._forget()
+            raise
+
+    def _forget(self) -> None:
+        """What was seen of a transaction that came to nothing."""
+        self._index, self._shown = TrialIndex(), {}
+        self._storage.forget()
 
     def trials(self) -> list[Trial]:
         """Every attempt in the order in which they were enqueued.
@@ -111,58 +95,32 @@ class TrialQueue:
         Raises:
             CdkdError: the study holds a trial that cdkd did not put there.
         """
-        attempts: Counter[str] = Counter()
-        shown = []
-        # An attempt's number is counted and not stored, so that no two processes have to agree on it.
-        for frozen in self._frozen_trials():
-            attributes = frozen.user_attrs
-            if "task" not in attributes:
-                raise CdkdError(
-                    f"{self.folder.journal}: trial {frozen.number} has no task; this journal is cdkd's own: "
-                    "remove the study's folder to start afresh"
-                )
-            task = _task_of(frozen)
-            attempts[task.id] += 1
-            shown.append(self._show(frozen, task, attempts[task.id]))
-        return shown
+        self._refresh()
+        alive = self._storage.alive(self._index.running)
+        for number in self._index.running:
+            self._shown[number] = self._show(self._index.trials[number], number in alive)
+        return [self._shown.get(number) or self._remember(number) for number in self._index.trials]
 
-    def _frozen_trials(self) -> "list[FrozenTrial]":
-        """The trials of all stages, in the order in which they were enqueued."""
-        studies = [study._study_id for study in self._storage.get_all_studies()]
-        # Not copied, since they are only read.
-        found = [trial for study in studies for trial in self._storage.get_all_trials(study, deepcopy=False)]
-        # Its id is unique in the journal and grows; its number counts from 0 in every stage's study.
-        return sorted(found, key=lambda trial: trial._trial_id)
+    def _remember(self, number: int) -> Trial:
+        self._shown[number] = self._show(self._index.trials[number], is_alive=False)
+        return self._shown[number]
 
-    def _show(self, frozen: "FrozenTrial", task: QueuedTask, attempt: int) -> Trial:
-        attributes = frozen.user_attrs
+    def _show(self, stored: StoredTrial, is_alive: bool) -> Trial:
+        attributes = stored.attributes
         return Trial(
-            number=frozen._trial_id,
-            task=task,
-            status=self._status(frozen),
-            attempt=attempt,
+            number=stored.number,
+            task=self._task_of(stored),
+            status=status_of(stored, is_alive),
+            attempt=self._index.attempts[stored.number],
             run_id=attributes.get("run_id"),
             metrics=attributes.get("metrics", {}),
             error=attributes.get("error", ""),
             token=attributes.get("token", ""),
             reused_from=attributes.get("reused_from", ""),
-            started=frozen.datetime_start,
-            ended=frozen.datetime_complete,
             worker=attributes.get("worker", ""),
+            started=stored.started,
+            ended=stored.ended,
         )
-
-    def _status(self, frozen: "FrozenTrial") -> RunStatus:
-        from optuna.trial import TrialState
-
-        if frozen.state == TrialState.WAITING:
-            return "waiting"
-        if frozen.state == TrialState.RUNNING:
-            # No heartbeat and no timeout: the kernel knows at once whether the holder lives.
-            return "stale" if is_free(self.folder.lock(frozen._trial_id)) else "running"
-        if frozen.state == TrialState.COMPLETE:
-            return "diverged" if _noted(frozen, "status") == "diverged" else "finished"
-        # Optuna has one state for both.
-        return "stale" if _noted(frozen, "is_stale") else "failed"
 
     def latest(self) -> dict[str, Trial]:
         """Task id -> its last attempt, which alone decides."""
@@ -179,7 +137,8 @@ class TrialQueue:
             again: ids of tasks to run once more although they ended well.
         """
         once_more = set(again)
-        with FileLock(self.folder.queue_lock):
+
+        def enqueue() -> list[QueuedTask]:
             latest = self.latest()
             added = []
             for task in tasks:
@@ -191,25 +150,29 @@ class TrialQueue:
                     or (last.status == "stale" and last.ended is not None)
                 )
                 if is_wanted:
-                    self._create(task)
                     added.append(task)
+                elif last is not None and last.status == "waiting":
+                    self._renew(task, last.number)
+            self._create(added)
             return added
 
-    def _create(self, task: QueuedTask) -> int:
-        from optuna.trial import TrialState, create_trial
+        return self.exclusive(enqueue)
 
-        # Parameters, labels and seed are what Optuna's own tools show; cdkd itself reads the task alone.
-        kept = {name: value for name, value in vars(task).items() if name != "parameters"}
-        labels = {f"labels.{axis}": label for axis, label in task.labels.items()}
-        return self._storage.create_new_trial(
-            self._study_of(task.stage),
-            create_trial(
-                state=TrialState.WAITING,
-                user_attrs={"task": {**kept, "labels": dict(task.labels)}, "seed": task.seed, **labels},
-                params=task.parameters.values,
-                distributions=task.parameters.distributions,
-            ),
-        )
+    def _create(self, tasks: Sequence[QueuedTask]) -> list[int]:
+        self._keep_shared(tasks)
+        return self._storage.create([new_trial(task) for task in tasks])
+
+    def _keep_shared(self, tasks: Sequence[QueuedTask]) -> None:
+        # Of many tasks with the same settings: the same object, whose hash is taken once.
+        shared = {(task.stage, id(task.configuration.shared)): task.configuration.shared for task in tasks}
+        for (stage, _), settings in shared.items():
+            self._storage.keep(stage, shared_name(settings), dict(settings))
+
+    def _renew(self, task: QueuedTask, number: int) -> None:
+        """Brings a waiting trial up to date: settings that cannot change its result may have changed since."""
+        if self._index.trials[number].attributes.get("configuration") != task.configuration.reference:
+            self._keep_shared([task])
+            self.note(number, configuration=task.configuration.reference)
 
     def adopt(self, results: Iterable[tuple[QueuedTask, CellRun]]) -> dict[str, int]:
         """Settles tasks with the results that tracked runs have.
@@ -217,24 +180,30 @@ class TrialQueue:
         Returns:
             Task id -> trial's number; without the tasks that a worker is at, whose own result counts then.
         """
-        adopted = {}
-        with FileLock(self.folder.queue_lock):
+        found = list(results)
+
+        def adopt() -> dict[str, int]:
+            adopted = {}
+            # Read once: meanwhile a waiting trial may be claimed, but none comes.
             latest = self.latest()
-            for task, run in results:
+            for task, run in found:
                 last = latest.get(task.id)
                 if last is not None and last.status == "running":
                     continue
                 # A waiting trial is taken as it is: with a second one beside it, a worker would train the cell all
                 # the same.
-                number = last.number if last is not None and last.status == "waiting" else self._create(task)
-                lock = self._take(number)
-                if lock is not None:
+                is_waiting = last is not None and last.status == "waiting"
+                number = last.number if last is not None and is_waiting else self._create([task])[0]
+                hold = self._storage.take(number)
+                if hold is not None:
                     try:
                         self.settle_with(number, run)
                     finally:
-                        lock.release()
+                        hold.release()
                     adopted[task.id] = number
-        return adopted
+            return adopted
+
+        return self.exclusive(adopt)
 
     def settle_with(self, number: int, run: CellRun) -> None:
         """Settles a trial that this process has taken with the result of a tracked run."""
@@ -250,97 +219,94 @@ class TrialQueue:
         Args:
             is_wanted: whether a task may be taken; the queue may hold what an earlier sweep asked for.
         """
-        latest = self.latest()
-        # No lock around the search: two workers may find the same trial, and `_take` lets one of them have it.
-        for trial in self.trials():
-            if trial.status == "waiting" and _is_ready(trial.task, latest) and is_wanted(trial.task):
-                lock = self._take(trial.number)
-                if lock is not None:
-                    return Claim(trial, lock)
-        return None
-
-    def _take(self, number: int) -> FileLock | None:
-        """Sets a waiting trial running, under its lock; None when another process was first."""
-        from optuna.exceptions import UpdateFinishedTrialError
-        from optuna.trial import TrialState
-
-        # (1)
-        lock = FileLock(self.folder.lock(number))
-        if not lock.acquire():
+        self._refresh()
+        blocked = {need for need in self._index.needs() if not self._has_result(need)}
+        # No lock around the search: two workers may try the same trial, and the storage lets one of them have it.
+        waiting = (number for number in self._index.waiting(blocked) if is_wanted(self._waiting_task(number)))
+        taken = self._storage.take_first(waiting)
+        if taken is None:
             return None
-        try:
-            # False where it runs already, as Optuna's journal decides by the order of its lines.
-            if self._storage.set_trial_state_values(number, TrialState.RUNNING):
-                return lock
-        except UpdateFinishedTrialError:
-            pass
-        except BaseException:
-            lock.release()
-            raise
-        # Not ours: the trial has ended, or was running when its line came. Its file lock must not make it look alive.
-        lock.release()
-        return None
+        number, hold = taken
+        hold.keep_alive()
+        self._refresh()
+        trial = self._show(self._index.trials[number], is_alive=True)
+        return Claim(replace(trial, task=self._whole_task(trial)), hold)
+
+    def _task_of(self, stored: StoredTrial) -> QueuedTask:
+        task, reference = task_of(stored), stored.attributes.get("configuration")
+        if reference is None:
+            return task
+        key = task.stage, reference["shared"]
+        if key not in self._shared:
+            self._shared[key] = self._storage.kept(*key) or {}
+        return replace(task, configuration=Configuration(self._shared[key], reference["own"]))
+
+    def _whole_task(self, trial: Trial) -> QueuedTask:
+        """A trial's task with what is only read for a trial that runs."""
+        return replace(trial.task, parameters=self._storage.parameters(trial.number))
+
+    def _waiting_task(self, number: int) -> QueuedTask:
+        return (self._shown.get(number) or self._remember(number)).task
+
+    def cell(self, trial: Trial) -> Cell:
+        """What a trial runs; of a teacher's, a cell that needs it.
+
+        Raises:
+            CdkdError: the trial was planned by another version of cdkd.
+        """
+        configuration = trial.task.configuration
+        if not configuration.shared:
+            raise CdkdError(f"{self._storage.place}: planned by an earlier version of cdkd; run the sweep again")
+        return Cell(trial.task.stage, trial.task.labels, configuration.build(), recipe=trial.task.recipe)
+
+    def _has_result(self, task: str) -> bool:
+        # What is not in the queue needs no training: its result was there when the cell was enqueued.
+        number = self._index.last.get(task)
+        return number is None or has_result(status_of(self._index.trials[number], is_alive=False))
 
     def note(self, number: int, **attributes: Any) -> None:
-        """Keeps attributes with a trial."""
-        for name, value in attributes.items():
-            self._storage.set_trial_user_attr(number, name, value)
+        """Keeps attributes with a trial.
+
+        Raises:
+            TrialTakenError: another process has settled it.
+        """
+        self._storage.note(number, attributes)
+
+    def report(self, number: int, epoch: int, value: float) -> None:
+        """Keeps what a trial has reached after an epoch, as Optuna's learning curves show it. Raises as `note` does."""
+        if math.isfinite(value):
+            self._storage.report(number, epoch, value)
 
     def finish(self, number: int, value: float) -> None:
-        """Settles a trial as ended well. `value` is what Optuna's own tools show."""
-        from optuna.trial import TrialState
-
-        shown = value if math.isfinite(value) else 0.0
-        self._storage.set_trial_state_values(number, TrialState.COMPLETE, [shown])
+        """Settles a trial as ended well. `value` is what Optuna's own tools show. Raises as `note` does."""
+        self._storage.settle(number, "COMPLETE", value if math.isfinite(value) else 0.0)
 
     def fail(self, number: int, error: str) -> None:
-        """Settles a trial as failed."""
-        from optuna.trial import TrialState
-
+        """Settles a trial as failed. Raises as `note` does."""
         self.note(number, error=error)
-        self._storage.set_trial_state_values(number, TrialState.FAIL)
+        self._storage.settle(number, "FAIL")
 
     def noted(self, number: int, name: str) -> Any:
         """One thing that was noted of a trial; None where it was not."""
-        return _noted(self._storage.get_trial(number), name)
+        self._refresh()
+        return noted(self._index.trials[number].attributes, name)
 
     def mark_stale(self, number: int) -> None:
         """Settles a trial whose process is gone, in a way that `trials` tells from a failure."""
-        from optuna.trial import TrialState
-
         # Noted before the state, as a trial that has ended takes no more attributes.
         self.note(number, is_stale=True)
-        self._storage.set_trial_state_values(number, TrialState.FAIL)
+        self._storage.settle(number, "FAIL")
 
-    def is_running(self, number: int) -> bool:
-        """The storage has the trial as running, whether its process lives or not."""
-        return self._storage.get_trial(number).state.name == "RUNNING"
+    def take_over(self, number: int) -> Hold | None:
+        """The right to settle a trial whose process is gone; None when it lives, or another was first.
+
+        Within `exclusive`.
+        """
+        return self._storage.take_over(number)
 
     def enqueue_again(self, trial: Trial) -> None:
-        """A fresh trial of a trial's task; the caller holds the queue's lock."""
-        self._create(trial.task)
-
-
-# What earlier versions called a trial's attributes and a task's fields; their journals stay readable.
-_FORMER_NAMES = {"status": "ending", "is_stale": "is_lost", "stage_digest": "plan"}
-
-
-def _noted(frozen: "FrozenTrial", name: str) -> Any:
-    """An attribute of a trial; None where nobody noted it."""
-    attributes = frozen.user_attrs
-    return attributes.get(name, attributes.get(_FORMER_NAMES.get(name, name)))
-
-
-def _task_of(frozen: "FrozenTrial") -> QueuedTask:
-    """A task as its trial keeps it."""
-    current = {former: name for name, former in _FORMER_NAMES.items()}
-    values = {current.get(name, name): value for name, value in frozen.user_attrs["task"].items()}
-    return QueuedTask(**values, parameters=Parameters(frozen.params, frozen.distributions))
-
-
-def _is_ready(task: QueuedTask, latest: Mapping[str, Trial]) -> bool:
-    # What is not in the queue needs no training: its result was there when the cell was enqueued.
-    return task.needs is None or task.needs not in latest or latest[task.needs].is_done
+        """A fresh trial of a trial's task. Within `exclusive`."""
+        self._create([self._whole_task(trial)])
 
 
 def is_blocked(task: QueuedTask, latest: Mapping[str, Trial]) -> bool:

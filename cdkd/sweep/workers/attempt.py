@@ -15,8 +15,8 @@ from cdkd.errors import CdkdError
 from cdkd.experiment.identity import logged_settings
 from cdkd.graceful_stop import StoppedAtCheckpoint
 from cdkd.sweep.display.progress import ProgressWriter
+from cdkd.sweep.queue.queue_storage import TrialTakenError
 from cdkd.sweep.queue.stale_trials import put_back
-from cdkd.sweep.queue.study_folder import read_cell
 from cdkd.sweep.queue.trial_queue import Claim, Trial, TrialQueue
 from cdkd.sweep.study.cell import Cell
 from cdkd.sweep.workers.cell_runner import CellRunner
@@ -56,14 +56,13 @@ def run_claim(
     work = queue.folder.work(trial.task.id)
     try:
         # 1. The token is noted before the run is created: recovery finds a dead worker's run by it.
-        cell = read_cell(queue.folder, trial.task.id)
+        cell = queue.cell(trial)
         start = _run_start(queue, trial, cell)
         with shield():
             queue.note(trial.number, token=start.token, worker=f"{socket.gethostname()}:{os.getpid()}")
         run = TrackedRun(tracker, start, work / "metrics.jsonl", tell)
         run.attach_configuration(cell.config)
-        # 2. Not shielded: it may take days, and a signal is to end it now. Its checkpoints are what the next attempt
-        # has.
+        # 2. Not shielded: it may take days, and a signal is to end it now. The next attempt has its checkpoints.
         outcome = _train(work, trial, cell, run, runner, progress)
         if outcome.status == "diverged":
             outcome = replace(
@@ -91,21 +90,32 @@ def run_claim(
             run.kill()
         raise
     except Exception as error:
-        reason = machine_reason(error)
-        if reason is None:
-            _record_failure(queue, trial, run, error)
-            return None
-        if run is not None:
-            run.kill()
-        with shield(), contextlib.suppress(Exception):
-            put_back(queue, trial, reason)
-        return reason
+        return _end_after(error, queue, trial, run)
     finally:
         # The lock goes last: once it is free, any process may take the trial for stale and settle it.
         with contextlib.suppress(OSError):
             progress.clear()
         claim.lock.release()
     return None
+
+
+def _end_after(error: Exception, queue: TrialQueue, trial: Trial, run: TrackedRun | None) -> str | None:
+    """Ends what an error has cut short; returns what `run_claim` does."""
+    if isinstance(error, TrialTakenError):
+        # The task is others' by now, and no second result is to stand beside theirs.
+        logger.warning("cdkd: %s", error)
+        if run is not None:
+            run.kill()
+        return None
+    reason = machine_reason(error)
+    if reason is None:
+        _record_failure(queue, trial, run, error)
+        return None
+    if run is not None:
+        run.kill()
+    with shield(), contextlib.suppress(Exception):
+        put_back(queue, trial, reason)
+    return reason
 
 
 def _settle(queue: TrialQueue, trial: Trial, run: TrackedRun, outcome: Outcome) -> None:
@@ -149,7 +159,7 @@ def _run_start(queue: TrialQueue, trial: Trial, cell: Cell) -> RunStart:
     # The identity is computed anew here. It differs where a data set or a file of weights was changed after the task
     # was enqueued, and the result would then be filed under what it is not.
     if cell.id != task.id:
-        raise CdkdError(f"{queue.folder.configuration(task.id)} is not cell {task.id}; run the sweep again")
+        raise CdkdError(f"the settings kept with cell {task.id} are those of {cell.id} now; run the sweep again")
     return RunStart(
         role="cell",
         study=study,

@@ -3,6 +3,7 @@
 A cell that meets one of these is put back as if it had not been tried:
 
     the tracking store is away          locked, moved, unreachable (`tracking/outage.py`)
+    the study's database is away        for longer than its users wait (`postgres_connection.py`)
     no space, too many open files ...   by the number of the system's error, or by the words of libraries that hide it
     imports                             a package that is missing or broken here
     a GPU that cannot be opened         by the words of CUDA; its memory running full is the cell's own affair
@@ -12,6 +13,7 @@ import errno
 import re
 
 from cdkd.errors import CdkdError
+from cdkd.sweep.queue.queue_storage import StorageError
 from cdkd.tracking.outage import causes, outage_reason
 
 _ERRNOS = {
@@ -57,7 +59,7 @@ def machine_reason(error: BaseException) -> str | None:
         if isinstance(one, MachineError):
             return str(one)
         is_machines = (
-            isinstance(one, ImportError)
+            isinstance(one, ImportError | StorageError)
             or (isinstance(one, OSError) and one.errno in _ERRNOS)
             or any(words in str(one) for words in _WORDS)
             or any(int(number) in _ERRNOS for number in _NUMBER_IN_TEXT.findall(str(one)))

@@ -21,12 +21,13 @@ from cdkd.sweep.display.event_log import EventLog
 from cdkd.sweep.display.listing import files_to_give
 from cdkd.sweep.display.notices import NoticeReader
 from cdkd.sweep.display.sweep_display import SweepDisplay
+from cdkd.sweep.queue.cell_configuration import configurations_of
 from cdkd.sweep.queue.stage_cells import StageCells, all_cells, resolve_stages, teacher_task
 from cdkd.sweep.queue.stage_choice import ChoiceError, choose, freeze
 from cdkd.sweep.queue.stale_trials import recover
 from cdkd.sweep.queue.stop_request import heeding_stop_requests
 from cdkd.sweep.queue.store_record import write_store_record
-from cdkd.sweep.queue.study_folder import study_folder, write_cell
+from cdkd.sweep.queue.study_folder import study_folder
 from cdkd.sweep.queue.trial_queue import QueuedTask, Trial, TrialQueue
 from cdkd.sweep.queue.wanted_tasks import WantedTasks, is_open
 from cdkd.sweep.study.cell import Cell
@@ -280,9 +281,6 @@ class _Sweep:
             self.event_log.labels.setdefault(cell.id, f"{cell.label}, seed {cell.seed}")
         # Before the tasks: a worker runs nothing that its sweep does not want.
         self.wanted.set(self._task_ids())
-        # Before its task: a worker that claims the task reads this file at once.
-        for cell in missing.values():
-            write_cell(self.folder, cell.id, cell)
         # Teachers first: the queue is worked off in order, and their cells wait for them.
         self._enqueue_teachers(list(missing.values()))
         self.queue.enqueue([task for task in tasks if task.id in missing], self.options.retry_failed, gone)
@@ -311,9 +309,9 @@ class _Sweep:
             if not self.teachers_up:
                 self.tracker.prepare([TEACHERS_STAGE])
                 self.teachers_up = True
-            write_cell(self.folder, task_id, cell)
             # A teacher that failed here but was trained elsewhere since only has to be found.
-            task = QueuedTask(task_id, "teacher", TEACHERS_STAGE)
+            (configuration,) = configurations_of([cell])
+            task = QueuedTask(task_id, "teacher", TEACHERS_STAGE, configuration=configuration, recipe=cell.recipe)
             self.queue.enqueue([task], self.options.retry_failed or is_trained, again=[task_id])
 
     def _task_ids(self) -> list[str]:

@@ -14,7 +14,7 @@ from cdkd.graceful_stop import is_stop_requested, request_stop
 from cdkd.sweep.display.notices import write_notice
 from cdkd.sweep.queue.stale_trials import recover
 from cdkd.sweep.queue.stop_request import heeding_stop_requests
-from cdkd.sweep.queue.study_folder import StudyFolder, read_cell
+from cdkd.sweep.queue.study_folder import StudyFolder
 from cdkd.sweep.queue.trial_queue import QueuedTask, TrialQueue
 from cdkd.sweep.queue.wanted_tasks import wanted_by
 from cdkd.sweep.workers.abandoned_runs import close_abandoned_runs, close_abandoned_stages
@@ -99,7 +99,7 @@ def _require_all(
         tracker.check()
         for trial in queue.trials():
             if trial.status == "waiting" and is_wanted(trial.task):
-                runner.check(read_cell(queue.folder, trial.task.id).config)
+                runner.check(queue.cell(trial).config)
                 return
     except CdkdError:
         raise

@@ -5,11 +5,12 @@ from pathlib import Path
 import optuna
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
+from cdkd.sweep.queue.cell_configuration import configurations_of
 from cdkd.sweep.queue.parameters import parameters_of
 from cdkd.sweep.queue.stage_cells import resolve_stages
-from cdkd.sweep.queue.storage import open_journal
+from cdkd.sweep.queue.storage import open_journal, optuna_study_name
 from cdkd.sweep.queue.study_folder import StudyFolder
-from cdkd.sweep.queue.trial_queue import TrialQueue, optuna_study_name
+from cdkd.sweep.queue.trial_queue import TrialQueue
 from cdkd.sweep.study.expansion import expand
 from cdkd.sweep.study.reading import load_study
 
@@ -39,7 +40,7 @@ def study_file(folder: Path) -> Path:
 def test_a_parameter_is_what_the_stage_varies_within_the_range_that_it_has(tmp_path: Path) -> None:
     study = load_study(study_file(tmp_path))
     cells = expand(study, study.stages[0])
-    first, *_ = found = parameters_of(cells)
+    first, *_ = found = parameters_of(configurations_of(cells))
     assert first.values == {
         "distill.spatial.weight": 0.01,
         "distill.temporal.enabled": False,
@@ -90,5 +91,6 @@ def test_a_trial_that_is_enqueued_again_keeps_its_parameters(tmp_path: Path) -> 
     assert claim is not None
     claim.lock.release()
     assert settle(queue, claim.trial, is_complete=False) == "stale"
-    stale, again = queue.trials()
-    assert again.task == stale.task and again.task.parameters.values["teacher.arch"] == "tsm"
+    again = queue.claim()
+    assert again is not None
+    assert again.trial.task == claim.trial.task and again.trial.task.parameters.values["teacher.arch"] == "tsm"

@@ -7,9 +7,9 @@ import optuna
 import pytest
 
 from cdkd.errors import CdkdError
-from cdkd.sweep.queue.storage import open_journal
+from cdkd.sweep.queue.storage import open_journal, optuna_study_name
 from cdkd.sweep.queue.study_folder import StudyFolder
-from cdkd.sweep.queue.trial_queue import QueuedTask, TrialQueue, is_blocked, optuna_study_name
+from cdkd.sweep.queue.trial_queue import QueuedTask, TrialQueue, is_blocked
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ def test_many_claimants_get_each_task_once(queue: TrialQueue) -> None:
 def test_a_trial_that_somebody_else_put_there_is_refused(queue: TrialQueue) -> None:
     study = optuna.create_study(study_name="foreign", storage=open_journal(queue.folder.journal))
     study.enqueue_trial({"x": 1})
-    with pytest.raises(CdkdError, match=r"journal\.log: trial 0 has no task; this journal is cdkd's own"):
+    with pytest.raises(CdkdError, match=r"journal\.log: trial 0 has no task; what is kept there is cdkd's own"):
         queue.claim()
 
 

@@ -9,7 +9,9 @@ from cdkd.config import ConfigError
 from cdkd.models.weights.checkpoints import save_model
 from cdkd.settings import RunConfig
 from cdkd.sweep.display.listing import plan_text
-from cdkd.sweep.queue.study_folder import StudyFolder, read_cell, write_cell
+from cdkd.sweep.queue.cell_configuration import configurations_of
+from cdkd.sweep.queue.study_folder import StudyFolder
+from cdkd.sweep.queue.trial_queue import QueuedTask, TrialQueue
 from cdkd.sweep.study.cell import Cell
 from cdkd.sweep.study.expansion import expand, teachers_without_file
 from cdkd.sweep.study.opening import open_study
@@ -82,8 +84,11 @@ def test_a_study_names_its_recipe_and_its_teachers_and_the_option_wins(tmp_path:
 
 def test_a_cell_keeps_its_recipe_in_the_queue(tmp_path: Path) -> None:
     folder = StudyFolder(tmp_path / "study")
-    write_cell(folder, "a", Cell("rows", {}, RunConfig(), recipe="ucf101"))
-    assert read_cell(folder, "a").recipe == "ucf101"
+    cell = Cell("rows", {}, RunConfig(), recipe="ucf101")
+    (configuration,) = configurations_of([cell])
+    queue = TrialQueue(folder)
+    queue.enqueue([QueuedTask("a", "cell", "rows", configuration=configuration, recipe=cell.recipe)])
+    assert queue.cell(queue.latest()["a"]) == cell
 
 
 @pytest.mark.parametrize(

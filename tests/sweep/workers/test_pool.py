@@ -9,8 +9,9 @@ from support.sweeps import FAKE, Bench, wait_until
 
 from cdkd.errors import CdkdError
 from cdkd.settings import RunConfig
+from cdkd.sweep.queue.cell_configuration import configurations_of
 from cdkd.sweep.queue.store_record import write_store_record
-from cdkd.sweep.queue.study_folder import StudyFolder, write_cell
+from cdkd.sweep.queue.study_folder import StudyFolder
 from cdkd.sweep.queue.trial_queue import QueuedTask, TrialQueue
 from cdkd.sweep.study.cell import Cell
 from cdkd.sweep.workers.places import Places
@@ -28,8 +29,8 @@ def folder(bench: Bench) -> StudyFolder:
 
 
 def queue_one_cell(folder: StudyFolder) -> None:
-    write_cell(folder, "a", Cell("stage", {}, RunConfig()))
-    TrialQueue(folder).enqueue([QueuedTask("a", "cell", "stage")])
+    (configuration,) = configurations_of([Cell("stage", {}, RunConfig())])
+    TrialQueue(folder).enqueue([QueuedTask("a", "cell", "stage", configuration=configuration)])
 
 
 def ids(workers: Workers) -> list[int]:

@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from support.sweeps import GRID, Bench, is_alive, ready_store, wait_until
+from support.sweeps import GRID, Bench, is_alive, wait_until
 
 from cdkd.report.tracked import read_runs
 from cdkd.sweep.queue.trial_queue import QueuedTask
@@ -177,30 +178,33 @@ def test_the_last_epoch_and_loss_of_a_diverged_cell_are_told(bench: Bench) -> No
     assert set(load_runs()["metadata.diverged"]) == {"in epoch 5, last loss 0.25"}
 
 
-def storm(sweep: "subprocess.Popen[str]", num_kills: int, draw: random.Random) -> None:
-    """Kills so many of a sweep's processes, young ones included, and then the sweep itself."""
-    children = Path(f"/proc/{sweep.pid}/task/{sweep.pid}/children")
-    deadline = time.monotonic() + 60
-    while num_kills and sweep.poll() is None and time.monotonic() < deadline:
-        time.sleep(draw.uniform(0.2, 1.5))
-        victims = [int(child) for child in children.read_text().split()] if children.exists() else []
-        if victims:
-            os.kill(draw.choice(victims), signal.SIGKILL)
-            num_kills -= 1
-    assert not num_kills, "the sweep ended before the storm did"
-    sweep.kill()
-    sweep.wait()
+def storm(bench: Bench, sweep: "subprocess.Popen[str]", seconds: float, draw: random.Random) -> int:
+    """Kills a process of the sweep again and again, young ones included; the number of its kills."""
+    num_kills, deadline = 0, time.monotonic() + seconds
+    while time.monotonic() < deadline and sweep.poll() is None:
+        time.sleep(draw.uniform(0.2, 1.0))
+        children = Path(f"/proc/{sweep.pid}/task/{sweep.pid}/children")
+        try:
+            victims = [int(child) for child in children.read_text().split()]
+            if victims:
+                os.kill(draw.choice(victims), signal.SIGKILL)
+                num_kills += 1
+        except (OSError, ProcessLookupError):
+            continue
+    return num_kills
 
 
-def test_a_storm_of_kills_leaves_what_an_undisturbed_sweep_leaves(
-    bench: Bench, store_template: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_storm_of_kills_leaves_what_an_undisturbed_sweep_leaves(bench: Bench) -> None:
     text = GRID.replace("[1, 2, 3]", "[1, 2, 3, 4, 5, 6]")
-    file, draw = bench.write(text), random.Random(4)
+    file, draw, num_kills = bench.write(text), random.Random(4), 0
     for _ in range(2):
         sweep = bench.start(file, "--workers", "3")
         threading.Thread(target=sweep.communicate, daemon=True).start()
-        storm(sweep, 4, draw)
+        wait_until(lambda: bench.folder.joinpath(".cdkd/grid/journal.log").exists())
+        num_kills += storm(bench, sweep, 6.0, draw)
+        sweep.kill()
+        sweep.wait()
+    assert num_kills >= 4
     result = bench.sweep(file, workers=3)
     assert result.is_complete and not result.failures
     finished = bench.marks("finished")
@@ -210,10 +214,10 @@ def test_a_storm_of_kills_leaves_what_an_undisturbed_sweep_leaves(
     assert len(set(finished)) == 12
     disturbed = sorted((run.cell, sorted(run.metrics.items())) for run in read_runs(runs) if run.is_finished)
 
-    calm = bench.folder / "calm"
-    calm.mkdir()
-    ready_store(store_template, calm)
-    monkeypatch.chdir(calm)
+    for name in (".cdkd", "fake"):
+        shutil.rmtree(bench.folder / name)
+    bench.fake.mkdir()
+    Path("mlflow.db").rename("disturbed.db")
     assert bench.sweep(file, workers=3).is_complete
     undisturbed = sorted((run.cell, sorted(run.metrics.items())) for run in read_runs(load_runs()))
     assert disturbed == undisturbed
