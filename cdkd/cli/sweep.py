@@ -157,13 +157,15 @@ def _tell(result: "SweepResult") -> None:
 
     if result.is_complete and not result.num_trained:
         reused = f", {result.num_reused} of them reused" if result.num_reused else ""
-        click.echo(f"All {result.num_cells} cells were finished before{reused}; nothing to train.")
+        ended = "finished or pruned" if result.num_pruned else "finished"
+        click.echo(f"All {result.num_cells} cells were {ended} before{reused}; nothing to train.")
     else:
         reused = f", {result.num_reused} reused" if result.num_reused else ""
         num_finished = result.num_done - result.num_diverged
         diverged = f", {result.num_diverged} diverged" if result.num_diverged else ""
-        click.echo(f"{num_finished} of {result.num_cells} cells finished{diverged}, {result.num_trained} of them now"
-                   f"{reused}, in {clock(result.seconds)}.")  # fmt: skip
+        pruned = f", {result.num_pruned} pruned" if result.num_pruned else ""
+        click.echo(f"{num_finished} of {result.num_cells} cells finished{diverged}{pruned}, "
+                   f"{result.num_trained} of them now{reused}, in {clock(result.seconds)}.")  # fmt: skip
     for failure in result.failures:
         click.echo(f"failed: {failure.label}: {failure.error}\n  traceback: {failure.traceback}", err=True)
     for stage, why in result.unreached:

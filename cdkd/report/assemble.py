@@ -66,8 +66,22 @@ def build_reports(
         CdkdError: there is no such table, or per-video scores are missing or do not fit together.
     """
     table = find_table(name)
-    datasets: Sequence[str | None] = datasets_of(table, runs) or (None,)
-    return tuple(_build(table, dataset, runs, scores, over_videos, cells) for dataset in datasets)
+    measured = [run for run in runs if not run.is_search]
+    searched = [run for run in runs if run.is_search]
+    datasets: Sequence[str | None] = datasets_of(table, measured) or (None,)
+    reports = [_build(table, dataset, measured, scores, over_videos, cells) for dataset in datasets]
+    return tuple(replace(one, notes=[*one.notes, *_of_searches(table, one.dataset, searched)]) for one in reports)
+
+
+def _of_searches(table: TableDefinition, dataset: str | None, searched: Sequence[Run]) -> list[str]:
+    """Says of runs that would fit the table why they are not in it."""
+    fits = [run for run in searched if table.row_of(run.settings) is not None and dataset in (None, run.dataset)]
+    if not fits:
+        return []
+    return [
+        f"Runs of searches, in no row: {len(fits)}. A search chooses its settings by results; a stage that lists its "
+        "cells measures them."
+    ]
 
 
 def _build(

@@ -28,7 +28,7 @@ class Run:
     """Identity of the configuration with its seed."""
     seed: int
     status: str
-    """finished, diverged, failed, running or killed."""
+    """finished, diverged, pruned, failed, running or killed."""
     started: datetime
     code: str
     """Commit of the working directory, else the package's version."""
@@ -40,6 +40,8 @@ class Run:
     """Accuracies in percent."""
     metadata: Mapping[str, str]
     """What the run found out: data set, its version, split, views, numbers of videos."""
+    is_search: bool = False
+    """A search suggested it: its settings were chosen by results, and it stands in no table."""
 
     @property
     def dataset(self) -> str:
@@ -85,6 +87,7 @@ def _run(row: Mapping[Any, Any]) -> Run:
         code=str(present.get("commit", ""))[:10] or f"version {present.get('version', 'unknown')}",
         dirty=str(present.get("dirty", False)).lower() == "true",
         settings=_below("settings.", present),
+        is_search=str(present.get("is_search", False)).lower() == "true",
         metrics={key: float(value) for key, value in _below("metrics.", present).items()},
         metadata={key: str(value) for key, value in _below("metadata.", present).items()},
     )

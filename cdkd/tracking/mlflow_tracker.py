@@ -35,6 +35,8 @@ _MLFLOW_STATUS: dict[RunStatus, str] = {
     "diverged": "FINISHED",
     "failed": "FAILED",
     "killed": "KILLED",
+    # Of MLflow's words the one that is neither a result nor an error.
+    "pruned": "KILLED",
 }
 
 
@@ -60,7 +62,8 @@ def _cell_run(run: "Run") -> CellRun:
     found = run.data.tags
     # Without the tag its process is at work, or died before it could write it; neither is a result.
     status = cast("RunStatus", found.get(tags.STATUS, "running"))
-    return CellRun(run.info.run_id, found[tags.STUDY], found[tags.CELL], status, dict(run.data.metrics))
+    is_search = found.get(tags.SEARCH) == "true"
+    return CellRun(run.info.run_id, found[tags.STUDY], found[tags.CELL], status, dict(run.data.metrics), is_search)
 
 
 class MlflowTracker:
@@ -169,6 +172,8 @@ class MlflowTracker:
         found |= {tags.LABELS + axis: label for axis, label in start.labels.items()}
         if start.recipe:
             found[f"{tags.METADATA}recipe"] = start.recipe
+        if start.is_search:
+            found[tags.SEARCH] = "true"
         if state.commit is not None:
             found |= {tags.COMMIT: state.commit, "mlflow.source.git.commit": state.commit}
         if state.dirty is not None:
@@ -271,6 +276,10 @@ class MlflowTracker:
         """See `Tracker`."""
         # A tag and not a copy: the run stays where it is, with its curve and its files, and is counted once.
         self._client.set_tag(run.run_id, tags.ADOPTED + self._study, stage)
+
+    def admit(self, run_id: str) -> None:
+        """See `Tracker`."""
+        self._client.set_tag(run_id, tags.SEARCH, "false")
 
     def close_stage(self, stage: str, status: RunStatus, files: Sequence[Path] = ()) -> None:
         """See `Tracker`."""

@@ -31,6 +31,7 @@ BASE_COLUMNS = (
     "version",
     "started",
     "adopted_by",
+    "is_search",
 )
 """Columns that every table of runs has; `labels.`, `settings.`, `metrics.` and `metadata.` columns follow."""
 
@@ -40,8 +41,9 @@ def load_runs(tracking_uri: str | None = None, study: str | None = None) -> pd.D
 
     Columns: `BASE_COLUMNS`; `labels.<axis>` (texts); `settings.<dotted key>` (typed as they were configured, lists
     as lists); `metrics.<name>` (last value; accuracies in percent); `metadata.<name>` (texts). `status` is one of
-    finished, diverged, failed, killed, running; `started` is a UTC time; `dirty` a boolean; `adopted_by` the names of
-    further studies that have the run as a result, between blanks. A cell absent is missing.
+    finished, diverged, pruned, failed, killed, running; `started` is a UTC time; `dirty` a boolean; `adopted_by` the
+    names of further studies that have the run as a result, between blanks; `is_search` is true where a search suggested
+    the run, which then stands in no table. A cell absent is missing.
 
     Args:
         tracking_uri: the store; None: `MLFLOW_TRACKING_URI`, else `sqlite:///mlflow.db`.
@@ -97,6 +99,7 @@ def _row(run: "Run") -> dict[str, Any]:
         "dirty": found.get(tags.DIRTY) == "true",
         "version": found.get(tags.VERSION),
         "started": pd.Timestamp(run.info.start_time, unit="ms", tz="UTC"),
+        "is_search": found.get(tags.SEARCH) == "true",
         "adopted_by": " ".join(sorted(k.removeprefix(tags.ADOPTED) for k in found if k.startswith(tags.ADOPTED))),
     }
     row |= {f"labels.{key.removeprefix(tags.LABELS)}": v for key, v in found.items() if key.startswith(tags.LABELS)}

@@ -36,6 +36,8 @@ class RunStart:
     """Of the attempt; no other run has it."""
     owner: str = ""
     """The queue that the task is in."""
+    is_search: bool = False
+    """A search suggested the run: it chooses, and stands in no table."""
 
 
 CHECKPOINT, SCORES = "checkpoint", "scores"
@@ -47,7 +49,7 @@ class Outcome:
     """All that is known of a run after its last epoch."""
 
     status: RunStatus
-    """finished or diverged."""
+    """finished, diverged or pruned."""
     metrics: Mapping[str, float] = field(default_factory=dict)
     """Accuracies in percent, by part: test_top1, test_top5, validation_top1, ..."""
     artifacts: Mapping[str, Path] = field(default_factory=dict)
@@ -86,6 +88,8 @@ class CellRun:
     """Its identity."""
     status: RunStatus
     metrics: Mapping[str, float]
+    is_search: bool = False
+    """See `RunStart`."""
 
     @property
     def has_result(self) -> bool:
@@ -134,6 +138,9 @@ class Tracker(Protocol):
 
     def adopt(self, run: CellRun, stage: str) -> None:
         """Makes another study's run this study's too, as the result of a cell of a stage."""
+
+    def admit(self, run_id: str) -> None:
+        """From now on the run may stand in tables, although a search has suggested it: it is a cell of a stage, too."""
 
     def close_stage(self, stage: str, status: RunStatus, files: Sequence[Path] = ()) -> None:
         """Ends a stage's parent run and keeps the files with it."""

@@ -55,6 +55,11 @@ class EventLog:
                 num_ended += 1
                 self.num_trained += trial.task.kind == "cell"
                 self._display.log_event(f"{trial.status} {self.label(trial)}{_result(trial)}")
+            elif trial.status == "pruned":
+                num_ended += 1
+                epoch = trial.metrics.get("pruned_epoch")
+                when = "by the seeds before it" if epoch is None else f"after epoch {epoch:.0f}"
+                self._display.log_event(f"pruned   {self.label(trial)}: behind the others {when}")
             elif trial.status == "failed":
                 num_ended += 1
                 self.num_failed += 1

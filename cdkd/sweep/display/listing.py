@@ -2,17 +2,18 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from cdkd.sweep.display.plan_cost import PlanCost, cost_text, plan_cost
 from cdkd.sweep.queue.stage_cells import StageCells, all_cells, resolve_stages
 from cdkd.sweep.queue.study_folder import study_folder
 from cdkd.sweep.queue.trial_queue import Trial, TrialQueue
+from cdkd.sweep.study.axes import label_of
 from cdkd.sweep.study.cell import Cell
 from cdkd.sweep.study.expansion import teachers_without_file
 from cdkd.sweep.study.path_check import path_problems
-from cdkd.sweep.study.records import Stage, Study
+from cdkd.sweep.study.records import Range, Stage, Study
 from cdkd.tracking.earlier_runs import EarlierRun, earlier_runs
 from cdkd.tracking.store import TrackingError
 
@@ -57,7 +58,7 @@ def make_plan(study: Study, tracking_uri: str) -> Plan:
     folder = study_folder(study.name)
     known_stages = resolve_stages(study, folder)
     trials = TrialQueue(folder, is_read_only=True).latest() if folder.has_trials else {}
-    open_cells = [cell for cell in all_cells(known_stages).values() if not _is_done(trials.get(cell.id))]
+    open_cells = _open_cells(known_stages, trials)
     runs: list[EarlierRun] = []
     note = ""
     if open_cells:
@@ -69,7 +70,9 @@ def make_plan(study: Study, tracking_uri: str) -> Plan:
     reused = {cell.id: results[cell.id] for cell in open_cells if cell.id in results}
     left = [cell for cell in open_cells if cell.id not in reused]
     cost = plan_cost(left, runs) if left else None
-    return Plan(study, known_stages, trials, reused, cost, path_problems(left), note)
+    # Cells that a search has yet to suggest name the same paths as those at the ends of its space.
+    corners = [cell for stage in known_stages if stage.search is not None for cell in stage.search.corners]
+    return Plan(study, known_stages, trials, reused, cost, path_problems([*left, *corners]), note)
 
 
 def plan_text(plan: Plan, num_workers: int) -> str:
@@ -106,7 +109,10 @@ def plan_record(plan: Plan) -> dict[str, Any]:
         known = by_name.get(stage.name)
         cells = None if known is None else [_cell_record(cell, plan) for cell in known.cells]
         taken = dict(known.choice.values) if known is not None and known.choice is not None else {}
-        stages.append({"stage": stage.name, "taken": taken, "cells": cells})
+        record = {"stage": stage.name, "taken": taken, "cells": cells}
+        if stage.search is not None:
+            record["search"] = asdict(stage.search)
+        stages.append(record)
     return {
         "study": plan.study.name,
         "description": plan.study.description,
@@ -135,8 +141,8 @@ def _known(stage_cells: StageCells, plan: Plan) -> list[str]:
     if stage_cells.choice is not None:
         values = ", ".join(f"{key} = {value}" for key, value in stage_cells.choice.values.items())
         taken = f", with the best of {stage_cells.choice.stage}: {values}"
-    lines = [f"stage {stage_cells.stage.name}{taken}"]
-    width = max(len(cell.label) for cell in stage_cells.cells)
+    lines = [f"stage {stage_cells.stage.name}{taken}", *_search_lines(stage_cells)]
+    width = max((len(cell.label) for cell in stage_cells.cells), default=0)
     for cell in stage_cells.cells:
         trial = plan.trials.get(cell.id)
         metrics = trial.metrics if trial is not None and trial.is_done else {}
@@ -144,6 +150,27 @@ def _known(stage_cells: StageCells, plan: Plan) -> list[str]:
         source = f" from study {plan.reused[cell.id]}" if cell.id in plan.reused else ""
         lines.append(f"  {cell.id}  {cell.label:<{width}}  seed {cell.seed}  {plan.status(cell.id)}{source}{result}")
     return lines
+
+
+def _search_lines(stage_cells: StageCells) -> list[str]:
+    search = stage_cells.stage.search
+    if search is None or stage_cells.search is None:
+        return []
+    made, seeds = len(stage_cells.search.suggested), len(search.seeds)
+    pruner = "" if search.pruner == "none" else f", pruned by {search.pruner}"
+    return [
+        f"  search by {search.sampler} for {search.metric}: {search.num_trials} suggestions x {seeds} "
+        f"seed{'s' if seeds > 1 else ''}, at most {search.num_trials * seeds} cells{pruner}; {made} made so far",
+        *(f"  over {range_text(one)}" for one in search.over),
+    ]
+
+
+def range_text(one: Range) -> str:
+    """A searched setting with what it may be."""
+    if one.choices:
+        return f"{one.setting}: {', '.join(map(label_of, one.choices))}"
+    how = ", by orders of magnitude" if one.is_log else f" in steps of {one.step:g}" if one.step is not None else ""
+    return f"{one.setting}: {one.low:g} to {one.high:g}{how}"
 
 
 def _unknown(stage: Stage) -> list[str]:
@@ -155,5 +182,12 @@ def _unknown(stage: Stage) -> list[str]:
     ]
 
 
-def _is_done(trial: Trial | None) -> bool:
-    return trial is not None and trial.is_done
+def _open_cells(known_stages: Sequence[StageCells], trials: Mapping[str, Trial]) -> list[Cell]:
+    """Cells that some stage still needs."""
+    found = {
+        cell.id: cell
+        for stage in known_stages
+        for cell in stage.cells
+        if cell.id not in trials or not stage.is_settled(trials[cell.id])
+    }
+    return list(found.values())

@@ -85,7 +85,7 @@ def count_cells(
     return SweepStatus(
         study=study,
         num_cells=len(cells),
-        num_done=sum(trial.is_done for trial in cells),
+        num_done=sum(trial.is_over for trial in cells),
         num_failed=sum(trial.status == "failed" for trial in cells),
         num_diverged=sum(trial.status == "diverged" for trial in cells),
         running=running,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from cdkd.run_status import RunStatus, has_result
+from cdkd.run_status import RunStatus, has_result, is_over
 from cdkd.sweep.queue.cell_configuration import Configuration
 from cdkd.sweep.queue.parameters import Parameters
 from cdkd.sweep.queue.queue_storage import NewTrial, StoredTrial
@@ -30,6 +30,8 @@ class QueuedTask:
     """What is to be run."""
     recipe: str = ""
     """The recipe that the configuration rests on, where there is one."""
+    search: Mapping[str, Any] | None = None
+    """`search_record` where a search has suggested the cell."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,11 @@ class Trial:
         """It ended with a result."""
         return has_result(self.status)
 
+    @property
+    def is_over(self) -> bool:
+        """It ended with a result, or pruned."""
+        return is_over(self.status)
+
 
 def new_trial(task: QueuedTask) -> NewTrial:
     """The waiting trial of a task."""
@@ -76,6 +83,8 @@ def status_of(stored: StoredTrial, is_alive: bool) -> RunStatus:
         return "waiting"
     if stored.state == "RUNNING":
         return "running" if is_alive else "stale"
+    if stored.state == "PRUNED":
+        return "pruned"
     if stored.state == "COMPLETE":
         return "diverged" if noted(stored.attributes, "status") == "diverged" else "finished"
     # Optuna has one state for both.

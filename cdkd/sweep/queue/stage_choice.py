@@ -32,7 +32,7 @@ class Candidate:
 
     label: str
     mean: float | None
-    """Of the metric; None when a run diverged."""
+    """Of the metric; None when a run diverged or was pruned."""
     by_seed: Mapping[str, float | None]
     cells: tuple[str, ...]
     run_ids: tuple[str, ...]
@@ -92,7 +92,9 @@ def choose(best: Best, cells: Sequence[Cell], trials: Mapping[str, Trial]) -> Ch
     # 2. A row of which one seed diverged has no mean: that of the others would be of the lucky ones alone.
     valid = [candidate for candidate in candidates if candidate.mean is not None]
     if not valid:
-        raise ChoiceError(f"stage '{best.stage}': nothing to choose from, every candidate diverged")
+        raise ChoiceError(
+            f"stage '{best.stage}': nothing to choose from, every candidate diverged{_or_pruned(trials, candidates)}"
+        )
     # 3. The winner.
     sign = 1.0 if best.mode == "max" else -1.0
     # max() keeps the first of equals, which is the tie rule.
@@ -110,21 +112,26 @@ def choose(best: Best, cells: Sequence[Cell], trials: Mapping[str, Trial]) -> Ch
     )
 
 
+def _or_pruned(trials: Mapping[str, Trial], candidates: Sequence[Candidate]) -> str:
+    pruned = any(trials[cell].status == "pruned" for candidate in candidates for cell in candidate.cells)
+    return " or was pruned" if pruned else ""
+
+
 def _candidate(label: str, cells: Sequence[Cell], best: Best, trials: Mapping[str, Trial]) -> Candidate:
     by_seed: dict[str, float | None] = {}
     run_ids = []
     for cell in cells:
         trial = trials.get(cell.id)
         # Refused rather than left out: a choice is kept for good, and the row that is late may be the best one.
-        if trial is None or not trial.is_done:
+        if trial is None or not trial.is_over:
             status = "missing" if trial is None else trial.status
             raise ChoiceError(f"stage '{best.stage}': cannot choose while '{label}', seed {cell.seed}, is {status}")
         value = trial.metrics.get(best.metric)
-        if value is None and trial.status != "diverged":
+        if value is None and trial.status == "finished":
             known = ", ".join(name for name in sorted(trial.metrics) if name.startswith("validation_"))
             raise ChoiceError(f"stage '{best.stage}': no metric '{best.metric}'; runs have: {known or 'none'}")
-        # A run that diverged may have validated before; what it reached then does not count.
-        is_number = value is not None and math.isfinite(value) and trial.status != "diverged"
+        # A run that diverged or was pruned may have validated before; what it reached then does not count.
+        is_number = value is not None and math.isfinite(value) and trial.status == "finished"
         by_seed[str(cell.seed)] = value if is_number else None
         run_ids.append(trial.run_id or "")
     values = [value for value in by_seed.values() if value is not None]

@@ -96,6 +96,10 @@ class StudyFolder:
         """Where runs are tracked, and what trains the cells."""
         return self.path / "store.json"
 
+    def suggestions(self, stage: str, digest: str) -> Path:
+        """What a stage that searches has asked for."""
+        return self.path / "suggestions" / f"{stage}-{digest}.json"
+
     def worker_log(self, name: str) -> Path:
         """What a worker process printed."""
         return self.path / "logs" / f"worker-{name}.log"

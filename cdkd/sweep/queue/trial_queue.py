@@ -24,7 +24,7 @@ from typing import Any
 from cdkd.errors import CdkdError
 from cdkd.run_status import has_result
 from cdkd.sweep.queue.cell_configuration import Configuration, shared_name
-from cdkd.sweep.queue.queue_storage import Hold, Result, StoredTrial, open_storage
+from cdkd.sweep.queue.queue_storage import Hold, Result, State, StoredTrial, open_storage
 from cdkd.sweep.queue.queued_task import QueuedTask, Trial, new_trial, noted, status_of, task_of
 from cdkd.sweep.queue.study_folder import StudyFolder
 from cdkd.sweep.queue.trial_index import TrialIndex
@@ -147,6 +147,8 @@ class TrialQueue:
                     last is None
                     or (last.is_done and task.id in once_more)
                     or (last.status == "failed" and retry_failed)
+                    # A search had enough of it; a table has not.
+                    or (last.status == "pruned" and task.search is None)
                     or (last.status == "stale" and last.ended is not None)
                 )
                 if is_wanted:
@@ -278,8 +280,14 @@ class TrialQueue:
             self._storage.report(number, epoch, value)
 
     def finish(self, number: int, value: float) -> None:
-        """Settles a trial as ended well. `value` is what Optuna's own tools show. Raises as `note` does."""
-        self._storage.settle(number, "COMPLETE", value if math.isfinite(value) else 0.0)
+        """Settles a trial as its noted status says: ended well, or pruned. Raises as `note` does.
+
+        Args:
+            number: of the trial.
+            value: what Optuna's own tools show.
+        """
+        state: State = "PRUNED" if self.noted(number, "status") == "pruned" else "COMPLETE"
+        self._storage.settle(number, state, value if math.isfinite(value) else 0.0)
 
     def fail(self, number: int, error: str) -> None:
         """Settles a trial as failed. Raises as `note` does."""

@@ -1,15 +1,17 @@
 """A stage's cells: the product of its axes less the exclusions, the explicit rows, each under every seed."""
 
 from collections import ChainMap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
 from cdkd.config import ConfigError, flatten
+from cdkd.data.opening import lacks_validation
 from cdkd.experiment.identity import row_identity
 from cdkd.settings import RunConfig
+from cdkd.sweep.study.axes import label_of
 from cdkd.sweep.study.cell import Cell
-from cdkd.sweep.study.records import ROWS_AXIS, Overrides, Stage, Study
+from cdkd.sweep.study.records import ROWS_AXIS, SUGGESTION_AXIS, Overrides, Stage, Study
 
 
 def expand(study: Study, stage: Stage, taken: Overrides | None = None) -> tuple[Cell, ...]:
@@ -30,11 +32,7 @@ def expand(study: Study, stage: Stage, taken: Overrides | None = None) -> tuple[
     for labels, values in combinations(study, stage, taken):
         if study.lacks_file_of(values):
             continue
-        row: str | None = None
-        for seed in study.seeds:
-            config = _build(study, {**values, "seed": seed}, stage, labels)
-            row = row or row_identity(config)
-            cell = Cell(stage.name, labels, config, row, study.underlay.name)
+        for cell in _row(study, stage, labels, values, study.seeds):
             cells.setdefault(cell.id, cell)
     if not cells:
         raise ConfigError(
@@ -55,6 +53,50 @@ def teachers_without_file(study: Study) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def suggested_row(study: Study, stage: Stage, taken: Overrides | None, number: int, values: Overrides) -> list[Cell]:
+    """The cells of one suggestion of a stage that searches, one per seed of the search.
+
+    Args:
+        study: the study.
+        stage: one of its stages.
+        taken: the settings that the stage takes over from an earlier one (dotted).
+        number: of the suggestion, from 0.
+        values: what it suggests (dotted).
+
+    Raises:
+        ConfigError: a combination that no run can have, or a pruner that would never get to see anything.
+    """
+    assert stage.search is not None, "only a search has suggestions"
+    # The number first: two suggestions may read alike, and are told apart all the same.
+    labels = {SUGGESTION_AXIS: str(number), **{key: label_of(value) for key, value in values.items()}}
+    cells = _row(study, stage, labels, {**_common(study, stage, taken), **values}, stage.search.seeds)
+    if lacks_validation(cells[0].config.data):
+        raise ConfigError(
+            f"{stage.where}: stage '{stage.name}' searches by {stage.search.metric}, and data.validation_share is 0: "
+            "hold out a share for it"
+        )
+    if stage.search.pruner in ("median", "hyperband") and not cells[0].config.evaluation.every_epochs:
+        raise ConfigError(
+            f"{stage.where}: stage '{stage.name}': {stage.search.pruner} decides by validations on the way; "
+            "set evaluation.every_epochs"
+        )
+    return cells
+
+
+def _common(study: Study, stage: Stage, taken: Overrides | None) -> Overrides:
+    """The settings of all cells of a stage."""
+    return {**study.base, **(taken or {}), **stage.base}
+
+
+def _row(study: Study, stage: Stage, labels: Mapping[str, str], values: Overrides, seeds: Sequence[int]) -> list[Cell]:
+    cells: list[Cell] = []
+    for seed in seeds:
+        config = _build(study, {**values, "seed": seed}, stage, labels)
+        row = cells[0].row if cells else row_identity(config)
+        cells.append(Cell(stage.name, labels, config, row, study.underlay.name))
+    return cells
+
+
 def combinations(
     study: Study, stage: Stage, taken: Overrides | None = None
 ) -> Iterator[tuple[dict[str, str], Overrides]]:
@@ -62,7 +104,7 @@ def combinations(
 
     The arguments are those of `expand`.
     """
-    common = {**study.base, **(taken or {}), **stage.base}
+    common = _common(study, stage, taken)
     found: list[tuple[dict[str, str], Overrides]] = []
     if stage.dimensions or not stage.rows:
         found += [

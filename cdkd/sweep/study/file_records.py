@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from cdkd.config import Record
+from cdkd.config import Count, Record
 from cdkd.settings import TeacherArch
 
 Name = Annotated[str, BeforeValidator(lambda value: str(value) if type(value) is int else value)]
@@ -26,6 +26,41 @@ class BestSettings(Record):
     """Dotted settings, or groups of them, that the later stage takes over."""
 
 
+class RangeSettings(Record):
+    """What a searched number may be."""
+
+    low: float
+    """The smallest value."""
+    high: float
+    """The largest value."""
+    log: bool = False
+    """Search by orders of magnitude."""
+    step: Annotated[float, Field(gt=0.0)] | None = None
+    """Only low, low + step, low + 2 step, ..."""
+
+
+class SearchSettings(Record):
+    """How a stage finds its cells one after the other."""
+
+    sampler: Literal["tpe", "random", "qmc", "gp"] = "tpe"
+    """Optuna's: tree-structured Parzen estimator, random, quasi-Monte Carlo, Gaussian process."""
+    trials: Count = 30
+    """How many suggestions; each is a cell per seed."""
+    pruner: Literal["none", "median", "hyperband", "wilcoxon"] = "none"
+    """Optuna's: median and hyperband end cells that are behind, by their validations; wilcoxon ends suggestions, by the
+    seeds that are done."""
+    metric: str = "validation_top1"
+    """What is maximised, by its mean over the seeds; of the validation part, never of the test part."""
+    over: Annotated[dict[str, Any], Field(min_length=1)]
+    """Setting -> {low, high, log, step}, or a list of values."""
+    seeds: Any = None
+    """A count, or different numbers; without: the first of the study's."""
+    startup: Count | None = None
+    """Suggestions at random before the sampler learns from results; without: a third of the trials, 10 at most."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Of the sampler."""
+
+
 class StageSettings(Record):
     """One stage as it stands in the file."""
 
@@ -33,6 +68,8 @@ class StageSettings(Record):
     """Names the stage in lists, in MLflow, and where a later stage takes over its best."""
     best: BestSettings | None = None
     """What the stage takes over from an earlier one."""
+    search: SearchSettings | None = None
+    """In place of axes and rows: suggestions, each made from the results of those before."""
     base: dict[Any, Any] = Field(default_factory=dict)
     """What this stage's cells have in common; wins over the study's base and over what is taken."""
     axes: dict[Any, Any] = Field(default_factory=dict)

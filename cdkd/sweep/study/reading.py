@@ -26,6 +26,12 @@ A study file, by example (all but `study` and `stages` may be left out):
           distill.spatial.weight: {network: TSM}
         rows:                            # cells beside the product: label -> settings
           baseline: {student.decoder: false, student.head: streams}
+      - name: refined
+        search:                          # in place of axes and rows: suggestions of an Optuna sampler
+          sampler: tpe                   # tpe, random, qmc or gp
+          trials: 30
+          pruner: median                 # median, hyperband, wilcoxon or none
+          over: {distill.spatial.weight: {low: 0.01, high: 1, log: true}}
       - name: second
         best:                            # starts from what an earlier stage found best ...
           stage: first
@@ -51,9 +57,11 @@ from cdkd.overrides import check_overrides, find_field
 from cdkd.settings import TEACHERS
 from cdkd.suggestion import hint
 from cdkd.sweep.study.axes import fail_at, read_conditions, read_dimensions, read_filter, read_labelled
-from cdkd.sweep.study.file_records import BestSettings, StageSettings, StudySettings
+from cdkd.sweep.study.file_records import BestSettings, SearchSettings, StageSettings, StudySettings
 from cdkd.sweep.study.inheritance import load_inherited
 from cdkd.sweep.study.records import Best, LabelFilter, Stage, Study
+from cdkd.sweep.study.search_space import read_search
+from cdkd.sweep.study.seeds import file_seeds, option_seeds
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -82,15 +90,16 @@ def load_study(
     if not _NAME.fullmatch(content.study):
         raise document.error(("study",), f"letters, digits, '.', '_' and '-' only, not {content.study!r}")
     base = check_overrides(content.base, fail_at(document, ("base",)))
+    numbers = option_seeds(seeds) if seeds is not None else file_seeds(document, ("seeds",), content.seeds)
     stages: list[Stage] = []
     for index, values in enumerate(content.stages):
-        stages.append(_stage(document, index, values, stages))
+        stages.append(_stage(document, index, values, stages, numbers))
     study = Study(
         name=content.study,
         description=content.description,
         tables=content.tables,
         base=base,
-        seeds=_parse_seeds(seeds) if seeds is not None else _file_seeds(document, content.seeds),
+        seeds=numbers,
         stages=tuple(stages),
         underlay=_underlay(document, content, recipe, teachers or {}),
         only_with_file=frozenset(content.only_with_file),
@@ -108,16 +117,23 @@ def _underlay(document: Document, content: StudySettings, recipe: str | None, te
     return Underlay.of(used, content.teachers, teachers)
 
 
-def _stage(document: Document, index: int, values: Mapping[Any, Any], earlier: Sequence[Stage]) -> Stage:
+def _stage(
+    document: Document, index: int, values: Mapping[Any, Any], earlier: Sequence[Stage], seeds: tuple[int, ...]
+) -> Stage:
     here = ("stages", str(index))
-    best_values = values.get("best")
-    if isinstance(best_values, Mapping):
-        build_record(BestSettings, best_values, document, (*here, "best"))
+    # On their own first, so that a misspelt key of theirs is told as one.
+    for key, record in (("best", BestSettings), ("search", SearchSettings)):
+        if isinstance(values.get(key), Mapping):
+            build_record(record, values[key], document, (*here, key))
     content = build_record(StageSettings, values, document, here)
     if not _NAME.fullmatch(content.name):
         raise document.error((*here, "name"), f"letters, digits, '.', '_' and '-' only, not {content.name!r}")
     if content.name in {stage.name for stage in earlier} | {"teachers"}:
         raise document.error((*here, "name"), f"'{content.name}' is taken; stages need names of their own")
+    if content.search is not None:
+        for key in ("axes", "zip", "rows", "exclude", "when"):
+            if getattr(content, key):
+                raise document.error((*here, key), "a stage that searches finds its cells itself; list them in another")
     dimensions = read_dimensions(document, here, content.axes, content.zip)
     rows = read_labelled(document, (*here, "rows"), content.rows)
     labels = {axis.name: [label for label, _ in axis.values] for dimension in dimensions for axis in dimension}
@@ -134,6 +150,7 @@ def _stage(document: Document, index: int, values: Mapping[Any, Any], earlier: S
         best=None if content.best is None else _best(document, (*here, "best"), content.best, earlier),
         where=document.where((*here, "name")),
         conditions=read_conditions(document, (*here, "when"), content.when, dimensions, rows),
+        search=None if content.search is None else read_search(document, (*here, "search"), content.search, seeds),
     )
 
 
@@ -155,26 +172,9 @@ def _best(document: Document, here: tuple[str, ...], content: BestSettings, earl
     among = LabelFilter(())
     if content.among:
         among = read_filter(document, (*here, "among"), content.among, source.labels)
-    return Best(content.stage, content.metric, content.mode, among, content.take)
-
-
-def _file_seeds(document: Document, given: Any) -> tuple[int, ...]:
-    seeds = list(range(given)) if type(given) is int else given
-    is_good = isinstance(seeds, list) and bool(seeds) and all(type(seed) is int and seed >= 0 for seed in seeds)
-    if not is_good or len(set(seeds)) != len(seeds):
-        raise document.error(("seeds",), f"a count of at least 1, or a list of different numbers, not {given!r}")
-    return tuple(seeds)
-
-
-def _parse_seeds(text: str) -> tuple[int, ...]:
-    try:
-        numbers = [int(part) for part in text.split(",")]
-    except ValueError:
-        numbers = []
-    seeds = tuple(range(numbers[0])) if "," not in text and numbers else tuple(numbers)
-    if not seeds or len(set(seeds)) != len(seeds) or min(seeds) < 0:
-        raise ConfigError(f"--seeds {text}: a count of at least 1, or different numbers between commas, such as 0,2,5")
-    return seeds
+    is_asked = "metric" in content.model_fields_set
+    metric = source.search.metric if source.search is not None and not is_asked else content.metric
+    return Best(content.stage, metric, content.mode, among, content.take)
 
 
 def _with_settings(study: Study, settings: Sequence[str]) -> Study:
@@ -198,6 +198,8 @@ def _refuse_clash(stage: Stage, dotted: str, text: str) -> None:
     places = [(f"axis '{axis.name}'", values) for axis in stage.axes for _, values in axis.values]
     places += [(f"row '{label}'", values) for label, values in stage.rows]
     places.append(("base", stage.base))
+    if stage.search is not None:
+        places.append(("search", {one.setting: None for one in stage.search.over}))
     if stage.best is not None:
         places.append(("choice", dict.fromkeys(stage.best.take)))
     for name, values in places:

@@ -9,6 +9,9 @@ from cdkd.experiment.underlay import Underlay
 ROWS_AXIS = "row"
 """Axis on which explicit rows carry their label."""
 
+SUGGESTION_AXIS = "point"
+"""Axis on which the cells of a search carry the number of their suggestion."""
+
 Overrides = Mapping[str, Any]
 """Dotted setting -> value."""
 
@@ -59,6 +62,39 @@ class Best:
 
 
 @dataclass(frozen=True)
+class Range:
+    """A setting that a search varies, and what it may be."""
+
+    setting: str
+    low: float = 0.0
+    """Whole where the setting is."""
+    high: float = 0.0
+    is_log: bool = False
+    """Searched by orders of magnitude."""
+    step: float | None = None
+    choices: tuple[Any, ...] = ()
+    """In place of all of these: single values."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """How a stage finds its cells one after the other, instead of listing them."""
+
+    sampler: Literal["tpe", "random", "qmc", "gp"]
+    num_trials: int
+    """Suggestions; each is a cell per seed."""
+    pruner: Literal["none", "median", "hyperband", "wilcoxon"]
+    metric: str
+    """More is better; compared by its mean over the seeds."""
+    over: tuple[Range, ...]
+    seeds: tuple[int, ...]
+    """Of every suggestion's cells."""
+    num_startup_trials: int
+    """Suggestions that are drawn at random before the sampler learns from results."""
+    sampler_seed: int
+
+
+@dataclass(frozen=True)
 class Stage:
     """Cells that are planned together."""
 
@@ -75,6 +111,8 @@ class Stage:
     """Name of an axis, or label of a row -> where it applies; the others apply everywhere."""
     only: LabelFilter = LabelFilter(())
     """Which of the cells were asked for."""
+    search: Search | None = None
+    """Where the stage has neither axes nor rows."""
 
     @property
     def axes(self) -> tuple[Axis, ...]:

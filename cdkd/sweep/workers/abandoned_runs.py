@@ -26,7 +26,7 @@ def close_abandoned_runs(queue: TrialQueue, tracker: Tracker, owner: str) -> int
         trial = trials.get(run.token)
         if trial is not None and (trial.status == "running" or (trial.status == "stale" and trial.ended is None)):
             continue
-        if trial is not None and trial.is_done and trial.run_id == run.run_id:
+        if trial is not None and trial.is_over and trial.run_id == run.run_id:
             tracker.close(run.run_id, trial.status)
         else:
             tracker.kill_if_open(run.run_id)

@@ -11,6 +11,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from cdkd.atomic_write import atomic_write
+from cdkd.callbacks import Log
 from cdkd.errors import CdkdError
 from cdkd.experiment.identity import logged_settings
 from cdkd.graceful_stop import StoppedAtCheckpoint
@@ -22,6 +23,7 @@ from cdkd.sweep.study.cell import Cell
 from cdkd.sweep.workers.cell_runner import CellRunner
 from cdkd.sweep.workers.interruption import Interrupted, shield
 from cdkd.sweep.workers.machine_errors import machine_reason
+from cdkd.sweep.workers.validation_reports import ValidationReports, until_pruned
 from cdkd.tracking.store_sender import Tell
 from cdkd.tracking.tracked_run import TrackedRun, error_text, teacher_start
 from cdkd.tracking.tracker import Outcome, RunStart, Tracker
@@ -63,7 +65,8 @@ def run_claim(
         run = TrackedRun(tracker, start, work / "metrics.jsonl", tell)
         run.attach_configuration(cell.config)
         # 2. Not shielded: it may take days, and a signal is to end it now. The next attempt has its checkpoints.
-        outcome = _train(work, trial, cell, run, runner, progress)
+        log = ValidationReports(queue, trial, cell.config, run.log)
+        outcome = until_pruned(lambda: _train(work, trial, cell, log, runner, progress))
         if outcome.status == "diverged":
             outcome = replace(
                 outcome,
@@ -122,7 +125,7 @@ def _settle(queue: TrialQueue, trial: Trial, run: TrackedRun, outcome: Outcome) 
     """The end, (2) of `trial_queue.py`."""
     with shield():
         # Noted before the run is closed: a process that dies in between leaves all that settling needs.
-        value = float(outcome.metrics.get("validation_top1", 0.0))
+        value = float(outcome.metrics.get((trial.task.search or {}).get("metric", "validation_top1"), 0.0))
         where = outcome.metadata.get("diverged", "")
         metrics = {**outcome.metrics, **run.seconds}
         queue.note(trial.number, run_id=run.id, metrics=metrics, status=outcome.status, value=value, error=where)
@@ -138,16 +141,14 @@ def _where_diverged(run: TrackedRun) -> str:
     return f"in epoch {last.epoch + 1}" + ("" if loss is None else f", last loss {loss:.4g}")
 
 
-def _train(
-    work: Path, trial: Trial, cell: Cell, run: TrackedRun, runner: CellRunner, progress: ProgressWriter
-) -> Outcome:
+def _train(work: Path, trial: Trial, cell: Cell, log: Log, runner: CellRunner, progress: ProgressWriter) -> Outcome:
     work.mkdir(parents=True, exist_ok=True)
     if trial.task.kind == "teacher":
-        checkpoint = runner.ensure_teacher(cell.config, run.log, progress)
+        checkpoint = runner.ensure_teacher(cell.config, log, progress)
         taught = runner.teacher_outcome(checkpoint)
         metadata = {**taught.metadata, "checkpoint": str(checkpoint)}
         return Outcome("finished", taught.metrics, taught.artifacts, metadata)
-    return runner.run(cell.config, work, run.log, progress)
+    return runner.run(cell.config, work, log, progress)
 
 
 def _run_start(queue: TrialQueue, trial: Trial, cell: Cell) -> RunStart:
@@ -174,6 +175,7 @@ def _run_start(queue: TrialQueue, trial: Trial, cell: Cell) -> RunStart:
         recipe=cell.recipe,
         token=token,
         owner=owner,
+        is_search=task.search is not None,
     )
 
 

@@ -92,6 +92,8 @@ class CellTurn:
         with shield():
             if found.study != self._queue.folder.path.name:
                 self._patient.adopt(found, trial.task.stage)
+            if found.is_search and trial.task.search is None:
+                self._patient.admit(found.run_id)
             self._queue.settle_with(trial.number, found)
         return True
 

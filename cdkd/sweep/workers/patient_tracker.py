@@ -109,6 +109,10 @@ class PatientTracker:
         """See `Tracker`."""
         self._ask(partial(self._tracker.adopt, run, stage))
 
+    def admit(self, run_id: str) -> None:
+        """See `Tracker`."""
+        self._ask(partial(self._tracker.admit, run_id))
+
     def close_stage(self, stage: str, status: RunStatus, files: Sequence[Path] = ()) -> None:
         """See `Tracker`."""
         self._ask(partial(self._tracker.close_stage, stage, status, files))

@@ -37,11 +37,13 @@ class SweepResult:
     """What makes results worth less than they look."""
     is_stopped: bool = False
     """It ended because somebody asked it to."""
+    num_pruned: int = 0
+    """Cells that a search ended early; they are no part of `num_done`."""
 
     @property
     def is_complete(self) -> bool:
-        """Every cell of every stage has a result."""
-        return self.num_done == self.num_cells and not self.unreached
+        """Every cell of every stage has a result, or was pruned by a search that is over."""
+        return self.num_done + self.num_pruned == self.num_cells and not self.unreached
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from cdkd.sweep.display.listing import files_to_give
 from cdkd.sweep.display.notices import NoticeReader
 from cdkd.sweep.display.sweep_display import SweepDisplay
 from cdkd.sweep.queue.cell_configuration import configurations_of
-from cdkd.sweep.queue.stage_cells import StageCells, all_cells, resolve_stages, teacher_task
+from cdkd.sweep.queue.stage_cells import StageCells, all_cells, resolve_stages, sample_cells, teacher_task
 from cdkd.sweep.queue.stage_choice import ChoiceError, choose, freeze
 from cdkd.sweep.queue.stale_trials import recover
 from cdkd.sweep.queue.stop_request import heeding_stop_requests
@@ -47,6 +47,7 @@ from cdkd.sweep.workers.patient_tracker import PatientTracker
 from cdkd.sweep.workers.places import find_places
 from cdkd.sweep.workers.pool import Workers
 from cdkd.sweep.workers.result import Failure, SweepOptions, SweepResult
+from cdkd.sweep.workers.searching import Searching, num_pruned, unfinished_searches
 from cdkd.sweep.workers.store_results import StoreResults
 from cdkd.sweep.workers.weak_teachers import TeacherWarnings
 from cdkd.tracking.mlflow_tracker import MlflowTracker
@@ -101,8 +102,9 @@ class _Sweep:
         """Stage -> why nothing could be chosen for it."""
         self.teacher_warnings = TeacherWarnings(self.runner.teacher_validation, display)
         # Last: it reads the cells for devices and threads. No process starts before `_loop` asks for it.
-        configs = [cell.config for cell in all_cells(self.known_stages).values()]
+        configs = [cell.config for cell in sample_cells(self.known_stages)]
         self.places = find_places(configs, options.workers, options.processes_per_cell)
+        self.searching = Searching(study, self.queue, self.places.num_workers)
         self.workers = self._make_workers()
 
     def _make_workers(self) -> Workers | InlineWorker:
@@ -189,7 +191,8 @@ class _Sweep:
             self.workers.stop_at_checkpoint()
             self.is_draining = self.is_stopped = True
         # 4. Nothing is left that can run, or what was under way has ended.
-        if not num_open or (self.is_draining and self.workers.has_ended()):
+        is_over = not num_open and (self.is_draining or not self.searching.goes_on(self.known_stages, trials))
+        if is_over or (self.is_draining and self.workers.has_ended()):
             self.teacher_warnings.look(all_cells(self.known_stages).values(), trials)
             return True
         # 5. No more workers than open tasks; those that were started before stay.
@@ -217,11 +220,15 @@ class _Sweep:
         """Enqueues the tasks of every stage whose cells are known now."""
         with shield():
             self._choose(trials)
+            self.known_stages, trials = self.searching.advance(self.known_stages, trials)
         for stage_cells in self.known_stages:
-            if stage_cells.stage.name not in self.stages_up:
-                # What has no result in the queue; `_adopt` takes out what has one in the store, and the rest is
-                # enqueued.
-                missing = self._missing(stage_cells, trials, gone)
+            is_up = stage_cells.stage.name in self.stages_up
+            if not is_up or stage_cells.search is not None:
+                # What has no result in the queue; `_adopt` takes out what has one in the store.
+                missing = self.searching.missing(stage_cells, trials, gone, is_up)
+                # Cells of another sweep's suggestions have yet to be wanted here, too.
+                if is_up and all(cell.id in self.event_log.labels for cell in stage_cells.cells) and not missing:
+                    continue
                 tasks = stage_cells.tasks() if missing else []
                 with shield():
                     self._adopt(tasks, missing, gone)
@@ -241,6 +248,8 @@ class _Sweep:
         for task, run in found:
             if run.study != self.study.name:
                 self.tracker.adopt(run, task.stage)
+            if run.is_search and task.search is None:
+                self.tracker.admit(run.run_id)
         for task_id, number in self.queue.adopt(found).items():
             cell = missing.pop(task_id)
             gone.discard(task_id)
@@ -265,14 +274,6 @@ class _Sweep:
             # Not `known_stages` of this loop: a stage that rests on the new one has its turn at the next look.
             self.known_stages = resolve_stages(self.study, self.folder)
 
-    @staticmethod
-    def _missing(stage_cells: StageCells, trials: Mapping[str, Trial], gone: set[str]) -> dict[str, Cell]:
-        return {
-            cell.id: cell
-            for cell in stage_cells.cells
-            if cell.id in gone or cell.id not in trials or not trials[cell.id].is_done
-        }
-
     def _enqueue(
         self, stage_cells: StageCells, tasks: Sequence[QueuedTask], missing: Mapping[str, Cell], gone: set[str]
     ) -> None:
@@ -289,7 +290,7 @@ class _Sweep:
 
     def _prepare_unknown_data(self) -> None:
         """Makes data sets that do not exist yet before anything is enqueued: a cell's identity holds their version."""
-        unknown = [cell for cell in all_cells(self.known_stages).values() if not is_data_known(cell.config)]
+        unknown = [cell for cell in sample_cells(self.known_stages) if not is_data_known(cell.config)]
         for cell in unknown:
             self.data.prepare(cell)
         if unknown:
@@ -315,9 +316,7 @@ class _Sweep:
             self.queue.enqueue([task], self.options.retry_failed or is_trained, again=[task_id])
 
     def _task_ids(self) -> list[str]:
-        cells = all_cells(
-            [stage_cells for stage_cells in self.known_stages if stage_cells.stage.name in self.stages_up]
-        )
+        cells = all_cells([stage for stage in self.known_stages if stage.stage.name in self.stages_up])
         teachers = dict.fromkeys(task for cell in cells.values() if (task := teacher_task(cell)) is not None)
         return [*teachers, *cells]
 
@@ -330,6 +329,7 @@ class _Sweep:
         trials = self.queue.latest()
         cells = all_cells(self.known_stages)
         failed = [trials[task] for task in self._task_ids() if task in trials and trials[task].status == "failed"]
+        unreached = [(name, self.why_unreached.get(name, "")) for name in self._closed_stages()]
         return SweepResult(
             num_cells=len(cells),
             num_done=sum(task in trials and trials[task].is_done for task in cells),
@@ -341,8 +341,9 @@ class _Sweep:
                 Failure(self.event_log.label(trial), trial.error, self.folder.traceback(trial.task.id, trial.number))
                 for trial in failed
             ),
-            unreached=tuple((name, self.why_unreached.get(name, "")) for name in self._closed_stages()),
+            unreached=(*unreached, *unfinished_searches(self.known_stages)),
             seconds=time.monotonic() - self.started,
             warnings=tuple(self.teacher_warnings.told.values()),
             is_stopped=self.is_stopped,
+            num_pruned=num_pruned(self.known_stages, trials),
         )

@@ -15,6 +15,11 @@ from cdkd.tracking.tracker import Tracker
 
 def close_stage(tracker: Tracker, stage_cells: StageCells, trials: Mapping[str, Trial], status: RunStatus) -> None:
     """Ends a stage's parent run; keeps `cells.csv`, and `choice.json` where the stage took something over."""
+    for cell in stage_cells.cells if stage_cells.search is None else ():
+        trial = trials.get(cell.id)
+        # What a search has run and this stage lists as well may stand in tables.
+        if trial is not None and trial.is_done and trial.task.search is not None and trial.run_id:
+            tracker.admit(trial.run_id)
     with tempfile.TemporaryDirectory() as folder:
         texts = {"cells.csv": cells_table(stage_cells, trials)}
         if stage_cells.choice is not None:

@@ -87,7 +87,7 @@ def _clean_up(queue: TrialQueue, tracker: Tracker) -> None:
     """What a sweep does at its end, where there is none."""
     with shield():
         close_abandoned_runs(queue, tracker, queue_name(queue))
-        is_complete = all(trial.is_done for trial in queue.latest().values())
+        is_complete = all(trial.is_over for trial in queue.latest().values())
         close_abandoned_stages(queue, tracker, "finished" if is_complete else "failed")
 
 
