@@ -297,3 +297,18 @@ def test_best_weights_are_named_from_validation_alone() -> None:
     runs.add({"distill.logits.enabled": True}, 0, 90.0, validation=90.0)
     (report,) = _reports("5", runs)
     assert "Best on validation videos: λ1 = 0.1 at λ2 = 0; then λ2 = 1 at λ1 = 0.1." in report.notes
+
+
+def test_what_a_search_has_run_stands_in_no_row_and_is_counted_below() -> None:
+    runs = _ablation()
+    (before,) = _reports("4", runs)
+    for seed in range(5):
+        runs.add({**SPATIAL, "distill.spatial.weight": 0.3}, seed, 99.0, is_search=True)
+    runs.add({**SPATIAL, "data.name": "ucf101"}, 0, 99.0, is_search=True)
+    (after,) = _reports("4", runs)
+    assert [row.top1 for row in after.rows] == [row.top1 for row in before.rows]
+    assert list(after.notes) == [
+        *before.notes,
+        "Runs of searches, in no row: 5. A search chooses its settings by results; a stage that lists its cells "
+        "measures them.",
+    ]

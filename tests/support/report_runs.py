@@ -42,6 +42,7 @@ class RunTable:
         top5: float | None = None,
         validation: float | None = None,
         metadata: Mapping[str, str] = METADATA,
+        is_search: bool = False,
     ) -> str:
         config = build_record(RunConfig, merge_dotted({}, {**overrides, "seed": seed}))
         run_id = f"run{len(self.rows):03d}"
@@ -56,6 +57,7 @@ class RunTable:
             "commit": commit,
             "dirty": dirty,
             "version": "0.1.0",
+            "is_search": is_search,
             "started": pd.Timestamp("2026-03-01", tz="UTC") + pd.Timedelta(minutes=len(self.rows)),
         }
         row |= {f"settings.{key}": value for key, value in flat_settings(config).items()}

@@ -80,6 +80,20 @@ def test_a_plan_says_what_a_later_stage_waits_for_and_what_it_took_over(bench: B
     assert after.endswith("4 cells: 4 finished\n")
 
 
+def test_a_plan_says_what_a_search_will_do(bench: Bench) -> None:
+    text = (
+        "study: s\nstages:\n  - name: explore\n    search:\n      trials: 4\n      seeds: 2\n"
+        "      over: {distill.spatial.weight: {low: 0.01, high: 1, log: true}, student.arch: [tsm, tdn]}\n"
+    )
+    lines = CliRunner().invoke(group, ["plan", str(bench.write(text))]).output.splitlines()
+    assert lines[2:6] == [
+        "stage explore",
+        "  search by tpe for validation_top1: 4 suggestions x 2 seeds, at most 8 cells; 0 made so far",
+        "  over distill.spatial.weight: 0.01 to 1, by orders of magnitude",
+        "  over student.arch: tsm, tdn",
+    ]
+
+
 def test_a_stage_that_cannot_be_reached_says_why(bench: Bench) -> None:
     (bench.fake / "diverge-0.01").touch()
     (bench.fake / "diverge-0.1").touch()

@@ -6,6 +6,7 @@ import pytest
 
 from cdkd.config import ConfigError
 from cdkd.sweep.study.reading import load_study
+from cdkd.sweep.study.records import Range
 
 GOOD = """\
 study: mine
@@ -156,6 +157,58 @@ def test_a_study_is_read_as_written(tmp_path: Path) -> None:
 def test_every_mistake_is_named_with_its_line_and_remedy(tmp_path: Path, old: str, new: str, message: str) -> None:
     assert GOOD.count(old) >= 1
     file = write(tmp_path, GOOD.replace(old, new, 1))
+    with pytest.raises(ConfigError) as caught:
+        load_study(file)
+    assert str(caught.value).startswith(f"{file}:{message}")
+
+
+SEARCH = """\
+study: mine
+seeds: [3, 5]
+stages:
+  - name: a
+    search: {trials: 9, over: {distill.spatial.weight: {low: 0.01, high: 1, log: true}, student.arch: [tsm, tdn],
+      train.batch_size: {low: 4, high: 16, step: 4}}}
+  - name: b
+    best: {stage: a, take: [distill.spatial.weight]}
+"""
+
+
+def test_a_search_is_read_as_written(tmp_path: Path) -> None:
+    search = load_study(write(tmp_path, SEARCH)).stages[0].search
+    assert search is not None
+    assert (search.sampler, search.num_trials, search.pruner, search.seeds) == ("tpe", 9, "none", (3,))
+    assert search.num_startup_trials == 3
+    assert search.over == (
+        Range("distill.spatial.weight", 0.01, 1.0, is_log=True),
+        Range("student.arch", choices=("tsm", "tdn")),
+        Range("train.batch_size", 4, 16, step=4),
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("trials: 9", "trails: 9", "5: stages.0.search.trails: unknown key; did you mean 'trials'?"),
+        ("trials: 9", "trials: 0", "5: stages.0.search.trials: Input should be greater than or equal to 1, not 0"),
+        ("trials: 9", "sampler: tpx", "5: stages.0.search.sampler: Input should be 'tpe', 'random', 'qmc' or 'gp'"),
+        ("trials: 9", "metric: test_top1", "5: stages.0.search.metric: 'test_top1' may not decide anything"),
+        ("trials: 9", "pruner: wilcoxon", "5: stages.0.search.pruner: wilcoxon compares seed by seed, and can tell "
+         "something from 5 seeds on"),
+        ("trials: 9", "seeds: 0", "5: stages.0.search.seeds: a count of at least 1"),
+        ("spatial.weight: {", "spatial.wight: {", "5: stages.0.search.over.distill.spatial.wight: unknown setting"),
+        ("low: 0.01", "low: 2", "5: stages.0.search.over.distill.spatial.weight.high: has to be more than low, 2.0"),
+        ("low: 0.01", "low: 0", "5: stages.0.search.over.distill.spatial.weight.log: orders of magnitude need a low"),
+        ("low: 0.01, ", "", "5: stages.0.search.over.distill.spatial.weight.low: required, but not given"),
+        ("[tsm, tdn]", "[tsm]", "5: stages.0.search.over.student.arch: at least two different values"),
+        ("[tsm, tdn]", "{low: 1, high: 2}", "5: stages.0.search.over.student.arch.low: Input should be 'tsm' or"),
+        ("step: 4", "step: 0.5", "6: stages.0.search.over.train.batch_size.step: train.batch_size takes whole"),
+        ("  - name: b", "    rows: {x: }\n  - name: b", "7: stages.0.rows: a stage that searches finds its"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_a_search_is_named(tmp_path: Path, old: str, new: str, message: str) -> None:
+    assert SEARCH.count(old) == 1
+    file = write(tmp_path, SEARCH.replace(old, new))
     with pytest.raises(ConfigError) as caught:
         load_study(file)
     assert str(caught.value).startswith(f"{file}:{message}")
