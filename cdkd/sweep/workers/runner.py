@@ -224,7 +224,6 @@ class _Sweep:
         for stage_cells in self.known_stages:
             is_up = stage_cells.stage.name in self.stages_up
             if not is_up or stage_cells.search is not None:
-                # What has no result in the queue; `_adopt` takes out what has one in the store.
                 missing = self.searching.missing(stage_cells, trials, gone, is_up)
                 # Cells of another sweep's suggestions have yet to be wanted here, too.
                 if is_up and all(cell.id in self.event_log.labels for cell in stage_cells.cells) and not missing:
