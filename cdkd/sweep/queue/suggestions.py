@@ -3,8 +3,9 @@
     results so far  ->  a study in memory  ->  ask  ->  kept  ->  cells  ->  the queue, like all others
 
 They are kept, in the study's database or in a file, before any cell is enqueued. Killed in between, a sweep finds the
-suggestion there and enqueues its cells; none is lost and none is made twice, however many sweeps share the search. What runs is known to the sampler as
-running, so that it does not suggest the same place to several workers (the constant liar, for tpe and gp).
+suggestion there and enqueues its cells; none is lost and none is made twice, however many sweeps share the search. What
+runs is known to the sampler as running, so that it does not suggest the same place to several workers (the constant
+liar, for tpe and gp).
 """
 
 import hashlib

@@ -8,7 +8,7 @@ import torch
 from cdkd.config import ConfigError
 from cdkd.models.weights.checkpoints import save_model
 from cdkd.settings import RunConfig
-from cdkd.sweep.display.listing import plan_text
+from cdkd.sweep.display.listing import make_plan, plan_text
 from cdkd.sweep.queue.cell_configuration import configurations_of
 from cdkd.sweep.queue.study_folder import StudyFolder
 from cdkd.sweep.queue.trial_queue import QueuedTask, TrialQueue
@@ -105,7 +105,7 @@ def test_a_teacher_that_does_not_fit_is_told_before_anything_trains(
 ) -> None:
     study = open_study("ablation", recipe=recipe, teachers=teachers)
     with pytest.raises(ConfigError, match=message):
-        plan_text(study)
+        make_plan(study, "sqlite:///none.db")
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,9 @@ def test_cells_that_need_a_file_are_there_only_with_it(tmp_path: Path) -> None:
     (tmp_path / "s.yaml").write_text(text + "only_with_file: [s3d]\n")
     assert list(configs(study := open_study("s.yaml"))) == ["TSM, student.dropout 0.1", "TSM, student.dropout 0.2"]
     assert teachers_without_file(study) == ["s3d"]
-    assert "left out, since they need their file: --teacher s3d=FILE\n" in plan_text(study)
+    assert "left out, since they need their file: --teacher s3d=FILE\n" in plan_text(
+        make_plan(study, "sqlite:///none.db"), 1
+    )
     save_model(
         tmp_path / "s3d.safetensors",
         torch.nn.Linear(1, 1),
