@@ -1,6 +1,7 @@
 """Options that several commands share, so that one thing is asked for in one way."""
 
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -94,7 +95,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="As JSON, for
 
 def terminal_width() -> int:
     """Characters of a line, 120 at most; 120 too where no terminal reads along."""
-    return min(120, shutil.get_terminal_size((120, 24)).columns)
+    return min(120, shutil.get_terminal_size((120, 24)).columns) if sys.stdout.isatty() else 120
 
 
 def output_option(help: str, type: click.Path = FILE, required: bool = False) -> Callable[[Command], Command]:
