@@ -225,8 +225,8 @@ def measure_memory(path: Path) -> Memory:
     return Memory(path.name, start, peak)
 
 
-def write_sample(path: Path) -> None:
-    """A 320x256 video of 240 frames: a drifting camera over texture, two objects that cross it, sensor noise."""
+def write_sample(path: Path, width: int = 320) -> None:
+    """240 frames, 256 pixels high: a drifting camera over texture, two objects that cross it, sensor noise."""
     draw = np.random.default_rng(0)
     texture: Any = draw.integers(40, 216, (48, 64, 3)).repeat(12, 0).repeat(12, 1).astype(np.float32)
     for axis in (0, 1):
@@ -236,7 +236,7 @@ def write_sample(path: Path) -> None:
     def frames() -> Any:
         for t in range(240):
             top, left = int(60 + 40 * np.sin(t / 40)), int(80 + 60 * np.cos(t / 30))
-            frame = texture[top : top + 256, left : left + 320].copy()
+            frame = texture[top : top + 256, left : left + width].copy()
             for index, thing in enumerate(objects):
                 y, x = 60 + 80 * index, (3 - 5 * index) * t % 240
                 frame[y : y + thing.shape[0], x : x + thing.shape[1]] = thing

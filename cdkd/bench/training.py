@@ -115,6 +115,16 @@ def measure_training(preset: str, overrides: dict[str, Any], batch_size: int, re
     return Report(device, preset, bench.precision, batch_size, peak, tuple(rows))
 
 
+def measure_step(config: RunConfig, batch_size: int, repeats: int) -> float:
+    """Clips per second of a run's own training step, with its teacher where a loss needs one.
+
+    Raises:
+        BenchError: the step does not fit into the device's memory.
+    """
+    bench = _Bench(config.model_dump(mode="json"), batch_size)
+    return _measure(bench.distillation, bench, repeats, 1.0, []).clips_per_second
+
+
 def _measure(build: Callable[[], _Step], bench: "_Bench", repeats: int, peak: float, rows: list[Row]) -> Row:
     is_peak_known = reset_peak(bench.device)
     try:

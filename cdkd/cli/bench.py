@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from cdkd.cli.bench_inference import command as inference
 from cdkd.cli.bench_loading import command as loading
 from cdkd.cli.bench_losses import command as losses
 from cdkd.cli.bench_training import command as training
@@ -21,6 +22,7 @@ def command() -> None:
       cdkd bench reader                    a video made for it
       cdkd bench reader my.mp4 --json      your own
       cdkd bench training --preset paper   clips per second of student and teacher
+      cdkd bench inference                 milliseconds per video, raw and compressed, decoding and network
       cdkd bench loading                   clips per second from video, packed cache, memory
       cdkd bench losses                    how strongly losses pull, at each width
     """
@@ -28,6 +30,7 @@ def command() -> None:
 
 command.add_command(training)
 command.add_command(loading)
+command.add_command(inference)
 command.add_command(losses)
 
 

@@ -1,11 +1,11 @@
-"""`cdkd profile`: the cost columns of Tables 2 and 3, counted from our own networks."""
+"""`cdkd profile`: the cost columns of Tables 2 and 3, counted from our own networks; the cost of a whole study."""
 
 import json
 from typing import TYPE_CHECKING
 
 import click
 
-from cdkd.cli.options import Choice, json_option
+from cdkd.cli.options import Choice, json_option, recipe_option, set_option
 
 if TYPE_CHECKING:
     from cdkd.bench.profile import Record
@@ -13,6 +13,14 @@ if TYPE_CHECKING:
 
 @click.command(name="profile")
 @click.argument("names", nargs=-1)
+@click.option("--study", metavar="STUDY", help="What this study will cost, instead of the table.")
+@recipe_option()
+@set_option
+@click.option(
+    "--clips-per-second",
+    type=click.FloatRange(min=0, min_open=True),
+    help="In training; without, or --measure: no hours.",
+)
 @click.option("--size", default=224, show_default=True, type=click.IntRange(32), help="Picture side in pixels.")
 @click.option("--views", default=1, show_default=True, type=click.IntRange(1), help="Views per video (clips x crops).")
 @click.option("--measure", is_flag=True, help="Also measure latency, throughput and memory on this machine.")
@@ -30,6 +38,10 @@ if TYPE_CHECKING:
 @json_option
 def command(
     names: tuple[str, ...],
+    study: str | None,
+    recipe: str | None,
+    settings: tuple[str, ...],
+    clips_per_second: float | None,
     size: int,
     views: int,
     measure: bool,
@@ -42,13 +54,18 @@ def command(
 ) -> None:
     """Multiply-adds per view and parameters of students and teachers, beside the published figures.
 
-    NAMES choose rows; without them all are printed.
+    NAMES choose rows; without them all are printed. With --study, --recipe or --set: the networks of that study (of
+    ablation.yaml where none is named), the work of all its cells and teachers, and the disk that its data set takes.
+    --clips-per-second is the speed of its dearest training step; --measure finds it out here, with batches of
+    --batch-size. Hours are those of one device, as if all work went at the same multiply-adds per second.
 
     \b
     Examples:
       cdkd profile
       cdkd profile student-tsm-baseline student-tsm --views 6
       cdkd profile student-tsm --measure --device cuda --precision bf16 --batch-size 16
+      cdkd profile --recipe ucf101 --clips-per-second 120
+      cdkd profile --study lambda.yaml --recipe ssv2-lite --measure --batch-size 16
       cdkd profile --json
     """
     import torch
@@ -57,8 +74,22 @@ def command(
 
     if threads:
         torch.set_num_threads(threads)
-    settings = MeasureSettings(device, precision, batch_size, repeats) if measure else None
-    records = profile(names, size=size, views=views, measure=settings)
+    if study or recipe or settings:
+        from cdkd.cli.study_cost import print_cost
+
+        if names:
+            raise click.UsageError("NAMES choose rows of the table; leave them out with --study, --recipe or --set")
+        print_cost(
+            study or "ablation.yaml",
+            recipe,
+            settings,
+            clips_per_second,
+            (batch_size, repeats) if measure else None,
+            as_json,
+        )
+        return
+    how = MeasureSettings(device, precision, batch_size, repeats) if measure else None
+    records = profile(names, size=size, views=views, measure=how)
     if as_json:
         click.echo(json.dumps([record.as_dict() for record in records], indent=2))
         return
