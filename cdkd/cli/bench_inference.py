@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 @click.command(name="inference")
 @click.argument("videos", nargs=-1, metavar="[VIDEO]...", type=PATH)
-@click.option("--only", multiple=True, metavar="ROW", help="teacher, student, ...; may be repeated.  [default: all]")
+@click.option(
+    "--way", "ways", multiple=True, metavar="WAY", help="teacher, student, ...; may be repeated.  [default: all]"
+)
 @click.option("--size", default=224, show_default=True, type=click.IntRange(32), help="Picture side in pixels.")
 @click.option("--repeats", default=5, show_default=True, type=click.IntRange(1), help="Turns of every row.")
 @click.option("--device", default="cpu", show_default=True, help="Of the networks: auto, cpu, cuda, cuda:1 ...")
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 @json_option
 def command(
     videos: tuple[Path, ...],
-    only: tuple[str, ...],
+    ways: tuple[str, ...],
     size: int,
     repeats: int,
     device: str,
@@ -40,7 +42,7 @@ def command(
     \b
     Examples:
       cdkd bench inference
-      cdkd bench inference clips/*.mp4 --only teacher --only lite
+      cdkd bench inference clips/*.mp4 --way teacher --way lite
       cdkd bench inference clip.mp4 --device cuda --json
     """
     import tempfile
@@ -51,11 +53,11 @@ def command(
     from cdkd.bench.inference import WAYS, InferenceSettings, measure_inference
     from cdkd.bench.reader import write_sample
 
-    for name in only:
+    for name in ways:
         if name not in WAYS:
-            raise click.UsageError(f"--only {name}: no such row; there are {', '.join(WAYS)}")
+            raise click.UsageError(f"--way {name}: no such row; there are {', '.join(WAYS)}")
     torch.set_num_threads(threads)
-    settings = InferenceSettings(only or tuple(WAYS), size, repeats, device)
+    settings = InferenceSettings(ways or tuple(WAYS), size, repeats, device)
     with tempfile.TemporaryDirectory(prefix="cdkd-inference-") as folder:
         if not videos:
             videos = (Path(folder) / "sample.mp4",)

@@ -13,7 +13,7 @@ from cdkd.cli.bench import command
 
 def test_rows_are_relative_to_the_teacher(tmp_path: Path) -> None:
     video = clip(tmp_path / "clip.mp4", moving_texture(30))
-    arguments = [str(video), "--only", "teacher", "--only", "lite", "--size", "32", "--repeats", "1", "--json"]
+    arguments = [str(video), "--way", "teacher", "--way", "lite", "--size", "32", "--repeats", "1", "--json"]
     done = CliRunner().invoke(command, ["inference", *arguments], catch_exceptions=False)
     teacher, lite = json.loads(done.stdout)
     assert (teacher["way"], lite["way"], lite["video"]) == ("teacher", "lite", "clip.mp4")
@@ -28,5 +28,5 @@ def test_a_video_whose_gops_are_too_short_is_named(tmp_path: Path) -> None:
     video = clip(tmp_path / "short.mp4", moving_texture(12), gop_length=4)
     with pytest.raises(InferenceError, match=r"short.mp4: no group of pictures has the 7 frames of a clip"):
         measure_inference([video], InferenceSettings(("lite",), 32, 1))
-    unknown = CliRunner().invoke(command, ["inference", "--only", "student-tsm"])
+    unknown = CliRunner().invoke(command, ["inference", "--way", "student-tsm"])
     assert unknown.exit_code == 2 and "no such row; there are teacher, student, " in unknown.stderr
