@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from cdkd.settings import SHAPES_GOP_LENGTH
-
 WEIGHT_FILES = ("student.weights", "teacher.checkpoint", "teacher.members", "teacher.weights")
 """Settings that may name files of weights."""
 CONTENT = "content."
@@ -55,6 +53,9 @@ def _switched_on(settings: Mapping[str, Any]) -> _SwitchedOn:
 
 def _is_every_clip_the_same(settings: Mapping[str, Any]) -> bool:
     """The embedded data set by default: videos of one GOP, whose P-frames leave each of P steps one place."""
+    # Here, since tracked runs are read without the settings' records.
+    from cdkd.settings import SHAPES_GOP_LENGTH
+
     num_frames = settings.get("data.shapes.num_frames", SHAPES_GOP_LENGTH)
     return (
         settings.get("data.name") == "shapes"
