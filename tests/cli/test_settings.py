@@ -21,9 +21,10 @@ def test_one_setting() -> None:
     assert run("runtime.num_workers").splitlines() == [
         "runtime: What cannot change a result; no part of a cell's identity.",
         "",
-        "  runtime.num_workers = 0 (no part of a cell's identity)",
-        "      Processes that decode videos ahead of the training loop.",
-        "      [whole number, at least 0]",
+        "  runtime.num_workers = auto (no part of a cell's identity)",
+        "      Processes that decode videos ahead of the training loop. auto: the run's share of the cores less its own",
+        "      threads, 16 at most; none where clips are kept in memory (the embedded data set, data.cache=memory).",
+        "      [whole number, at least 0 or auto]",
     ]
 
 
