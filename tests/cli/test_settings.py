@@ -18,13 +18,12 @@ def run(*arguments: str) -> str:
 
 
 def test_one_setting() -> None:
-    assert run("runtime.num_workers").splitlines() == [
+    assert run("runtime.num_threads").splitlines() == [
         "runtime: What cannot change a result; no part of a cell's identity.",
         "",
-        "  runtime.num_workers = auto (no part of a cell's identity)",
-        "      Processes that decode videos ahead of the training loop. auto: the run's share of the cores less its own",
-        "      threads, 16 at most; none where clips are kept in memory (the embedded data set, data.cache=memory).",
-        "      [whole number, at least 0 or auto]",
+        "  runtime.num_threads = 1 (no part of a cell's identity)",
+        "      Threads of the process.",
+        "      [whole number, at least 1]",
     ]
 
 
