@@ -18,8 +18,8 @@ _BLOCKS = re.findall(r"^```sh\n(.*?)^```$", _SECTION, re.MULTILINE | re.DOTALL)
 _ONLY = ["--only", "row=baseline", "--only", "row=both"]
 # The recipe's words, on networks and pictures as small as these files of them can be.
 _SMALL = {
-    "data.input_size": 32,
-    "evaluation.resize": 36,
+    "data.input_size": 40,
+    "evaluation.resize": 44,
     "evaluation.clips": 1,
     "evaluation.crops": 1,
     "student.streams": "resnet18",
