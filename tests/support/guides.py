@@ -73,7 +73,7 @@ class Workplace:
 
     def _run(self, command: list[str]) -> str:
         done = subprocess.run(
-            command, cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False, timeout=300
+            command, cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False, timeout=900
         )
         assert done.returncode == 0, f"{command[-1]}\n{done.stdout}\n{done.stderr}"
         return done.stdout
