@@ -1,6 +1,7 @@
 """`cdkd sweep`: trains every cell of a study, and prints its tables."""
 
 import contextlib
+import json
 import sys
 from collections.abc import Collection
 from pathlib import Path
@@ -29,6 +30,14 @@ if TYPE_CHECKING:
 REPORTS = Path("reports")
 
 
+def _print_schema(context: click.Context, parameter: click.Parameter, is_asked: bool) -> None:
+    if is_asked:
+        from cdkd.sweep.study.schema import study_schema
+
+        click.echo(json.dumps(study_schema(), indent=1))
+        context.exit()
+
+
 @click.command()
 @click.argument("study")
 @set_option
@@ -55,6 +64,14 @@ REPORTS = Path("reports")
 @click.option("--no-report", is_flag=True, help="Do not print and write the study's tables at the end.")
 @tracking_uri_option
 @storage_option
+@click.option(
+    "--schema",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_schema,
+    help="Print the JSON schema of study files, for editors, and exit.",
+)
 @click.option("--runner", default="cdkd.experiment:RUNNER", hidden=True)
 def command(
     study: str,
@@ -76,9 +93,9 @@ def command(
     """Train every cell of STUDY that has no result yet, track it, print the study's tables.
 
     STUDY is a file, or the name of one in ./sweeps or of those that come with cdkd (ablation.yaml, lambda.yaml,
-    methods.yaml, teachers.yaml). Interrupt it whenever you like: the next call goes on where it stopped. A second one
-    at the same time, in the same folder, shares the work. A cell that any study of the store has finished is not
-    trained again.
+    methods.yaml, teachers.yaml, explore.yaml). Interrupt it whenever you like: the next call goes on where it stopped.
+    A second one at the same time, in the same folder, shares the work. A cell that any study of the store has finished
+    is not trained again.
 
     Settings win from left to right: defaults < recipe < --teacher < the study's base < a stage's < axes and rows
     < --set, which may not touch what the study itself varies.
@@ -93,6 +110,7 @@ def command(
           --teacher tsm=tsm.safetensors --teacher tdn=tdn.safetensors
       cdkd sweep ablation.yaml --only network=TSM --only row=baseline --only row=both
       cdkd sweep ablation.yaml --retry-failed
+      cdkd sweep --schema > study.schema.json
       cdkd sweep ablation.yaml --storage postgresql+psycopg://me@db.example/cdkd
 
     \b
