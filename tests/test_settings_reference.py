@@ -28,7 +28,7 @@ def test_every_group_has_its_sentence() -> None:
     [
         ("student.decoder", "true or false"),
         ("data.root", "text or null"),
-        ("data.validation_share", "number, above 0, below 1"),
+        ("data.validation_share", "number, at least 0, below 1"),
         ("data.shapes.frame_size", "whole number, at least 32, a multiple of 16"),
         ("data.crop_scale", "list of 2 numbers"),
         ("train.step_epochs", "list of whole numbers"),
