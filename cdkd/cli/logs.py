@@ -29,7 +29,7 @@ def command(study: str, cell: str, follow: bool) -> None:
       cdkd logs ablation 3f2a
       cdkd logs ablation "TSM, both, seed 3" --follow
     """
-    from cdkd.sweep.display.running import task_label
+    from cdkd.sweep.display.running import task_labels
     from cdkd.sweep.display.study_status import open_queue
     from cdkd.sweep.queue.study_reference import find_study_folder
     from cdkd.sweep.queue.task_reference import find_task
@@ -37,7 +37,7 @@ def command(study: str, cell: str, follow: bool) -> None:
     folder = find_study_folder(study)
     queue = open_queue(folder)
     latest = queue.latest()
-    labels = {task: task_label(trial.task) for task, trial in latest.items()}
+    labels = task_labels(latest)
     task = find_task(cell, labels)
     trial = latest[task]
     click.echo(_headline(trial, labels[task]))

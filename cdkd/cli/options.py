@@ -93,6 +93,14 @@ seeds_option = click.option("--seeds", metavar="N|A,B,...", help="A count, or nu
 json_option = click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
 
 
+def study_options(command: Command) -> Command:
+    """STUDY and what changes its cells, for every command that reads a study file."""
+    parts = (click.argument("study"), set_option, recipe_option(), teacher_option, only_option, seeds_option)
+    for part in reversed(parts):
+        command = part(command)
+    return command
+
+
 def terminal_width() -> int:
     """Characters of a line, 120 at most; 120 too where no terminal reads along."""
     return min(120, shutil.get_terminal_size((120, 24)).columns) if sys.stdout.isatty() else 120

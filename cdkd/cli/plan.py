@@ -6,23 +6,14 @@ import click
 
 from cdkd.cli.options import (
     json_option,
-    only_option,
-    recipe_option,
-    seeds_option,
-    set_option,
     storage_option,
-    teacher_option,
+    study_options,
     tracking_uri_option,
 )
 
 
 @click.command()
-@click.argument("study")
-@set_option
-@recipe_option()
-@teacher_option
-@only_option
-@seeds_option
+@study_options
 @tracking_uri_option
 @storage_option
 @json_option

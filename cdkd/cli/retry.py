@@ -27,7 +27,7 @@ def command(study: str, cells: tuple[str, ...], failed: bool) -> None:
       cdkd retry ablation 3f2a
       cdkd retry ablation "TSM, both, seed 3"
     """
-    from cdkd.sweep.display.running import task_label
+    from cdkd.sweep.display.running import task_labels
     from cdkd.sweep.queue.retry import enqueue_failed, failed_tasks
     from cdkd.sweep.queue.study_processes import last_sweep, live_processes
     from cdkd.sweep.queue.study_reference import find_study_folder
@@ -39,7 +39,7 @@ def command(study: str, cells: tuple[str, ...], failed: bool) -> None:
     folder = find_study_folder(study)
     queue = TrialQueue(folder)
     latest = queue.latest()
-    labels = {task: task_label(trial.task) for task, trial in latest.items()}
+    labels = task_labels(latest)
     wanted = [find_task(cell, labels) for cell in cells] or failed_tasks(latest)
     for task in wanted:
         _require_failed(latest[task], labels[task], folder.path.name)

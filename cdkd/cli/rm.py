@@ -64,12 +64,12 @@ def command(study: str, cells: tuple[str, ...], runs: bool, yes: bool, tracking_
 
 
 def _tasks(folder: "StudyFolder", cells: Sequence[str]) -> list[str]:
-    from cdkd.sweep.display.running import task_label
+    from cdkd.sweep.display.running import task_labels
     from cdkd.sweep.display.study_status import open_queue
     from cdkd.sweep.queue.task_reference import find_task
 
     latest = open_queue(folder).latest()
-    labels = {task: task_label(trial.task) for task, trial in latest.items()}
+    labels = task_labels(latest)
     tasks = [find_task(cell, labels) for cell in cells]
     for task in tasks or latest:
         if latest[task].status == "running":

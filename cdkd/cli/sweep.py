@@ -13,12 +13,8 @@ from cdkd.cli.command_line import typed_command
 from cdkd.cli.options import (
     Choice,
     gpus_per_cell_option,
-    only_option,
-    recipe_option,
-    seeds_option,
-    set_option,
     storage_option,
-    teacher_option,
+    study_options,
     terminal_width,
     tracking_uri_option,
 )
@@ -39,12 +35,7 @@ def _print_schema(context: click.Context, parameter: click.Parameter, is_asked: 
 
 
 @click.command()
-@click.argument("study")
-@set_option
-@recipe_option()
-@teacher_option
-@only_option
-@seeds_option
+@study_options
 @click.option(
     "--workers",
     type=click.IntRange(min=0),

@@ -88,6 +88,11 @@ def task_label(task: QueuedTask) -> str:
     return f"teacher {teacher['arch']} ({teacher['backbone']})" if {"arch", "backbone"} <= teacher.keys() else task.id
 
 
+def task_labels(latest: Mapping[str, Trial]) -> dict[str, str]:
+    """Task id -> label of every task of a queue."""
+    return {task: task_label(trial.task) for task, trial in latest.items()}
+
+
 def num_epochs_of(task: QueuedTask) -> int:
     """How many epochs a task trains; 0 where that is not known."""
     settings = _settings(task)

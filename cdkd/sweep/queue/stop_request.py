@@ -16,7 +16,7 @@ from uuid import uuid4
 
 from cdkd.atomic_write import atomic_write
 from cdkd.graceful_stop import forget_stop_request, request_stop
-from cdkd.sweep.queue.study_folder import StudyFolder
+from cdkd.sweep.queue.study_folder import StudyFolder, read_if_whole
 
 _SECONDS_BETWEEN_LOOKS = 0.5
 
@@ -39,10 +39,7 @@ def ask_to_stop(folder: StudyFolder, is_immediate: bool = False) -> StopRequest:
 
 def read_stop_request(folder: StudyFolder) -> StopRequest | None:
     """The last request; None where nobody ever asked."""
-    try:
-        return StopRequest(**json.loads(_file(folder).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        return None
+    return read_if_whole(_file(folder), StopRequest)
 
 
 @contextmanager

@@ -1,9 +1,10 @@
 """The folder in which a study keeps its state: `.cdkd/<study>/` in the working directory."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from cdkd.atomic_write import atomic_write
 from cdkd.errors import CdkdError
@@ -108,6 +109,17 @@ class StudyFolder:
 def study_folder(study: str) -> StudyFolder:
     """The folder of a study in the working directory."""
     return StudyFolder(HOME / study)
+
+
+Kept = TypeVar("Kept")
+
+
+def read_if_whole(file: Path, record: Callable[..., Kept]) -> Kept | None:
+    """The record that a JSON file holds; None where it is gone, half written, or of another version."""
+    try:
+        return record(**json.loads(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
 
 
 def read_json(file: Path) -> dict[str, Any]:

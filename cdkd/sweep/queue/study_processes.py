@@ -12,7 +12,7 @@ from typing import Literal
 
 from cdkd.atomic_write import atomic_write
 from cdkd.file_lock import FileLock, is_free
-from cdkd.sweep.queue.study_folder import StudyFolder
+from cdkd.sweep.queue.study_folder import StudyFolder, read_if_whole
 
 
 @dataclass(frozen=True)
@@ -61,14 +61,14 @@ def live_processes(folder: StudyFolder) -> list[StudyProcess]:
     found = [
         process
         for file in _folder(folder).glob("*.json")
-        if not is_free(file.with_suffix(".lock")) and (process := _read(file)) is not None
+        if not is_free(file.with_suffix(".lock")) and (process := read_if_whole(file, StudyProcess)) is not None
     ]
     return sorted(found, key=lambda process: (process.started, process.pid))
 
 
 def last_sweep(folder: StudyFolder) -> StudyProcess | None:
     """The sweep of this study that began last, whether it runs or not; None where none was recorded."""
-    return _read(_last_sweep(folder))
+    return read_if_whole(_last_sweep(folder), StudyProcess)
 
 
 def _folder(folder: StudyFolder) -> Path:
@@ -77,11 +77,3 @@ def _folder(folder: StudyFolder) -> Path:
 
 def _last_sweep(folder: StudyFolder) -> Path:
     return folder.path / "last_sweep.json"
-
-
-def _read(file: Path) -> StudyProcess | None:
-    # It may be gone since it was listed, or be another version's.
-    try:
-        return StudyProcess(**json.loads(file.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        return None

@@ -14,6 +14,7 @@ from pathlib import Path
 from cdkd.data.home import cdkd_home
 from cdkd.file_lock import FileLock, is_free
 from cdkd.sweep.display.sweep_display import SweepDisplay
+from cdkd.sweep.queue.study_folder import read_if_whole
 from cdkd.sweep.queue.trial_queue import Trial
 
 
@@ -51,7 +52,7 @@ class CellLocks:
         file = self._file(cell)
         if is_free(file):
             return None
-        holder = _read(file)
+        holder = read_if_whole(file, CellHolder)
         return None if holder is None or holder.queue == self._holder.queue else holder.study
 
     def take(self, cell: str) -> CellLock | None:
@@ -60,7 +61,7 @@ class CellLocks:
         lock = FileLock(file)
         if not lock.acquire():
             return None
-        before = _read(file)
+        before = read_if_whole(file, CellHolder)
         # Not in one step: a reader that finds half of it takes it for nobody's, and asks again.
         file.write_text(json.dumps(vars(self._holder)), encoding="utf-8")
         return CellLock(lock, before)
@@ -68,13 +69,6 @@ class CellLocks:
     def is_others(self, holder: CellHolder | None) -> bool:
         """A worker of another queue."""
         return holder is not None and holder.queue != self._holder.queue
-
-
-def _read(file: Path) -> CellHolder | None:
-    try:
-        return CellHolder(**json.loads(file.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        return None
 
 
 class Elsewhere:

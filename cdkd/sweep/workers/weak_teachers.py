@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from statistics import fmean
 
-from cdkd.settings import RunConfig
+from cdkd.settings import DataSettings, RunConfig
 from cdkd.sweep.display.sweep_display import SweepDisplay
 from cdkd.sweep.queue.stage_cells import teacher_task
 from cdkd.sweep.queue.trial_queue import Trial
@@ -11,6 +11,8 @@ from cdkd.sweep.study.cell import Cell
 from cdkd.tracking.tracked_run import teacher_label
 
 _METRIC = "validation_top1"
+_Kind = tuple[DataSettings, str, str]
+"""What a student and its baseline share: data, architecture, streams."""
 
 
 class TeacherWarnings:
@@ -49,12 +51,16 @@ def weak_teachers(
         validation_of: the accuracy of a run's teacher, in percent, as far as it is known.
     """
     cells = list(cells)
+    baselines = _baselines(cells, trials)
     warnings: dict[str, str] = {}
+    # Thousands of cells share a few teachers, which are of few kinds: each is looked at once.
+    seen: set[tuple[str, _Kind]] = set()
     for cell in cells:
-        task = teacher_task(cell)
-        if task is None or task in warnings:
+        task, kind = teacher_task(cell), _kind(cell.config)
+        if task is None or task in warnings or (task, kind) in seen:
             continue
-        baseline = _baseline(cell, cells, trials)
+        seen.add((task, kind))
+        baseline = baselines.get(kind)
         reached = validation_of(cell.config) if baseline is not None else None
         if baseline is not None and reached is not None and reached <= baseline[1]:
             warnings[task] = (
@@ -65,24 +71,25 @@ def weak_teachers(
     return warnings
 
 
-def _baseline(taught: Cell, cells: Iterable[Cell], trials: Mapping[str, Trial]) -> tuple[str, float] | None:
-    """Label and mean accuracy of the row that a distilled one is compared with; None where none has ended."""
-    by_label: dict[str, list[float]] = {}
-    has_decoder: dict[str, bool] = {}
+def _baselines(cells: Iterable[Cell], trials: Mapping[str, Trial]) -> dict[_Kind, tuple[str, float]]:
+    """Kind -> label and mean accuracy of the row that distilled ones are compared with, where one has ended."""
+    reached: dict[_Kind, dict[str, list[float]]] = {}
+    has_decoder: dict[tuple[_Kind, str], bool] = {}
     for cell in cells:
         trial = trials.get(cell.id)
-        if cell.config.uses_teacher or not _is_same_kind(cell.config, taught.config) or trial is None:
+        if cell.config.uses_teacher or trial is None:
             continue
         if trial.status == "finished" and _METRIC in trial.metrics:
-            by_label.setdefault(cell.label, []).append(trial.metrics[_METRIC])
-            has_decoder[cell.label] = cell.config.student.decoder
-    # `sorted` keeps the study's order among equals.
-    labels = sorted(by_label, key=lambda label: has_decoder[label])
-    return (labels[0], fmean(by_label[labels[0]])) if labels else None
+            kind = _kind(cell.config)
+            reached.setdefault(kind, {}).setdefault(cell.label, []).append(trial.metrics[_METRIC])
+            has_decoder[kind, cell.label] = cell.config.student.decoder
+    found = {}
+    for kind, by_label in reached.items():
+        # Of equals `min` takes the study's first.
+        label = min(by_label, key=lambda label: has_decoder[kind, label])
+        found[kind] = label, fmean(by_label[label])
+    return found
 
 
-def _is_same_kind(one: RunConfig, other: RunConfig) -> bool:
-    return one.data == other.data and (one.student.arch, one.student.streams) == (
-        other.student.arch,
-        other.student.streams,
-    )
+def _kind(config: RunConfig) -> _Kind:
+    return config.data, config.student.arch, config.student.streams
