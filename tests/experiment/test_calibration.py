@@ -12,7 +12,7 @@ from cdkd.distill.losses.spatial import SpatialSettings
 from cdkd.distill.losses.temporal import TemporalSettings
 from cdkd.experiment import RUNNER
 from cdkd.experiment.build import StudentRun, assemble
-from cdkd.models.weights.checkpoints import load_description
+from cdkd.models.weights.description import load_description
 from cdkd.train.calibration import Conditions, calibrate
 from cdkd.train.processes import ALONE
 
