@@ -33,9 +33,10 @@ class TableName(click.ParamType[str]):
     "--table",
     type=TableName(),
     multiple=True,
-    help="A table of the paper by its number, or methods; may be repeated. Without it: every table that has runs.",
+    help="A table of the paper by its number, or methods; may be repeated. Without it: every table that has runs; with "
+    "--study, the study's own.",
 )
-@click.option("--study", help="Only the runs of this study.")
+@click.option("--study", help="Only the runs of this study; without --table its own table, a row for each cell.")
 @click.option("--dataset", help="Only the runs on this data set, for example shapes.")
 @click.option("--where", multiple=True, type=Setting(), help="Only runs with this setting; may be repeated.")
 @click.option(
@@ -74,17 +75,21 @@ def command(
       cdkd report --table 5 --format latex       the lambda search, for a paper
       cdkd report --table methods                other distillation losses beside the paper's
       cdkd report --format html -o report.html
+      cdkd report --study teachers               a study's own rows, as at the end of its sweep
       cdkd report --table 4 --study ablation --format csv
       cdkd report --table 4 --where train.epochs=80
     """
     from cdkd.config import parse_override
     from cdkd.report.render import TEXT_WIDTH, render
     from cdkd.report.tables.catalog import TABLES
-    from cdkd.report.writing import load_reports, write_report
+    from cdkd.report.writing import load_reports, load_study_report, write_report
 
     wanted = dict(parse_override(text) for text in where)
-    reports = load_reports(table or tuple(TABLES), tracking_uri, study, dataset, wanted, over_videos)
-    shown = [report for found in reports.values() for report in found if table or report.dataset]
+    if study is not None and not table:
+        shown = [load_study_report(study, tracking_uri, dataset, wanted, over_videos)]
+    else:
+        reports = load_reports(table or tuple(TABLES), tracking_uri, study, dataset, wanted, over_videos)
+        shown = [report for found in reports.values() for report in found if table or report.dataset]
     if not shown:
         raise click.ClickException("no tracked run fits a table; run a study first: cdkd sweep ablation.yaml")
     width = terminal_width() if output is None else TEXT_WIDTH

@@ -107,7 +107,7 @@ def command(
     \b
     A study file:
       study: mine                    names the MLflow experiment and the folder .cdkd/mine
-      tables: [4]                    tables to print at the end, as for cdkd report --table
+      tables: [4]                    tables to print at the end, as for cdkd report --table; else the study's own
       recipe: ucf101                 as --recipe, which wins; teachers: {tsm: FILE} as --teacher
       base: {train.epochs: 20}       settings of every cell; nested or dotted
       seeds: 3                       0, 1, 2; or a list
@@ -156,7 +156,7 @@ def command(
     if result.is_stopped and not result.is_complete:
         click.echo(f"Stopped, as asked. The same command goes on: {line}", err=True)
         sys.exit(130)
-    if loaded.tables and not no_report and result.num_done:
+    if not no_report and result.num_done:
         _report(loaded, uri, result.cells)
     sys.exit(0 if result.is_complete else 1)
 
@@ -187,13 +187,16 @@ def _tell(result: "SweepResult") -> None:
 
 
 def _report(study: "Study", uri: str, cells: Collection[str]) -> None:
-    from cdkd.report.writing import table_text, write_tables
+    from cdkd.report.writing import study_text, table_text, write_tables
     from cdkd.sweep.queue.study_folder import HOME
     from cdkd.tracking.mlflow_tracker import MlflowTracker
 
     for table in study.tables:
         click.echo("")
         click.echo(table_text(table, uri, study.name, terminal_width(), cells))
+    if not study.tables:
+        click.echo("")
+        click.echo(study_text(study.name, uri, terminal_width()))
     files = write_tables(study.tables, REPORTS, uri, study.name, cells)
     with contextlib.suppress(ValueError):
         files = [file.relative_to(Path.cwd()) for file in files]

@@ -8,7 +8,7 @@ from cdkd.report.protocol import Variant
 from cdkd.report.published import PublishedFigure
 from cdkd.report.statistics import PairedDifference, correct_family, mean, paired_difference, sample_deviation
 from cdkd.report.table_definition import RowDefinition
-from cdkd.report.teachers import TaughtBy
+from cdkd.report.teachers import TaughtBy, one_per_teacher_seed
 from cdkd.report.tracked import Run
 from cdkd.report.videos import VideoComparison
 
@@ -62,6 +62,10 @@ class TableRow:
     """None where no run has counted it."""
     teachers: Sequence[TaughtBy] = ()
     """The teachers behind the means of a teacher's row, which has no runs of its own."""
+    taught_by: Accuracy | None = None
+    """What the teachers of the row's own runs reach on their test; None where it learnt from none, or no run knows."""
+    planned_seeds: Sequence[int] = ()
+    """Seeds that a study asked for; () where nobody asked for the row: every seed of its table then."""
 
     @property
     def finished(self) -> tuple[Run, ...]:
@@ -129,9 +133,16 @@ def aggregate_row(
         top5=accuracy(finished, "test_top5"),
         validation=accuracy(finished, "validation_top1"),
         differences={name: difference for name, difference in compared.items() if difference is not None},
+        taught_by=_taught_by(finished),
         # The same for all of a row's runs, so the first that has counted it will do.
         cost=next((cost for run in finished if (cost := cost_of(run.metadata))), None),
     )
+
+
+def _taught_by(runs: Sequence[Run]) -> Accuracy | None:
+    """Over teachers, not over runs: several seeds of a row may share one."""
+    learning = [run for run in runs if active_losses(run.settings)]
+    return _over_seeds([teacher.top1 for teacher in one_per_teacher_seed(learning)])
 
 
 def teacher_row(
@@ -164,17 +175,21 @@ def corrected_by_family(rows: Sequence[TableRow]) -> tuple[TableRow, ...]:
     return tuple(corrected)
 
 
-def with_gap_closed(rows: Sequence[TableRow]) -> tuple[TableRow, ...]:
-    """Adds what share of its network's gap, from the first baseline to the teacher, each row closes.
+def with_gap_closed(rows: Sequence[TableRow], own_teachers: bool = False) -> tuple[TableRow, ...]:
+    """Adds what share of the gap, from its first baseline to the teacher, each row closes.
 
     Nothing where the teacher is not above the baseline: there is no gap to close.
+
+    Args:
+        rows: of a table.
+        own_teachers: each row has its own; else the teacher's row of its network tells.
     """
     teachers = {row.definition.block: row.top1 for row in rows if row.teachers and row.top1}
     by_key = {row.definition.key: row for row in rows}
 
     def closed(row: TableRow) -> float | None:
         name = next(iter(row.definition.baselines), None)
-        teacher = teachers.get(row.definition.block)
+        teacher = row.taught_by if own_teachers else teachers.get(row.definition.block)
         if name is None or name not in row.differences or teacher is None:
             return None
         baseline = by_key[row.definition.baselines[name]].top1

@@ -98,7 +98,24 @@ def _build(
     # 2. Over seeds: means, spreads, paired differences.
     rows = [_row(table, row, here, comparable) for row in _rows_shown(table, comparable)]
     rows = [row for row in rows if row.teachers or not row.definition.is_own_teacher]
-    # 3. Over seeds and test videos; it reads a file for each run of the rows that have seeds enough.
+    return finished_report(table, dataset, _subtitle(table, dataset), rows, comparable, scores, over_videos)
+
+
+def finished_report(
+    table: TableDefinition,
+    dataset: str | None,
+    subtitle: str,
+    rows: Sequence[TableRow],
+    comparable: ComparableRuns,
+    scores: ScoreLoader | None,
+    over_videos: bool | None,
+) -> Report:
+    """Rows, aggregated over seeds each by itself, become a report; the arguments are those of `build_reports`.
+
+    Raises:
+        CdkdError: per-video scores that were asked for are missing or do not fit together.
+    """
+    # 1. Over seeds and test videos; it reads a file for each run of the rows that have seeds enough.
     problem = ""
     if scores is not None and over_videos is not False:
         try:
@@ -110,13 +127,13 @@ def _build(
             if over_videos:
                 raise
             problem = f"Not compared over test videos: {error}."
-    # 4. What needs all rows comes last.
-    corrected = with_gap_closed(corrected_by_family(rows))
+    # 2. What needs all rows comes last.
+    corrected = with_gap_closed(corrected_by_family(rows), own_teachers=table.is_study)
     return Report(
         table=table,
         dataset=dataset,
         title=table.title,
-        subtitle=_subtitle(table, dataset),
+        subtitle=subtitle,
         columns=columns_of(table, corrected),
         rows=corrected,
         notes=[*notes_below(table, corrected, comparable), *([problem] if problem else [])],

@@ -71,6 +71,14 @@ def _top5(row: TableRow) -> TableCell:
     return TableCell(_accuracy(row.top5).rsplit(" (", 1)[0])
 
 
+def _validation(row: TableRow) -> TableCell:
+    return TableCell("" if row.validation is None else f"{row.validation.mean:.1f}")
+
+
+def _taught_by(row: TableRow) -> TableCell:
+    return TableCell("" if row.taught_by is None else f"{row.taught_by.mean:.1f}")
+
+
 def _compared(name: str, rows: Sequence[TableRow]) -> list[Column]:
     """What is shown of the rows' differences from the baseline of this name; nothing where no row has one."""
     found = [row.differences[name] for row in rows if name in row.differences]
@@ -119,6 +127,8 @@ MEASURED: tuple[Column, ...] = (
     Column("measured", "top-1", _top1),
     Column("measured", "top-5", _top5),
 )
+VALIDATION = Column("measured", "validation\ntop-1", _validation)
+TEACHER = Column("measured", "teacher\ntop-1", _taught_by)
 GAP_CLOSED = Column("measured", "gap\nclosed", _gap_closed)
 GFLOPS = Column("measured", "GFLOPs", _gflops)
 _MEASURE_NAMES = {"top1": "top-1", "top5": "top-5", "gflops": "GFLOPs"}
@@ -154,6 +164,9 @@ def _label(key: str, header: str) -> Column:
 def columns_of(table: TableDefinition, rows: Sequence[TableRow]) -> tuple[Column, ...]:
     """The columns of a table; what no row can fill is left out."""
     measured = [*MEASURED]
+    if table.is_study:
+        measured += [VALIDATION] if any(row.validation for row in rows) else []
+        measured += [TEACHER] if any(row.taught_by for row in rows) else []
     for name in table.baseline_names:
         measured += _compared(name, rows)
     if any(row.gap_closed is not None for row in rows):
@@ -161,8 +174,11 @@ def columns_of(table: TableDefinition, rows: Sequence[TableRow]) -> tuple[Column
     # Costs stand where the paper prints its own.
     if any(row.top1 for row in rows) and any(measure == "gflops" for _, measure in table.published_columns):
         measured.append(GFLOPS)
+    # A study's axes say all that its rows are.
+    is_named_by_labels = table.is_study and table.label_columns
+    method = Column("", "method", lambda row: TableCell(row.definition.method), is_text=True)
     return (
-        Column("", "method", lambda row: TableCell(row.definition.method), is_text=True),
+        *([] if is_named_by_labels else [method]),
         *(_label(key, header) for key, header in table.label_columns),
         *([WEIGHTS] if table.weights_by_row else []),
         *measured,
@@ -187,6 +203,7 @@ FIELDS: tuple[Field, ...] = (
     Field("top5_mean", lambda row: row.top5 and row.top5.mean),
     Field("top5_deviation", lambda row: row.top5 and row.top5.deviation),
     Field("validation_top1_mean", lambda row: row.validation and row.validation.mean),
+    Field("teacher_top1_mean", lambda row: row.taught_by and row.taught_by.mean),
     Field("gap_closed", lambda row: row.gap_closed),
     Field("gflops", lambda row: row.cost and row.cost.gflops),
     Field("gmacs_per_view", lambda row: row.cost and row.cost.gmacs_per_view),
@@ -203,7 +220,9 @@ FIELDS: tuple[Field, ...] = (
 
 def fields_of(table: TableDefinition) -> tuple[Field, ...]:
     """Fields of every table, then this one's label columns, weights, and published figures with their source."""
-    labels = [Field(key, _label_value(key)) for key, _ in table.label_columns]
+    # An axis of a study may be called as anything.
+    prefix = "labels." if table.is_study else ""
+    labels = [Field(f"{prefix}{key}", _label_value(key)) for key, _ in table.label_columns]
     published = [
         Field(f"published_{dataset.lower()}_{measure}", _published_value(dataset, measure))
         for dataset, measure in table.published_columns

@@ -2,7 +2,8 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from cdkd.distill.losses.table import LOSSES
 from cdkd.report.aggregate import TableRow
@@ -14,6 +15,9 @@ from cdkd.report.teacher_names import teacher_notes
 from cdkd.report.teachers import weak_teachers
 from cdkd.report.video_statistics import resolution_half_width
 
+_MOST_WEIGHTS = 5
+"""Of a loss, that are listed."""
+
 
 def notes_below(table: TableDefinition, rows: Sequence[TableRow], comparable: ComparableRuns) -> tuple[str, ...]:
     """Every note of a table, in the order in which a reader needs them."""
@@ -23,8 +27,8 @@ def notes_below(table: TableDefinition, rows: Sequence[TableRow], comparable: Co
         notes += _meaning(table, measured)
         notes += _protocol(measured, comparable)
         notes += _code(measured)
-        notes += _networks(comparable)
-        notes += teacher_notes(tuple(comparable.chosen.values()))
+        notes += [] if table.is_study else _networks(comparable)
+        notes += teacher_notes(tuple(comparable.chosen.values()), by_row=table.is_study)
         notes += _teachers(rows)
         notes += weak_teachers(comparable)
     notes += _unfinished(rows)
@@ -44,9 +48,13 @@ def _meaning(table: TableDefinition, rows: Sequence[TableRow]) -> list[str]:
     if not names:
         return notes
     differences = [difference for row in rows for difference in row.differences.values()]
-    notes.append(
-        f"Over {', over '.join(names)}: points of top-1 above the row of that name of the same network, paired by seed."
-    )
+    if table.is_study:
+        notes += [_compared_rows(name, rows) for name in names]
+    else:
+        notes.append(
+            f"Over {', over '.join(names)}: points of top-1 above the row of that name of the same network, paired by "
+            "seed."
+        )
     notes += _intervals(differences)
     notes += _sign_flips(rows, names)
     if any(row.videos for row in rows):
@@ -54,6 +62,12 @@ def _meaning(table: TableDefinition, rows: Sequence[TableRow]) -> list[str]:
     if any(row.gap_closed is not None for row in rows):
         notes.append(f"Gap closed: share of the way from {names[0]} to the teacher.")
     return notes
+
+
+def _compared_rows(name: str, rows: Sequence[TableRow]) -> str:
+    keys = {row.definition.baselines[name] for row in rows if name in row.differences}
+    titles = [row.definition.name for row in rows if row.definition.key in keys]
+    return f"Over {name}: points of top-1 above row {_shortened(titles, ' or ')}, paired by seed."
 
 
 def _intervals(differences: Sequence[PairedDifference]) -> list[str]:
@@ -94,10 +108,10 @@ def _sign_flip(row: TableRow, name: str) -> str:
 
 
 def _protocol(rows: Sequence[TableRow], comparable: ComparableRuns) -> list[str]:
-    first = rows[0].finished[0]
-    settings, metadata = first.settings, first.metadata
-    seeds = sorted({run.seed for row in rows for run in row.finished})
-    parts = [_seeds(seeds)]
+    runs = [run for row in rows for run in row.finished]
+    # What differs between rows is their own, and stands in their columns.
+    settings, metadata = _common(run.settings for run in runs), _common(run.metadata for run in runs)
+    parts = [_seeds(sorted({run.seed for run in runs}))]
     if "train.epochs" in settings:
         parts.append(f"{settings['train.epochs']} epochs")
     if "evaluation.select" in settings:
@@ -126,6 +140,12 @@ def _protocol(rows: Sequence[TableRow], comparable: ComparableRuns) -> list[str]
     return notes
 
 
+def _common(records: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """What all of these have, with the same value."""
+    first, *others = records
+    return {key: value for key, value in first.items() if all(key in o and o[key] == value for o in others)}
+
+
 def _seeds(seeds: Sequence[int]) -> str:
     return f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
 
@@ -136,7 +156,10 @@ def _lambdas(comparable: ComparableRuns) -> str:
         key = f"distill.{name}.weight"
         values = sorted({v.protocol[key] for v in comparable.chosen.values() if key in v.protocol and v.finished})
         if values:
-            texts.append(f"{loss.symbol or loss.title} = {', '.join(f'{value:g}' for value in values)}")
+            listed = ", ".join(f"{value:g}" for value in values)
+            if len(values) > _MOST_WEIGHTS:
+                listed = f"{values[0]:g} to {values[-1]:g}"
+            texts.append(f"{loss.symbol or loss.title} = {listed}")
     return "; ".join(texts)
 
 
@@ -198,7 +221,7 @@ def _teachers(rows: Sequence[TableRow]) -> list[str]:
 
 
 def _unfinished(rows: Sequence[TableRow]) -> list[str]:
-    expected = {run.seed for row in rows for run in row.runs}
+    every_seed = {run.seed for row in rows for run in row.runs}
     by_status: dict[str, list[str]] = defaultdict(list)
     for row in rows:
         seeds: dict[str, list[int]] = defaultdict(list)
@@ -206,6 +229,7 @@ def _unfinished(rows: Sequence[TableRow]) -> list[str]:
             if not run.is_finished:
                 seeds[run.status_text].append(run.seed)
         if row.runs:
+            expected = {*row.planned_seeds} or every_seed
             seeds["missing"] += sorted(expected - {run.seed for run in row.runs})
         for status, numbers in seeds.items():
             if numbers:
@@ -220,7 +244,7 @@ def _unfinished(rows: Sequence[TableRow]) -> list[str]:
     if where:
         notes.append(f"Diverged: {'; '.join(where)}.")
     without_run = [row.definition.name for row in rows if row.definition.settings is not None and not row.runs]
-    if without_run and expected:
+    if without_run and every_seed:
         notes.append(f"No run: {'; '.join(without_run)}.")
     return notes
 

@@ -103,12 +103,13 @@ def variants_of(table: TableDefinition, runs: Iterable[Run]) -> list[Variant]:
         free = {name: value for name, value in settings if name in free_names}
         without_metadata = by_metadata.pop(frozenset(), [])
         for metadata, members in (by_metadata or {frozenset(): []}).items():
-            seeds = _one_per_seed([*members, *without_metadata])
+            seeds = one_per_seed([*members, *without_metadata])
             variants.append(Variant(rows[key], shared | dict(metadata), free, seeds))
     return variants
 
 
-def _one_per_seed(runs: Sequence[Run]) -> tuple[Run, ...]:
+def one_per_seed(runs: Iterable[Run]) -> tuple[Run, ...]:
+    """Of several attempts at a seed one, by seed: the latest that finished, else the latest."""
     best: dict[int, Run] = {}
     # Later ones replace earlier ones: finished before unfinished, then the younger.
     for run in sorted(runs, key=lambda run: (run.is_finished, run.started)):

@@ -95,6 +95,8 @@ class TableDefinition:
     """Notes that only this table has, from its measured rows."""
     remarks: Sequence[str] = ()
     """Sentences below the table, whatever was measured."""
+    is_study: bool = False
+    """Its rows are the cells of one study, which may differ in whatever the study varies (`study_table.py`)."""
 
     @property
     def title(self) -> str:
@@ -109,6 +111,8 @@ class TableDefinition:
     @property
     def file_stem(self) -> str:
         """Name of its files without suffix."""
+        if self.is_study:
+            return self.name
         return f"table{self.name}" if self.is_numbered else f"table-{self.name}"
 
     @property

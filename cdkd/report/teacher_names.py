@@ -11,6 +11,7 @@ from cdkd.report.protocol import Variant
 _NETWORKS = {"tsm": "TSM", "tdn": "TDN", "s3d": "S3D", "r2plus1d_18": "R(2+1)D-18", "swin3d_t": "Swin3D-T"} | {
     "mvit_v2_s": "MViTv2-S"
 }
+_MOST_PUPILS = 3
 _WITH_BACKBONE = ("tsm", "tdn")
 _STARTS = {
     "random": "trained on {data} from random weights",
@@ -38,18 +39,30 @@ def teacher_text(settings: Mapping[str, Any]) -> str:
     return ", ".join([name, origin, *([f"its scores averaged with {' and '.join(members)}"] if members else [])])
 
 
-def teacher_notes(variants: Sequence[Variant]) -> list[str]:
-    """Which teachers the rows of a table learnt from; nothing where none learnt from any, or it was not logged."""
+def teacher_notes(variants: Sequence[Variant], by_row: bool = False) -> list[str]:
+    """Which teachers the rows of a table learnt from; nothing where none learnt from any, or it was not logged.
+
+    Args:
+        variants: the shown rows.
+        by_row: several teachers are told apart by the rows that learnt from them, not by networks.
+    """
     rows: dict[str, list[str]] = {}
     for variant in variants:
         settings = variant.finished[0].settings if variant.finished else {}
         if active_losses(settings) and "teacher.arch" in settings:
             found = rows.setdefault(teacher_text(settings), [])
-            if (block := variant.row.block.upper()) not in found:
-                found.append(block)
+            if (pupil := variant.row.name if by_row else f"{variant.row.block.upper()} rows") not in found:
+                found.append(pupil)
     if not rows:
         return []
     if len(rows) == 1:
         return [f"Teacher: {next(iter(rows))}."]
-    texts = [f"{text} (of {' and '.join(blocks)} rows)" for text, blocks in sorted(rows.items())]
+    texts = [f"{text} (of {_listed(pupils)})" for text, pupils in sorted(rows.items())]
     return [f"Teachers: {'; '.join(texts)}."]
+
+
+def _listed(pupils: Sequence[str]) -> str:
+    if all(pupil.endswith(" rows") for pupil in pupils):
+        return f"{' and '.join(pupil.removesuffix(' rows') for pupil in pupils)} rows"
+    rest = len(pupils) - _MOST_PUPILS
+    return "; ".join(pupils[:_MOST_PUPILS]) + (f" and {rest} more" if rest > 0 else "")

@@ -2,12 +2,13 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from statistics import fmean
 from typing import Any
 
+from cdkd.effective_settings import active_losses
 from cdkd.report.protocol import ComparableRuns, is_shared_by_blocks, protocol_of, shared_metadata
 from cdkd.report.tracked import Run
 
@@ -67,28 +68,36 @@ def teachers_of(arch: str, runs: Sequence[Run], comparable: ComparableRuns) -> t
 def teachers_of_block(block: str, comparable: ComparableRuns) -> tuple[TaughtBy, ...]:
     """The teachers that the shown rows of a block have learnt from, one per seed; () where no run knows them."""
     own = [variant for variant in comparable.chosen.values() if variant.row.block == block]
-    runs = [run for variant in own for run in variant.finished if _TOP1 in run.metadata]
-    by_seed = {int(run.settings.get("teacher.seed", 0)): run for run in sorted(runs, key=lambda run: run.started)}
+    return one_per_teacher_seed(run for variant in own for run in variant.finished)
+
+
+def one_per_teacher_seed(runs: Iterable[Run]) -> tuple[TaughtBy, ...]:
+    """The teachers of these runs, one per seed of theirs; () where no run knows what its teacher reaches."""
+    known = sorted((run for run in runs if _TOP1 in run.metadata), key=lambda run: run.started)
+    by_seed = {int(run.settings.get("teacher.seed", 0)): run for run in known}
     return tuple(TaughtBy(seed, by_seed[seed]) for seed in sorted(by_seed))
 
 
 def weak_teachers(comparable: ComparableRuns) -> list[str]:
-    """Warnings of blocks whose teachers are no better on validation videos than the block's student without them."""
+    """Warnings of teachers that are no better on validation videos than a student of theirs without them."""
     warnings = []
     for block in dict.fromkeys(variant.row.block for variant in comparable.chosen.values()):
         own = [variant for variant in comparable.chosen.values() if variant.row.block == block and variant.finished]
         plain = [variant for variant in own if not variant.row.losses and variant.validation > -math.inf]
         # The row that the others are compared with, else whichever learns from no teacher.
         plain.sort(key=lambda variant: bool(variant.row.baselines))
-        told = [run.metadata for variant in own for run in variant.finished if _VALIDATION in run.metadata]
-        if not plain or not told:
-            continue
-        reached, baseline = fmean(float(each[_VALIDATION]) for each in told), plain[0].validation
-        if reached <= baseline:
-            warnings.append(
-                f"Warning: the {block.upper()} rows' teacher is no better on validation videos than their student "
-                f"without distillation ({reached:.1f} against {baseline:.1f} %): what learns from it shows noise."
-            )
+        told: dict[_Kind, list[Run]] = defaultdict(list)
+        for run in (run for variant in own for run in variant.finished):
+            if _VALIDATION in run.metadata and active_losses(run.settings):
+                told[_kind(run)].append(run)
+        for runs in told.values() if plain else ():
+            reached, baseline = fmean(float(run.metadata[_VALIDATION]) for run in runs), plain[0].validation
+            if reached <= baseline:
+                which = "teacher" if len(told) == 1 else f"teacher {_arch(runs[0]).upper()}"
+                warnings.append(
+                    f"Warning: the {block.upper()} rows' {which} is no better on validation videos than their student "
+                    f"without distillation ({reached:.1f} against {baseline:.1f} %): what learns from it shows noise."
+                )
     return warnings
 
 

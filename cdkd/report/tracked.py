@@ -1,7 +1,7 @@
 """One line of the runs' table as a typed record."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +41,12 @@ class Run:
     metadata: Mapping[str, str]
     """What the run found out: data set, its version, split, views, numbers of videos."""
     is_search: bool = False
-    """A search suggested it: its settings were chosen by results, and it stands in no table."""
+    """A search suggested it: its settings were chosen by results, and it stands in no table of the paper."""
+    stage: str = ""
+    label: str = ""
+    """Its place in its stage, as one text."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Axis -> label, in the study that trained it."""
 
     @property
     def dataset(self) -> str:
@@ -90,6 +95,9 @@ def _run(row: Mapping[Any, Any]) -> Run:
         is_search=str(present.get("is_search", False)).lower() == "true",
         metrics={key: float(value) for key, value in _below("metrics.", present).items()},
         metadata={key: str(value) for key, value in _below("metadata.", present).items()},
+        stage=str(present.get("stage", "")),
+        label=str(present.get("label", "")),
+        labels={key: str(value) for key, value in _below("labels.", present).items()},
     )
 
 

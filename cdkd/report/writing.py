@@ -10,8 +10,10 @@ from cdkd.report.assemble import Report, build_reports
 from cdkd.report.figures import figure_bytes
 from cdkd.report.render import TEXT_WIDTH, render
 from cdkd.report.run_filter import runs_of_study, runs_on_dataset, runs_where
+from cdkd.report.study_table import study_report
 from cdkd.report.tables.catalog import find_table
 from cdkd.report.tracked import ReportError, Run, read_runs
+from cdkd.tracking.plans import load_plan
 from cdkd.tracking.runs import load_runs, load_scores
 
 _SUFFIXES = {"text": ".txt", "markdown": ".md", "csv": ".csv", "latex": ".tex", "html": ".html"}
@@ -42,12 +44,30 @@ def load_reports(
     """
     for table in tables:
         find_table(table)
-    runs = _study_runs(tracking_uri, study)
-    if dataset is not None:
-        runs = runs_on_dataset(runs, dataset)
-    runs = runs_where(runs, where or {})
+    runs = _filtered(_study_runs(tracking_uri, study), dataset, where)
     scores = partial(load_scores, tracking_uri=tracking_uri)
     return {table: build_reports(table, runs, scores, over_videos, cells) for table in tables}
+
+
+def load_study_report(
+    study: str,
+    tracking_uri: str | None = None,
+    dataset: str | None = None,
+    where: Mapping[str, Any] | None = None,
+    over_videos: bool | None = None,
+) -> Report:
+    """The table of a study's own rows from the tracked runs; the arguments are those of `load_reports`.
+
+    Raises:
+        CdkdError: no such store, a study without runs, or a filter that no run passes.
+    """
+    runs = _filtered(_study_runs(tracking_uri, study), dataset, where)
+    plan = load_plan(study, tracking_uri)
+    return study_report(study, runs, plan, partial(load_scores, tracking_uri=tracking_uri), over_videos)
+
+
+def _filtered(runs: Sequence[Run], dataset: str | None, where: Mapping[str, Any] | None) -> tuple[Run, ...]:
+    return runs_where(runs if dataset is None else runs_on_dataset(runs, dataset), where or {})
 
 
 def _study_runs(tracking_uri: str | None, study: str | None) -> tuple[Run, ...]:
@@ -71,6 +91,15 @@ def table_text(
     return render(load_reports([table], tracking_uri, study, cells=cells)[table], "text", width)
 
 
+def study_text(study: str, tracking_uri: str | None = None, width: int = TEXT_WIDTH) -> str:
+    """A study's own table as plain text.
+
+    Raises:
+        CdkdError: no such store, or a study without runs.
+    """
+    return render([load_study_report(study, tracking_uri)], "text", width)
+
+
 def write_tables(
     tables: Sequence[str],
     output_folder: Path,
@@ -78,25 +107,36 @@ def write_tables(
     study: str | None = None,
     cells: Collection[str] = (),
 ) -> list[Path]:
-    """Writes each table in every format, and its figure where it has one; `cells` as in `load_reports`.
+    """Writes tables in every format, with a figure where they have one; `cells` as in `load_reports`.
+
+    Of a study its own table as well, behind the others.
 
     Returns:
         The files written: table4.txt, .md, .csv, .tex, .html and .png (table4-<data set>.png beyond the first); a table
-        that the paper does not have is table-<name>.txt and so on.
+        that the paper does not have is table-<name>.txt and so on, the study's study-<name>.txt.
 
     Raises:
         CdkdError: no such store, no such table, a study without runs, or a file that cannot be written.
     """
     written = []
-    for name, reports in load_reports(tables, tracking_uri, study, cells=cells).items():
-        stem = find_table(name).file_stem
-        for format_name, suffix in _SUFFIXES.items():
-            written.append(write_report(output_folder / f"{stem}{suffix}", render(reports, format_name).encode()))
-        for index, report in enumerate(reports):
-            picture = figure_bytes(report, "png")
-            if picture is not None:
-                path = output_folder / (f"{stem}.png" if index == 0 else f"{stem}-{report.dataset}.png")
-                written.append(write_report(path, picture))
+    for reports in load_reports(tables, tracking_uri, study, cells=cells).values():
+        written += _write(reports, output_folder)
+    if study is not None:
+        written += _write([load_study_report(study, tracking_uri)], output_folder)
+    return written
+
+
+def _write(reports: Sequence[Report], output_folder: Path) -> list[Path]:
+    stem = reports[0].table.file_stem
+    written = [
+        write_report(output_folder / f"{stem}{suffix}", render(reports, format_name).encode())
+        for format_name, suffix in _SUFFIXES.items()
+    ]
+    for index, report in enumerate(reports):
+        picture = figure_bytes(report, "png")
+        if picture is not None:
+            path = output_folder / (f"{stem}.png" if index == 0 else f"{stem}-{report.dataset}.png")
+            written.append(write_report(path, picture))
     return written
 
 

@@ -40,6 +40,23 @@ class RunStart:
     """A search suggested the run: it chooses, and stands in no table."""
 
 
+def label_text(labels: Mapping[str, str]) -> str:
+    """Labels as one text; a label that says nothing by itself (a number, true, false) follows its axis's name."""
+    parts = [
+        f"{axis.removeprefix('distill.')} {label}" if "." in axis or _is_bare(label) else label
+        for axis, label in labels.items()
+    ]
+    return ", ".join(parts) or "base"
+
+
+def _is_bare(label: str) -> bool:
+    try:
+        float(label)
+    except ValueError:
+        return label in ("true", "false", "None")
+    return True
+
+
 CHECKPOINT, SCORES = "checkpoint", "scores"
 """Kinds of files that runs leave behind, and the folders that a store keeps them in."""
 

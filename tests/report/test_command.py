@@ -169,6 +169,7 @@ def test_write_tables_names_every_file(store: str, tmp_path: Path) -> None:
     written = write_tables(["4", "1"], tmp_path / "reports", store, "ablation")
     suffixes = (".txt", ".md", ".csv", ".tex", ".html")
     names = [*(f"table4{suffix}" for suffix in suffixes), "table4.png", *(f"table1{suffix}" for suffix in suffixes)]
+    names += [f"study-ablation{suffix}" for suffix in suffixes]
     assert [path.name for path in written] == names
     assert sorted(path.name for path in (tmp_path / "reports").iterdir()) == sorted(names)
     ours = write_tables(["methods"], tmp_path / "ours", store)

@@ -43,13 +43,16 @@ class RunTable:
         validation: float | None = None,
         metadata: Mapping[str, str] = METADATA,
         is_search: bool = False,
+        labels: Mapping[str, str] | None = None,
+        stage: str = "rows",
     ) -> str:
         config = build_record(RunConfig, merge_dotted({}, {**overrides, "seed": seed}))
         run_id = f"run{len(self.rows):03d}"
         row: dict[str, Any] = {
             "run_id": run_id,
             "study": study,
-            "stage": "rows",
+            "stage": stage,
+            "label": ", ".join((labels or {}).values()),
             "cell": hashlib.sha256(config.model_dump_json().encode()).hexdigest()[:12],
             "seed": seed,
             "status": status,
@@ -61,6 +64,7 @@ class RunTable:
             "started": pd.Timestamp("2026-03-01", tz="UTC") + pd.Timedelta(minutes=len(self.rows)),
         }
         row |= {f"settings.{key}": value for key, value in flat_settings(config).items()}
+        row |= {f"labels.{axis}": label for axis, label in (labels or {}).items()}
         measured = {"test_top1": top1, "test_top5": top5, "validation_top1": validation}
         row |= {f"metrics.{key}": value for key, value in measured.items() if value is not None}
         if status == "finished":

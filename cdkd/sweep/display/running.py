@@ -12,7 +12,7 @@ from cdkd.config import merge_dotted
 from cdkd.sweep.display.progress import TaskProgress, read_progress
 from cdkd.sweep.queue.study_folder import StudyFolder
 from cdkd.sweep.queue.trial_queue import QueuedTask, Trial
-from cdkd.sweep.study.cell import label_text
+from cdkd.tracking.tracker import label_text
 
 _TAIL_BYTES = 65536
 """Of a book of metrics, many epochs."""

@@ -16,8 +16,9 @@ from cdkd.errors import CdkdError
 from cdkd.sweep.queue.queue_storage import open_storage
 from cdkd.sweep.queue.study_folder import StudyFolder, read_json
 from cdkd.sweep.queue.trial_queue import Trial
-from cdkd.sweep.study.cell import Cell, label_text
+from cdkd.sweep.study.cell import Cell
 from cdkd.sweep.study.records import Best, Overrides
+from cdkd.tracking.tracker import label_text
 
 TIE_RULE = "of equal means, the first in the study's order"
 

@@ -6,6 +6,7 @@ from functools import cached_property
 
 from cdkd.experiment.identity import row_identity, seeded_identity, teacher_identity
 from cdkd.settings import RunConfig
+from cdkd.tracking.tracker import label_text
 
 
 @dataclass(frozen=True)
@@ -42,20 +43,3 @@ class Cell:
     def label(self) -> str:
         """The cell's labels as one text, without the seed."""
         return label_text(self.labels)
-
-
-def label_text(labels: Mapping[str, str]) -> str:
-    """Labels as one text; a label that says nothing by itself (a number, true, false) follows its axis's name."""
-    parts = [
-        f"{axis.removeprefix('distill.')} {label}" if "." in axis or _is_bare(label) else label
-        for axis, label in labels.items()
-    ]
-    return ", ".join(parts) or "base"
-
-
-def _is_bare(label: str) -> bool:
-    try:
-        float(label)
-    except ValueError:
-        return label in ("true", "false", "None")
-    return True
