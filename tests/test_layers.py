@@ -44,7 +44,7 @@ LAYERS = [
 SUB_LAYERS = {
     "data": [{"annotations", "clips", "shapes"}, {"preparation"}, {"cache"}, {"loading"}],
     "models": [{"backbones"}, {"student", "teacher"}, {"weights"}],
-    "report": [{"tables"}],
+    "report": [{"tables"}, {"figures"}],
     "sweep": [{"study"}, {"queue"}, {"display"}, {"workers"}],
 }
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}

@@ -283,7 +283,7 @@ def render_html(reports: Sequence[Report]) -> str:
     """One self-contained page: tables, notes, and figures as inline pictures."""
     from jinja2 import Environment
 
-    from cdkd.report.figures import figure_bytes
+    from cdkd.report.figures.catalog import figure_bytes
 
     source = files("cdkd.report").joinpath("table.html").read_text(encoding="utf-8")
     pages = []

@@ -7,7 +7,7 @@ from typing import Any
 
 from cdkd.atomic_write import atomic_write
 from cdkd.report.assemble import Report, build_reports
-from cdkd.report.figures import figure_bytes
+from cdkd.report.figures.catalog import figure_bytes
 from cdkd.report.render import TEXT_WIDTH, render
 from cdkd.report.run_filter import runs_of_study, runs_on_dataset, runs_where
 from cdkd.report.study_table import study_report

@@ -1,0 +1,1 @@
+"""Figures from tracked runs: one file each, one look, one table of all of them."""
