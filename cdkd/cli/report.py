@@ -33,8 +33,8 @@ class TableName(click.ParamType[str]):
     "--table",
     type=TableName(),
     multiple=True,
-    help="A table of the paper by its number, or methods; may be repeated. Without it: every table that has runs; with "
-    "--study, the study's own.",
+    help="A table of the paper by its number, methods or networks; may be repeated. Without it: every table that has "
+    "runs; with --study, the study's own.",
 )
 @click.option("--study", help="Only the runs of this study; without --table its own table, a row for each cell.")
 @click.option("--dataset", help="Only the runs on this data set, for example shapes.")
@@ -74,6 +74,7 @@ def command(
       cdkd report --table 4 --over-videos        with intervals over seeds and test videos
       cdkd report --table 5 --format latex       the lambda search, for a paper
       cdkd report --table methods                other distillation losses beside the paper's
+      cdkd report --table networks               the networks of Tables 1 to 3 on your data, with costs
       cdkd report --format html -o report.html
       cdkd report --study teachers               a study's own rows, as at the end of its sweep
       cdkd report --table 4 --study ablation --format csv

@@ -66,11 +66,24 @@ def build_reports(
         CdkdError: there is no such table, or per-video scores are missing or do not fit together.
     """
     table = find_table(name)
+    elsewhere = [run for run in runs if not table.takes(run.dataset)]
+    runs = [run for run in runs if table.takes(run.dataset)]
     measured = [run for run in runs if not run.is_search]
     searched = [run for run in runs if run.is_search]
     datasets: Sequence[str | None] = datasets_of(table, measured) or (None,)
     reports = [_build(table, dataset, measured, scores, over_videos, cells) for dataset in datasets]
-    return tuple(replace(one, notes=[*one.notes, *_of_searches(table, one.dataset, searched)]) for one in reports)
+    notes = _of_other_data(table, elsewhere)
+    return tuple(
+        replace(one, notes=[*one.notes, *_of_searches(table, one.dataset, searched), *notes]) for one in reports
+    )
+
+
+def _of_other_data(table: TableDefinition, runs: Sequence[Run]) -> list[str]:
+    """Says of runs on data sets that are none of the table's where they stand."""
+    names = sorted({run.dataset for run in runs if table.row_of(run.settings) is not None})
+    if not names:
+        return []
+    return [f"Runs on {', '.join(names)} stand in a table of their own: cdkd report --table networks."]
 
 
 def _of_searches(table: TableDefinition, dataset: str | None, searched: Sequence[Run]) -> list[str]:

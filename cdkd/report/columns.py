@@ -1,5 +1,6 @@
 """What a table shows of a row; one line adds a column."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -7,6 +8,7 @@ from functools import partial
 from cdkd.report.aggregate import Accuracy, TableRow
 from cdkd.report.statistics import Interval, PairedDifference
 from cdkd.report.table_definition import TableDefinition
+from cdkd.report.tables.networks import teacher_backbone
 
 
 @dataclass(frozen=True)
@@ -116,11 +118,17 @@ def _gap_closed(row: TableRow) -> TableCell:
     return TableCell("" if row.gap_closed is None else f"{100 * row.gap_closed:.0f} %")
 
 
-def _gflops(row: TableRow) -> TableCell:
-    if row.cost is None:
-        return TableCell("" if row.top1 is None else "-")
-    # Networks for small pictures cost less than what the published figures are rounded to.
-    return TableCell(f"{row.cost.gflops:,.0f}" if row.cost.gflops >= 10 else f"{row.cost.gflops:.2g}")
+def _gflops(rows: Sequence[TableRow]) -> Column:
+    """Costs with as many digits as the smallest needs, since networks for small pictures cost thousandths."""
+    least = min((row.cost.gflops for row in rows if row.cost and row.cost.gflops > 0), default=100.0)
+    digits = 0 if least >= 10 else 1 - math.floor(math.log10(least))
+
+    def cell(row: TableRow) -> TableCell:
+        if row.cost is None:
+            return TableCell("" if row.top1 is None else "-")
+        return TableCell(f"{row.cost.gflops:,.{digits}f}")
+
+    return Column("measured", "GFLOPs", cell)
 
 
 MEASURED: tuple[Column, ...] = (
@@ -130,7 +138,6 @@ MEASURED: tuple[Column, ...] = (
 VALIDATION = Column("measured", "validation\ntop-1", _validation)
 TEACHER = Column("measured", "teacher\ntop-1", _taught_by)
 GAP_CLOSED = Column("measured", "gap\nclosed", _gap_closed)
-GFLOPS = Column("measured", "GFLOPs", _gflops)
 _MEASURE_NAMES = {"top1": "top-1", "top5": "top-5", "gflops": "GFLOPs"}
 
 _SHORT_NAMES = {"Kinetics-400": "K400"}
@@ -157,8 +164,22 @@ def _published(dataset: str, measure: str) -> Column:
     return Column("published", f"{_SHORT_NAMES.get(dataset, dataset)}\n{_MEASURE_NAMES[measure]}", cell)
 
 
-def _label(key: str, header: str) -> Column:
-    return Column("", header, lambda row: TableCell(row.definition.labels.get(key, "-")), is_text=True)
+def _label(table: TableDefinition, key: str, header: str) -> Column:
+    def cell(row: TableRow) -> TableCell:
+        printed, measured = row.definition.labels.get(key, ""), _measured_label(table, row, key)
+        if printed and measured and printed != measured:
+            return TableCell(f"{printed}; ours: {measured}")
+        return TableCell(measured or printed or "-")
+
+    return Column("", header, cell, is_text=True)
+
+
+def _measured_label(table: TableDefinition, row: TableRow, key: str) -> str:
+    """What a label column shows of the runs behind a row; nothing where they do not say."""
+    if table.measured_labels is None or not row.sources:
+        return ""
+    read = teacher_backbone if row.teachers else table.measured_labels
+    return read(row.sources[0].settings).get(key, "")
 
 
 def columns_of(table: TableDefinition, rows: Sequence[TableRow]) -> tuple[Column, ...]:
@@ -171,15 +192,14 @@ def columns_of(table: TableDefinition, rows: Sequence[TableRow]) -> tuple[Column
         measured += _compared(name, rows)
     if any(row.gap_closed is not None for row in rows):
         measured.append(GAP_CLOSED)
-    # Costs stand where the paper prints its own.
-    if any(row.top1 for row in rows) and any(measure == "gflops" for _, measure in table.published_columns):
-        measured.append(GFLOPS)
+    if table.has_costs and any(row.top1 for row in rows):
+        measured.append(_gflops(rows))
     # A study's axes say all that its rows are.
     is_named_by_labels = table.is_study and table.label_columns
     method = Column("", "method", lambda row: TableCell(row.definition.method), is_text=True)
     return (
         *([] if is_named_by_labels else [method]),
-        *(_label(key, header) for key, header in table.label_columns),
+        *(_label(table, key, header) for key, header in table.label_columns),
         *([WEIGHTS] if table.weights_by_row else []),
         *measured,
         *(_published(dataset, measure) for dataset, measure in table.published_columns),

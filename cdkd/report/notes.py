@@ -1,7 +1,7 @@
 """The sentences below a table: what its figures mean, where they come from, and what is missing."""
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -31,7 +31,10 @@ def notes_below(table: TableDefinition, rows: Sequence[TableRow], comparable: Co
         notes += teacher_notes(tuple(comparable.chosen.values()), by_row=table.is_study)
         notes += _teachers(rows)
         notes += weak_teachers(comparable)
+    elif table.commands:
+        notes.append(f"What fills the measured columns: {'; '.join(table.commands)}.")
     notes += _unfinished(rows)
+    notes += _completeness(table, rows)
     notes += _left_out(comparable)
     if table.own_notes is not None:
         notes += table.own_notes(measured)
@@ -247,6 +250,34 @@ def _unfinished(rows: Sequence[TableRow]) -> list[str]:
     if without_run and every_seed:
         notes.append(f"No run: {'; '.join(without_run)}.")
     return notes
+
+
+def _completeness(table: TableDefinition, rows: Sequence[TableRow]) -> list[str]:
+    """Says that every row has every seed, by one code on one version of the data, or which command adds the rest."""
+    asked = [row for row in rows if row.definition.settings is not None and not row.teachers]
+    runs = [run for row in asked for run in row.runs]
+    every_seed = {run.seed for run in runs}
+    lacking = [row for row in asked if ({*row.planned_seeds} or every_seed) - {run.seed for run in row.finished}]
+    if not runs:
+        return []
+    if not lacking:
+        codes = {run.code for run in runs}
+        data = {run.metadata.get("dataset_hash") or run.metadata.get("dataset_version") for run in runs}
+        numbers = sorted({len(row.finished) for row in asked})
+        seeds = " to ".join(map(str, numbers[:: max(1, len(numbers) - 1)]))
+        versions = [f"{_count(len(found), what)}" for found, what in ((codes, "code version"), (data, "data version"))]
+        return [f"Complete: {_count(len(asked), 'row')} x {seeds} seeds finished, {', '.join(versions)}."]
+    seeds = ",".join(map(str, sorted(every_seed.union(*(row.planned_seeds for row in asked)))))
+    # A row that nobody has asked for yet is one of the study that belongs to the table.
+    command = table.commands[0] if table.commands and not all(row.runs for row in lacking) else ""
+    command = command or f"cdkd sweep {Counter(run.study for run in runs).most_common(1)[0][0]}"
+    has_failed = any(run.status == "failed" for row in lacking for run in row.runs)
+    command += f" --seeds {seeds}{' --retry-failed' if has_failed else ''}"
+    return [f"Not complete. What adds the rest, beside the options that its study was started with: {command}."]
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{'one' if number == 1 else number} {noun}{'' if number == 1 else 's'}"
 
 
 def _left_out(comparable: ComparableRuns) -> list[str]:

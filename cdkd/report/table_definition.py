@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from cdkd.data.annotations.catalog import DATASETS
 from cdkd.distill.losses.table import LOSSES
 from cdkd.effective_settings import active_losses
 from cdkd.settings import RunConfig, flat_settings
@@ -95,6 +96,14 @@ class TableDefinition:
     """Notes that only this table has, from its measured rows."""
     remarks: Sequence[str] = ()
     """Sentences below the table, whatever was measured."""
+    commands: Sequence[str] = ()
+    """What fills its measured columns, where no run does."""
+    is_on_own_data: bool = False
+    """Only runs on the data sets of its published columns stand in it."""
+    measured_labels: Callable[[Mapping[str, Any]], Mapping[str, str]] | None = None
+    """Texts of label columns as a run's logged settings tell them; they stand before what the row itself says."""
+    has_costs: bool = False
+    """A column shows what a video costs."""
     is_study: bool = False
     """Its rows are the cells of one study, which may differ in whatever the study varies (`study_table.py`)."""
 
@@ -114,6 +123,12 @@ class TableDefinition:
         if self.is_study:
             return self.name
         return f"table{self.name}" if self.is_numbered else f"table-{self.name}"
+
+    def takes(self, dataset: str) -> bool:
+        """Runs on this data set may stand in the table."""
+        spec = DATASETS.get(dataset)
+        published = {name for name, _ in self.published_columns}
+        return not self.is_on_own_data or (spec is not None and spec.published_name in published)
 
     @property
     def baseline_names(self) -> tuple[str, ...]:

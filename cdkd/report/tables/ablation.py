@@ -62,4 +62,5 @@ ABLATION = TableDefinition(
     published_columns=(("UCF-101", "top1"), ("SSV2", "top1"), ("SSV2", "top5")),
     rows=(*_rows("tsm"), *_rows("tdn")),
     remarks=(WHY_DECODER_ROW, SEARCHED_ON_TEST),
+    commands=("cdkd sweep ablation.yaml",),
 )

@@ -2,7 +2,7 @@
 
 from cdkd.report.table_definition import TableDefinition
 from cdkd.report.tables.ablation import ABLATION
-from cdkd.report.tables.comparison import KINETICS400, SSV2, UCF101_AND_HMDB51
+from cdkd.report.tables.comparison import KINETICS400, MEASURED_NETWORKS, SSV2, UCF101_AND_HMDB51
 from cdkd.report.tables.lambda_search import LAMBDA_SEARCH
 from cdkd.report.tables.methods import METHODS
 from cdkd.report.tracked import ReportError
@@ -17,6 +17,7 @@ TABLES: dict[str, TableDefinition] = {
         ABLATION,
         LAMBDA_SEARCH,
         METHODS,
+        MEASURED_NETWORKS,
     )
 }
 """By what `--table` calls them, in the order in which they are printed."""

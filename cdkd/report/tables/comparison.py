@@ -1,4 +1,7 @@
-"""Tables 1 to 3: other authors' methods as printed, beside the networks that this package can measure."""
+"""Tables 1 to 3: other authors' methods as printed, beside the networks that this package can measure.
+
+These stand in them on the tables' own data sets alone, and on every other in a table of theirs, `networks`.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,7 +9,7 @@ from typing import Any
 
 from cdkd.report.published import published_figures
 from cdkd.report.table_definition import RowDefinition, TableDefinition
-from cdkd.report.tables.networks import COVIAR, NETWORKS, OVER_PLAIN, student
+from cdkd.report.tables.networks import COVIAR, NETWORKS, OVER_PLAIN, backbones, student
 
 
 @dataclass(frozen=True)
@@ -41,11 +44,23 @@ def _rows(table: str) -> tuple[RowDefinition, ...]:
         # Tables 1 and 3 lack the undistilled networks, without which nothing shows what the distillation gains.
         arch = figure.row.removesuffix("-both")
         if figure.row.endswith("-both") and f"{arch}-none" not in figures:
-            labels = {"backbone": "as measured", "modality": "CD", "year": "-"}
+            labels = {"modality": "CD", "year": "-"}
             rows.append(_row(f"{arch}-none", f"{NETWORKS[arch]}, three streams", labels, "ours"))
         labels = {"backbone": figure.backbone, "modality": figure.modality, "year": figure.year or "-"}
         section = "ours" if figure.row.endswith("-both") else figure.modality[:2]
         rows.append(_row(figure.row, figure.method, labels, section))
+    return tuple(rows)
+
+
+def _measured_rows() -> tuple[RowDefinition, ...]:
+    """The networks of these tables, on whatever data: no year, no backbone but that which was measured."""
+    titles = {"coviar": "CoViAR"} | {
+        f"{arch}-{key}": f"{network}{suffix}"
+        for arch, network in NETWORKS.items()
+        for key, suffix in (("none", ", three streams"), ("both", " + ours"), ("raw", ", raw frames"))
+    }
+    # By network: the teacher last, as what the others could reach.
+    rows = [_row(key, title, {}, key.partition("-")[0]) for key, title in titles.items()]
     return tuple(rows)
 
 
@@ -70,12 +85,23 @@ _COSTS = (
     "measured column counts the row's own network at its own input size."
 )
 
+
+def _sweeps(*recipes: str) -> tuple[str, ...]:
+    files = "--teacher tsm=FILE --teacher tdn=FILE"
+    return tuple(
+        f"cdkd sweep ablation.yaml --recipe {recipe} --set data.root=prepared/{recipe} {files}" for recipe in recipes
+    )
+
+
 UCF101_AND_HMDB51 = TableDefinition(
     name="1",
     caption="Accuracy on UCF-101 and HMDB-51 beside other methods",
     label_columns=_LABELS,
     published_columns=(("UCF-101", "top1"), ("HMDB-51", "top1")),
     rows=_rows("1"),
+    commands=_sweeps("ucf101", "hmdb51"),
+    is_on_own_data=True,
+    measured_labels=backbones,
 )
 SSV2 = TableDefinition(
     name="2",
@@ -84,6 +110,10 @@ SSV2 = TableDefinition(
     published_columns=(("SSV2", "top1"), ("SSV2", "top5"), ("SSV2", "gflops")),
     rows=_rows("2"),
     remarks=(_COSTS, "The names of Table 2's methods are inferred from backbone, year and figures."),
+    commands=_sweeps("ssv2"),
+    is_on_own_data=True,
+    measured_labels=backbones,
+    has_costs=True,
 )
 KINETICS400 = TableDefinition(
     name="3",
@@ -92,4 +122,19 @@ KINETICS400 = TableDefinition(
     published_columns=(("Kinetics-400", "top1"), ("Kinetics-400", "top5"), ("Kinetics-400", "gflops")),
     rows=_rows("3"),
     remarks=(_COSTS,),
+    commands=_sweeps("kinetics400"),
+    is_on_own_data=True,
+    measured_labels=backbones,
+    has_costs=True,
+)
+MEASURED_NETWORKS = TableDefinition(
+    name="networks",
+    caption="The networks of Tables 1 to 3 as they were measured, and what a video costs",
+    label_columns=_LABELS[:2],
+    published_columns=(),
+    rows=_measured_rows(),
+    remarks=(_COSTS.partition(",")[0] + ".",),
+    commands=("cdkd sweep ablation.yaml",),
+    measured_labels=backbones,
+    has_costs=True,
 )

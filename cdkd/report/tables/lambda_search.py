@@ -44,18 +44,34 @@ def _free_row(settings: Mapping[str, Any]) -> RowDefinition | None:
 
 
 def _best_weights(rows: Sequence["TableRow"]) -> list[str]:
-    """Which weights validation videos favour, one lambda after the other as the paper searched."""
+    """Which weights validation videos favour, one lambda after the other as the paper searched; only of rows that ran.
+
+    Of rows that tie the smaller weight is held for the second lambda. A row of the table that has not run is said.
+    """
     known = [row for row in rows if row.validation and row.definition.baselines and not _has_logits(row)]
     alone = [row for row in known if _weight(row, "lambda2") == "0" and _weight(row, "lambda1") != "0"]
     if not alone:
         return []
-    first = _weight(max(alone, key=_validation), "lambda1")
-    text = f"Best on validation videos: λ1 = {first} at λ2 = 0"
-    held = [row for row in known if _weight(row, "lambda1") == first and row not in alone]
-    if held:
-        best = max([*held, *(row for row in alone if _weight(row, "lambda1") == first)], key=_validation)
-        text += f"; then λ2 = {_weight(best, 'lambda2')} at λ1 = {first}"
+    asked = [row.labels for row in LAMBDA_SEARCH.rows if row.baselines and "logits" not in row.losses]
+    first, said = _favourite(alone, "lambda1", [each["lambda1"] for each in asked if each["lambda1"] != "0"])
+    text = f"Best on validation videos, of the rows that ran: {said} at λ2 = 0"
+    held = [row for row in known if _weight(row, "lambda1") == first]
+    if any(row not in alone for row in held):
+        text += f"; then {_favourite(held, 'lambda2', [each['lambda2'] for each in asked])[1]} at λ1 = {first}"
+    else:
+        text += f"; no row with λ1 = {first} and λ2 above 0 has run"
     return [f"{text}."]
+
+
+def _favourite(rows: Sequence["TableRow"], name: str, asked: Sequence[str]) -> tuple[str, str]:
+    """The smallest of the best values of a lambda; and a text that names all of them, and what has not run."""
+    most = max(map(_validation, rows))
+    best = sorted({_weight(row, name) for row in rows if _validation(row) >= most - 1e-9}, key=float)
+    missing = sorted({*asked} - {_weight(row, name) for row in rows}, key=float)
+    text = f"λ{name[-1]} = {' and '.join(best)}"
+    parts = ["alike"] if len(best) > 1 else []
+    parts += [f"without a run of {', '.join(missing)}"] if missing else []
+    return best[0], text + (f" ({'; '.join(parts)})" if parts else "")
 
 
 def _weight(row: "TableRow", name: str) -> str:
@@ -90,4 +106,5 @@ LAMBDA_SEARCH = TableDefinition(
     free_row=_free_row,
     own_notes=_best_weights,
     remarks=(SEARCHED_ON_TEST,),
+    commands=("cdkd sweep lambda.yaml",),
 )

@@ -41,6 +41,7 @@ METHODS = TableDefinition(
         *(_row(name, loss.title, (name,)) for name, loss in LOSSES.items() if name not in _BOTH),
     ),
     weights_by_row=True,
+    commands=("cdkd sweep methods.yaml",),
     remarks=(
         "Each row shows the weight that was run with most seeds; of several the one that is best on validation videos, "
         "and of equals the smallest.",

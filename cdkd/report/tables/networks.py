@@ -20,3 +20,24 @@ WHY_DECODER_ROW = (
 def student(arch: str, decoder: bool) -> dict[str, Any]:
     """Settings of the three-stream student of an architecture."""
     return {"student.model": "three_stream", "student.arch": arch, "student.decoder": decoder}
+
+
+_BACKBONES = {
+    "slim": "slim",
+    "paper": "ResNet-50",
+    "lite": "ResNet-50 (I), ResNet-18",
+    "resnet18": "ResNet-18",
+    "coviar": "ResNet-152 (I), ResNet-18",
+}
+
+
+def backbones(settings: Mapping[str, Any]) -> dict[str, str]:
+    """What a student's logged settings tell of its streams: texts of the columns `backbone` and `modality`."""
+    streams = str(settings.get("student.streams"))
+    return {"backbone": _BACKBONES.get(streams, streams), "modality": "CD"}
+
+
+def teacher_backbone(settings: Mapping[str, Any]) -> dict[str, str]:
+    """The same of the teacher that a student's run has learnt from."""
+    name = str(settings.get("teacher.backbone"))
+    return {"backbone": name.replace("resnet", "ResNet-"), "modality": "RD"}

@@ -71,6 +71,8 @@ MGD                      Yang et al. 2022                10  68.0 ± 2.6 (3)  95
 * Runs in no mean, missing: spatial KD: seeds 1, 2; spatial and temporal KD: seeds 1, 2.
 * No run: decoder, no KD; temporal KD; logits KD; attention transfer; relational KD; decoupled KD; logit
   standardisation; DIST.
+* Not complete. What adds the rest, beside the options that its study was started with: cdkd sweep methods.yaml --seeds
+  0,1,2.
 * Runs with other weights than those shown: 3.
 * Runs under another protocol, left out and never pooled: 1 (1 with train.epochs 80 instead of 40).
 * Each row shows the weight that was run with most seeds; of several the one that is best on validation videos, and of
