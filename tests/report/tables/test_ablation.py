@@ -6,7 +6,7 @@ import pytest
 from support.report_runs import BOTH, METADATA, PLAIN, SPATIAL, RunTable
 
 from cdkd.report.assemble import Report, build_reports
-from cdkd.report.figures import figure_bytes
+from cdkd.report.figures.catalog import figure_bytes
 from cdkd.report.render import grid_of, render_csv
 from cdkd.report.tracked import read_runs
 
