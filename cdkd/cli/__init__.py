@@ -23,6 +23,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "worker": ("cdkd.cli.worker", "Run waiting cells of a study in this process."),
     "train": ("cdkd.cli.train", "Train one teacher or one student, on one or several processes."),
     "predict": ("cdkd.cli.predict", "Classify videos with a trained network."),
+    "evaluate": (
+        "cdkd.cli.evaluate",
+        "Test a network on other data or by another protocol; write its scores.",
+    ),
     "export": ("cdkd.cli.export", "Write a trained network as a torch.export program and as ONNX."),
     "register": ("cdkd.cli.register", "Register a finished run's checkpoint in MLflow's model registry."),
     "teacher": ("cdkd.cli.teacher", "Import published checkpoints of teachers."),

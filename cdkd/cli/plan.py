@@ -1,6 +1,7 @@
 """`cdkd plan`: a study's cells and their state."""
 
 import json
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,11 +12,20 @@ from cdkd.cli.options import (
     tracking_uri_option,
 )
 
+if TYPE_CHECKING:
+    from cdkd.report.resolution import SeedAdvice
+
 
 @click.command()
 @study_options
 @tracking_uri_option
 @storage_option
+@click.option(
+    "--resolve",
+    metavar="POINTS",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Say how many seeds find a difference of so many points of top-1, by the spread of the runs so far.",
+)
 @json_option
 def command(
     study: str,
@@ -26,6 +36,7 @@ def command(
     seeds: str | None,
     tracking_uri: str | None,
     storage: str | None,
+    resolve: float | None,
     as_json: bool,
 ) -> None:
     """List the cells of STUDY, their state and cost; trains nothing.
@@ -41,6 +52,7 @@ def command(
       cdkd plan my_study.yaml --set train.epochs=10
       cdkd plan ablation.yaml --recipe ucf101 --set data.root=prepared/ucf101 \\
           --teacher tsm=tsm.safetensors --teacher tdn=tdn.safetensors
+      cdkd plan ablation.yaml --resolve 2
       cdkd plan ablation.yaml --json
     """
     from cdkd.capacity import default_workers
@@ -51,6 +63,35 @@ def command(
 
     opened = open_study(study, settings, seeds, only, recipe, teachers)
     study_folder(opened.name).use_storage(storage)
-    plan = make_plan(opened, tracking_uri or default_uri())
-    text = json.dumps(plan_record(plan), indent=1) + "\n" if as_json else plan_text(plan, default_workers())
-    click.echo(text, nl=False)
+    uri = tracking_uri or default_uri()
+    plan = make_plan(opened, uri)
+    advice = None if resolve is None else _advice(opened.name, uri, resolve)
+    if as_json:
+        record = plan_record(plan) | ({"resolve": advice and vars(advice)} if resolve is not None else {})
+        click.echo(json.dumps(record, indent=1))
+        return
+    click.echo(plan_text(plan, default_workers()), nl=False)
+    if resolve is not None:
+        click.echo(_advice_text(advice, opened.name))
+
+
+def _advice(study: str, uri: str, difference: float) -> "SeedAdvice | None":
+    from cdkd.report.resolution import seed_advice
+    from cdkd.report.tracked import ReportError
+    from cdkd.report.writing import load_study_report
+    from cdkd.tracking.store import TrackingError
+
+    try:
+        report = load_study_report(study, uri, over_videos=False)
+    except (ReportError, TrackingError):
+        # Nothing has run yet.
+        return None
+    return seed_advice(report.rows, difference)
+
+
+def _advice_text(advice: "SeedAdvice | None", study: str) -> str:
+    from cdkd.report.resolution import advice_text
+
+    if advice is None:
+        return f"seeds: no row has two in common with what it is compared with yet; cdkd sweep {study} --seeds 2"
+    return advice_text(advice)

@@ -7,6 +7,7 @@ import pandas as pd
 from cdkd.callbacks import Log, RunProgress
 from cdkd.experiment.build import StudentRun, assemble
 from cdkd.experiment.description import student_description
+from cdkd.experiment.evaluation import score_columns
 from cdkd.experiment.identity import teacher_identity
 from cdkd.experiment.paths import MODEL_NAME
 from cdkd.experiment.pretraining import ensure_streams
@@ -14,7 +15,6 @@ from cdkd.experiment.sizes import cost_metadata, student_cost
 from cdkd.models.weights.checkpoints import save_model
 from cdkd.settings import RunConfig
 from cdkd.tracking.tracker import CHECKPOINT, SCORES, Outcome
-from cdkd.train.evaluate import Scores
 from cdkd.train.processes import ALONE, Processes
 
 
@@ -41,7 +41,7 @@ def run_student(
     metrics, tested = run.judge(progress)
     artifacts = {CHECKPOINT: folder / MODEL_NAME, SCORES: folder / "scores.parquet"}
     if processes.is_main:
-        _scores_frame(tested, run.dataset.manifest.classes).to_parquet(artifacts[SCORES])
+        pd.DataFrame(score_columns(tested)).to_parquet(artifacts[SCORES])
         description = student_description(config, run.dataset, metadata)
         save_model(artifacts[CHECKPOINT], run.student, {**description, "loss_units": run.units.values})
     processes.barrier()
@@ -53,9 +53,3 @@ def _metadata(run: StudentRun) -> dict[str, str]:
     cost = student_cost(run.config, run.dataset.num_classes)
     names = {"teacher": teacher, "initial_weights": run.config.student.weights}
     return {**run.inputs.metadata, **cost_metadata(cost), **names, **run.teacher_metadata}
-
-
-def _scores_frame(scores: Scores, classes: tuple[str, ...]) -> pd.DataFrame:
-    """Columns video, label, score_0 .. score_{K-1}: the logits."""
-    columns = {f"score_{k}": scores.scores[:, k] for k in range(len(classes))}
-    return pd.DataFrame({"video": scores.videos, "label": scores.labels, **columns})

@@ -1,10 +1,11 @@
 """Per-video scores of one network or of one row's seeds, from tracked runs or from files, other people's too."""
 
+import io
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
 _VIDEO_COLUMNS = ("video_id", "video")
 _LIST_COLUMNS = ("logits", "scores")
+_SUFFIXES = "score files end in .parquet, .csv or .npz"
 _FORMS = (
     "give a score file (.parquet, .csv or .npz with video_id, label, and logits or score_0, score_1, ...), the id of a "
     "tracked run, models:/name/version, or STUDY:LABEL for all seeds of one row (cdkd plan STUDY lists the labels)"
@@ -112,7 +114,31 @@ def _read_file(path: Path) -> "pd.DataFrame":
                 return pd.DataFrame({name: list(arrays[name]) for name in arrays.files})
     except (OSError, ValueError, ImportError) as error:
         raise ReportError(f"{path}: cannot be read as scores: {error}") from error
-    raise ReportError(f"{path}: score files end in .parquet, .csv or .npz")
+    raise ReportError(f"{path}: {_SUFFIXES}")
+
+
+def score_bytes(path: Path, columns: Mapping[str, Any]) -> bytes:
+    """The content of a score file, of the kind that its suffix says.
+
+    Args:
+        path: .parquet, .csv or .npz; nothing is written.
+        columns: `video` (N,), `label` (N,), `score_0` .. `score_{K-1}` (N,).
+
+    Raises:
+        ReportError: another suffix.
+    """
+    import pandas as pd
+
+    stream = io.BytesIO()
+    if path.suffix == ".parquet":
+        pd.DataFrame(columns).to_parquet(stream)
+    elif path.suffix == ".csv":
+        pd.DataFrame(columns).to_csv(stream, index=False)
+    elif path.suffix == ".npz":
+        np.savez_compressed(stream, **columns)
+    else:
+        raise ReportError(f"{path}: {_SUFFIXES}")
+    return stream.getvalue()
 
 
 def video_scores(frame: "pd.DataFrame", source: str) -> VideoScores:

@@ -14,7 +14,7 @@ from cdkd.cli import COMMANDS, group
 
 # What lists or measures can be read by a program.
 WITH_JSON = {
-    "plan", "recipes", "status", "compare", "settings", "report", "profile", "predict", "teacher import",
+    "plan", "recipes", "status", "compare", "evaluate", "settings", "report", "profile", "predict", "teacher import",
     "data list", "data check", "data inspect", "bench reader", "bench loading", "bench training", "bench losses",
     "bench inference",
 }  # fmt: skip
