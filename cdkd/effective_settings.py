@@ -13,8 +13,11 @@ BEFORE: Mapping[str, Any] = {
     "data.residual": "exact, 0 in intra blocks",
     "data.sampling": "gops",
     "distill.calibration": "none",
+    "distill.temporal.graphs": ["gaussian", "laplacian", "quadratic"],
+    "distill.temporal.vertices": "pooled",
     "evaluation.crop_size": 0,
     "evaluation.keep_aspect": False,
+    "train.decoder_multiplier": 1.0,
 }
 """What runs did that knew no such setting. Tables read it where a run logged none; a setting of this value enters no
 identity, so that the results of those runs are still found."""
@@ -97,6 +100,7 @@ _READ: dict[str, _Condition] = {
     "student.gate": _WITH_DECODER,
     "student.attention_dim": _WITH_DECODER,
     "student.head": _WITH_DECODER,
+    "train.decoder_multiplier": _WITH_DECODER,
 }
 _COUNTS = _READ_WITHOUT_EFFECT | _READ
 

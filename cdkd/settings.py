@@ -43,8 +43,9 @@ SHAPES_GOP_LENGTH = 12
 class ShapesSettings(Record):
     """The embedded data set; (version, seed, size, counts) alone decide every pixel."""
 
-    version: Literal[1] = 1
-    """Version of the generator."""
+    version: Literal[1, 2] = 1
+    """Version of the generator. 1: a lobed object rotates, zooms or orbits; 2: it turns over in one of four rhythms,
+    so that half of the I-frames do not show its lobes, and slides as it likes."""
     seed: int = 0
     """Seed of the generator."""
     frame_size: Annotated[int, Field(ge=32, multiple_of=16)] = 48
@@ -179,6 +180,13 @@ class OptimizerSettings(Record):
     """Batch norm over the clips of all processes of a data-parallel training; without: over each one's own."""
 
 
+class StudentOptimizerSettings(OptimizerSettings):
+    """How a student is trained."""
+
+    decoder_multiplier: Weight = 1.0
+    """Learning rate of pseudo-decoder and gate relative to the rest; attention and ConvLSTM bear less than streams."""
+
+
 class TeacherOptimizerSettings(OptimizerSettings):
     """How a teacher is trained."""
 
@@ -269,7 +277,7 @@ class RunConfig(Record):
     student: StudentSettings = StudentSettings()
     teacher: TeacherSettings = TeacherSettings()
     distill: DistillSettings = DistillSettings()
-    train: OptimizerSettings = OptimizerSettings()
+    train: StudentOptimizerSettings = StudentOptimizerSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     runtime: RuntimeSettings = RuntimeSettings()
 

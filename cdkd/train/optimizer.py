@@ -7,11 +7,13 @@ from typing import Any
 import torch
 from torch import nn
 
-from cdkd.settings import OptimizerSettings
+from cdkd.settings import OptimizerSettings, StudentOptimizerSettings
 
 _WARMUP_START = 0.01
 _CLASSIFIERS = ("head.", "fc.")
 """How the names of a classifier's parameters begin, in students and in teachers."""
+_DECODER = ("decoder.", "gate.")
+"""The same of pseudo-decoder and gate."""
 
 
 def learning_rate_factor(step: int, steps_per_epoch: int, settings: OptimizerSettings) -> float:
@@ -60,7 +62,7 @@ def build_optimizer(
             continue
         # Biases, and scales and shifts of norms, have one axis.
         is_weight = parameter.dim() > 1
-        rate = settings.learning_rate * (_classifier_multiplier(is_weight, settings) if _is_classifier(name) else 1.0)
+        rate = settings.learning_rate * _multiplier(name, is_weight, settings)
         decay = settings.weight_decay if is_weight or settings.decay_all else 0.0
         fresh: dict[str, Any] = {"params": [], "lr": rate, "initial_lr": rate, "weight_decay": decay}
         # Few groups, as each is a pass of its own through the optimizer. They come in the order of the parameters,
@@ -71,12 +73,14 @@ def build_optimizer(
     return _OPTIMIZERS[settings.optimizer](list(groups.values()), settings, is_fused)
 
 
-def _is_classifier(name: str) -> bool:
-    return name.startswith(_CLASSIFIERS)
-
-
-def _classifier_multiplier(is_weight: bool, settings: OptimizerSettings) -> float:
-    return settings.classifier_weight_multiplier if is_weight else settings.classifier_bias_multiplier
+def _multiplier(name: str, is_weight: bool, settings: OptimizerSettings) -> float:
+    """Of the learning rate, for a parameter of this name."""
+    if name.startswith(_CLASSIFIERS):
+        return settings.classifier_weight_multiplier if is_weight else settings.classifier_bias_multiplier
+    # Teachers have no such parts, so their settings do not speak of them.
+    if name.startswith(_DECODER) and isinstance(settings, StudentOptimizerSettings):
+        return settings.decoder_multiplier
+    return 1.0
 
 
 def _sgd(groups: list[dict[str, Any]], settings: OptimizerSettings, fused: bool | None) -> torch.optim.Optimizer:

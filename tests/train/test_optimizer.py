@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from cdkd.models.teacher.teacher import build_teacher
-from cdkd.settings import OptimizerSettings, TeacherSettings
+from cdkd.settings import OptimizerSettings, StudentOptimizerSettings, TeacherSettings
 from cdkd.train.batch_norm import freeze_parameters, freeze_statistics, frozen_norms
 from cdkd.train.optimizer import build_optimizer
 
@@ -80,3 +80,17 @@ def test_a_students_classifier_has_multipliers_too() -> None:
     network = nn.ModuleDict({"streams": nn.Linear(3, 2), "head": nn.Linear(2, 5)})
     rates = sorted({g["initial_lr"] for g in build_optimizer(network, TSM_SETTINGS).param_groups})
     assert rates == pytest.approx([0.02, 0.1, 0.2])
+
+
+def test_a_students_decoder_and_gate_have_a_rate_of_their_own() -> None:
+    parts = ("streams", "decoder", "gate", "head")
+    network = nn.ModuleDict({name: nn.Linear(2, 3) for name in parts})
+    settings = StudentOptimizerSettings(learning_rate=0.01, decoder_multiplier=0.3, classifier_weight_multiplier=2.0)
+    rates = {id(p): g["initial_lr"] for g in build_optimizer(network, settings).param_groups for p in g["params"]}
+    found = {name: [rates[id(p)] for p in network[name].parameters()] for name in parts}
+    assert found == {
+        "streams": [0.01, 0.01],
+        "decoder": [0.003, 0.003],
+        "gate": [0.003, 0.003],
+        "head": [0.02, 0.01],
+    }

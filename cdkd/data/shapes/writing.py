@@ -17,7 +17,7 @@ from cdkd.data.manifest import (
     read_manifest,
     write_manifest,
 )
-from cdkd.data.shapes.rendering import CLASSES, ShapesClipKey, render_clip, shapes_clip_keys
+from cdkd.data.shapes.clip_keys import ShapesClipKey, shapes_classes, shapes_clip_keys
 from cdkd.file_lock import FileLock
 from cdkd.process_pool import map_in_processes
 from cdkd.settings import SHAPES_GOP_LENGTH, ShapesSettings
@@ -78,7 +78,7 @@ def _generate(settings: ShapesSettings, folder: Path, progress: Progress) -> Man
         progress(len(videos) / len(keys))
     provenance = {"codec": "mpeg4", "gop_length": str(SHAPES_GOP_LENGTH), "quantiser": str(QUANTISER)}
     generator = {f"shapes.{name}": str(value) for name, value in settings.model_dump().items()}
-    return make_manifest("shapes", folder, CLASSES, videos, {**provenance, **generator})
+    return make_manifest("shapes", folder, shapes_classes(settings.version), videos, {**provenance, **generator})
 
 
 def _write_all(settings: ShapesSettings, folder: Path, keys: list[ShapesClipKey]) -> Iterator[list[LabelledVideo]]:
@@ -87,12 +87,13 @@ def _write_all(settings: ShapesSettings, folder: Path, keys: list[ShapesClipKey]
 
 
 def _write_clips(settings: ShapesSettings, folder: Path, keys: list[ShapesClipKey]) -> list[LabelledVideo]:
-    # Loads FFmpeg, which those who only look for the data set can do without.
+    # Load FFmpeg and numba, which those who only look for the data set can do without.
+    from cdkd.data.shapes.rendering import render_clip
     from cdkd.video.transcode import encode_frames
 
     written = []
     for key in keys:
-        relative = f"{key.part}/{key.name}.mp4"
+        relative = f"{key.part}/{key.name(settings.version)}.mp4"
         path = folder / relative
         # Left by a run that was killed, and whole, as `encode_frames` shows a file under its name only then.
         if not path.exists():

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from pydantic import AfterValidator, BeforeValidator
 
 from cdkd.config import Weight
 from cdkd.distill.losses.loss import LossBatch, LossSettings, LossValue, Need, at_least_single
@@ -13,6 +15,22 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 TemporalForm = Literal["scaled", "literal"]
+Vertices = Literal["pooled", "map", "position"]
+GraphName = Literal["plain", "gaussian", "laplacian", "quadratic"]
+
+
+def _check_graphs(names: tuple[GraphName, ...]) -> tuple[GraphName, ...]:
+    if not names or len(set(names)) < len(names):
+        raise ValueError("name at least one graph, and each once")
+    # In one order, whatever the order in which they are given: equal objectives have one identity.
+    return tuple(name for name in MAPPINGS if name in names)
+
+
+Graphs = Annotated[
+    tuple[GraphName, ...],
+    BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value),
+    AfterValidator(_check_graphs),
+]
 
 
 class TemporalSettings(LossSettings):
@@ -30,8 +48,11 @@ class TemporalSettings(LossSettings):
     """lambda2."""
     form: TemporalForm = "scaled"
     """scaled: L2-normalised vertices, edges relative to the teacher's largest; literal: as printed."""
-    plain_graph: bool = False
-    """Add the graph of Eq. 3 to the three mapped ones."""
+    vertices: Vertices = "pooled"
+    """What a frame's vertex is. pooled: its map averaged over H and W; map: the whole map, as Eq. 3 has it; position:
+    each position has a graph of its own."""
+    graphs: Graphs = ("gaussian", "laplacian", "quadratic")
+    """The graphs that agree: Eq. 3's own (plain), and those of the three mappings of Eq. 5."""
 
     @property
     def is_literal(self) -> bool:
@@ -39,13 +60,32 @@ class TemporalSettings(LossSettings):
         return self.form == "literal"
 
     def value(self, batch: LossBatch) -> LossValue:
-        """Eq. 6 of the decoded and the teacher's maps, averaged over H and W."""
+        """Eq. 6 of the decoded and the teacher's maps."""
         student, teacher, _ = batch.matched_maps()
         loss = temporal_loss(
-            student.mean(dim=(3, 4)), teacher.mean(dim=(3, 4)), self.form, self.plain_graph, batch.batch_mean
+            make_vertices(student, self.vertices),
+            make_vertices(teacher, self.vertices),
+            self.form,
+            self.graphs,
+            batch.batch_mean,
         )
         by_graph = {f"temporal_{name}": part for name, part in loss.by_graph.items()}
         return LossValue(loss.total, by_graph | {f"largest_edge_{name}": x for name, x in loss.largest_edge.items()})
+
+
+def make_vertices(maps: Tensor, kind: Vertices) -> Tensor:
+    """Maps (B, T, C, H, W) to vertices (N, T, D).
+
+        pooled      N = B, D = C           the mean over H and W
+        map         N = B, D = C * H * W   the map as it is
+        position    N = B * H * W, D = C   every position is a sequence of its own
+    """
+    if kind == "pooled":
+        return maps.mean(dim=(3, 4))
+    if kind == "map":
+        return maps.flatten(2)
+    # (B, H, W, T, C) -> (B * H * W, T, C)
+    return maps.permute(0, 3, 4, 1, 2).flatten(0, 2)
 
 
 # Where the teacher sees nothing move, its largest edge says nothing either and must not blow the loss up.
@@ -80,7 +120,8 @@ def quadratic(vertices: Tensor) -> Tensor:
     return vertices.square() + vertices + 1
 
 
-MAPPINGS: dict[str, Callable[[Tensor], Tensor]] = {
+MAPPINGS: dict[GraphName, Callable[[Tensor], Tensor]] = {
+    "plain": plain,
     "gaussian": gaussian,
     "laplacian": laplacian,
     "quadratic": quadratic,
@@ -131,18 +172,18 @@ def temporal_loss(
     student: Tensor,
     teacher: Tensor,
     form: TemporalForm = "scaled",
-    plain_graph: bool = False,
+    graphs: Sequence[GraphName] = ("gaussian", "laplacian", "quadratic"),
     batch_mean: Callable[[Tensor], Tensor] = lambda per_clip: per_clip.mean(),
 ) -> TemporalLoss:
     """Eq. 6: sum over graphs of the squared difference of their edges, averaged over the batch.
 
     Args:
-        student: pooled features h_hat (B, T, D).
-        teacher: pooled features h (B, T, D).
+        student: vertices of h_hat (B, T, D).
+        teacher: vertices of h (B, T, D).
         form: `literal`: as printed, edges of raw vertices, squared differences summed over T x T. `scaled`: vertices
             L2-normalised, both sides' edges divided by the teacher's largest edge (averaged over the batch), mean
             over T x T; so that each of the graphs, whose edges differ 200-fold, has its say.
-        plain_graph: add the graph of Eq. 3.
+        graphs: whose sum it is.
         batch_mean: averages the largest edges (B,) of the teacher's graphs over the clips of a step.
 
     Raises:
@@ -157,10 +198,10 @@ def temporal_loss(
     # Without it, a difference in scale between the two networks would enter the exponentials of Eq. 5.
     if form == "scaled":
         student, teacher = functional.normalize(student, dim=2), functional.normalize(teacher, dim=2)
-    mappings = {"plain": plain, **MAPPINGS} if plain_graph else MAPPINGS
     by_graph: dict[str, Tensor] = {}
     largest: dict[str, Tensor] = {}
-    for name, mapping in mappings.items():
+    for name in graphs:
+        mapping = MAPPINGS[name]
         mapped = mapping(teacher)
         ours, theirs = edges(mapping(student)), edges(mapped)
         # Of the teacher and over the whole step: a scale with the student in it could be made large to lower the loss.

@@ -6,7 +6,17 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from cdkd.distill.losses.temporal import edges, gaussian, laplacian, plain, quadratic, smallest_scale, temporal_loss
+from cdkd.distill.losses.temporal import (
+    TemporalSettings,
+    edges,
+    gaussian,
+    laplacian,
+    make_vertices,
+    plain,
+    quadratic,
+    smallest_scale,
+    temporal_loss,
+)
 
 # B = 1, T = 3, D = 2; the mean over t is (1, 1), the squared deviations are 2, 2 and 4.
 VERTICES = torch.tensor([[[0.0, 0.0], [0.0, 2.0], [3.0, 1.0]]])
@@ -59,10 +69,38 @@ def test_the_loss_equals_a_slow_version(form: str) -> None:
     assert temporal_loss(student, teacher, form).total.item() == pytest.approx(expected, rel=1e-4)  # type: ignore[arg-type]
 
 
-def test_identical_graphs_cost_nothing_and_the_plain_graph_is_optional() -> None:
+def test_identical_graphs_cost_nothing() -> None:
     assert temporal_loss(VERTICES, VERTICES.clone(), "literal").total.item() == 0
-    assert list(temporal_loss(VERTICES, VERTICES).by_graph) == ["gaussian", "laplacian", "quadratic"]
-    assert next(iter(temporal_loss(VERTICES, VERTICES, plain_graph=True).by_graph)) == "plain"
+
+
+def test_the_loss_is_the_sum_of_the_graphs_that_are_named() -> None:
+    student = torch.randn(2, 4, 3, generator=torch.Generator().manual_seed(1))
+    teacher = torch.randn(2, 4, 3, generator=torch.Generator().manual_seed(2))
+    assert list(temporal_loss(student, teacher).by_graph) == ["gaussian", "laplacian", "quadratic"]
+    alone = {name: temporal_loss(student, teacher, graphs=[name]).total.item() for name in ("plain", "quadratic")}
+    together = temporal_loss(student, teacher, graphs=["plain", "quadratic"])
+    assert {name: value.item() for name, value in together.by_graph.items()} == alone
+    assert together.total.item() == pytest.approx(sum(alone.values()))
+
+
+def test_graphs_are_named_once_and_in_any_order() -> None:
+    assert TemporalSettings.model_validate({"graphs": ["quadratic", "plain"]}).graphs == ("plain", "quadratic")
+    for names in ([], ["plain", "plain"], ["round"]):
+        with pytest.raises(ValueError, match="graphs"):
+            TemporalSettings.model_validate({"graphs": names})
+
+
+def test_vertices_are_pooled_maps_whole_maps_or_positions() -> None:
+    maps = torch.arange(2 * 3 * 2 * 2 * 2, dtype=torch.float32).reshape(2, 3, 2, 2, 2)  # (B, T, C, H, W)
+    pooled, whole, position = (make_vertices(maps, kind) for kind in ("pooled", "map", "position"))  # type: ignore[arg-type]
+    assert pooled[1, 2].tolist() == [maps[1, 2, 0].mean().item(), maps[1, 2, 1].mean().item()]
+    assert whole[1, 2].tolist() == maps[1, 2].flatten().tolist()
+    assert position.shape == (8, 3, 2)
+    # The last position of the second clip.
+    assert position[7].tolist() == maps[1, :, :, 1, 1].tolist()
+    # Eq. 3's distance of two maps is the sum over positions.
+    by_position = edges(position).reshape(2, 4, 3, 3).sum(dim=1)
+    assert torch.equal(edges(whole), by_position)
 
 
 def test_a_teacher_that_does_not_move_gives_a_finite_loss() -> None:
