@@ -105,6 +105,8 @@ def _values(annotation: Any, metadata: list[Any]) -> str:
     if origin is Annotated:
         return _values(arguments[0], [bound for field in arguments[1:] for bound in field.metadata])
     if origin is tuple:
+        if get_origin(arguments[0]) is Literal:
+            return f"list of {_values(arguments[0], [])}"
         inner = _TYPES[arguments[0]]
         return f"list of {inner}s" if arguments[-1] is Ellipsis else f"list of {len(arguments)} {inner}s"
     return ", ".join([_TYPES[annotation], *(text for item in metadata if (text := _bound(item)))])

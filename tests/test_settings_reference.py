@@ -32,6 +32,7 @@ def test_every_group_has_its_sentence() -> None:
         ("data.shapes.frame_size", "whole number, at least 32, a multiple of 16"),
         ("data.crop_scale", "list of 2 numbers"),
         ("train.step_epochs", "list of whole numbers"),
+        ("distill.temporal.graphs", "list of plain, gaussian, laplacian, quadratic"),
         ("train.precision", "auto, fp32, bf16, fp16"),
     ],
 )

@@ -10,9 +10,9 @@ on clips that the student was trained on (known) and on clips that it was not (h
     error_class_mean      squared error of the mean graph of the clip's class
     error_student         squared error of the student's own graphs
 
-Errors are per edge, in units of the teacher's largest edge (averaged over the known clips), on held-out clips. A student
-whose error is above the class mean's knows less of the graphs than the label says: it has nothing of them to teach its
-classifier.
+Errors are per edge, in units of the teacher's largest edge (averaged over the known clips), on held-out clips. A
+student whose error is above the class mean's knows less of the graphs than the label says: it has nothing of them to
+teach its classifier.
 """
 
 from dataclasses import dataclass

@@ -190,9 +190,7 @@ def _bounded(tile: Ints, u: int, v: int) -> int:
 
 
 @jit
-def _paint_backdrop(
-    canvas: Ints, tile: Ints, colours: Ints, shift_x: int, shift_y: int, texels_per_pixel: int
-) -> None:
+def _paint_backdrop(canvas: Ints, tile: Ints, colours: Ints, shift_x: int, shift_y: int, texels_per_pixel: int) -> None:
     """Fills `canvas` (H, W, 3); `texels_per_pixel` in fixed point."""
     for row in range(canvas.shape[0]):
         v = (row * ONE - shift_y) * texels_per_pixel >> 12

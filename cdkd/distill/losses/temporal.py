@@ -76,9 +76,9 @@ class TemporalSettings(LossSettings):
 def make_vertices(maps: Tensor, kind: Vertices) -> Tensor:
     """Maps (B, T, C, H, W) to vertices (N, T, D).
 
-        pooled      N = B, D = C           the mean over H and W
-        map         N = B, D = C * H * W   the map as it is
-        position    N = B * H * W, D = C   every position is a sequence of its own
+    pooled      N = B, D = C           the mean over H and W
+    map         N = B, D = C * H * W   the map as it is
+    position    N = B * H * W, D = C   every position is a sequence of its own
     """
     if kind == "pooled":
         return maps.mean(dim=(3, 4))
