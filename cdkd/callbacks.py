@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Literal, Protocol
 
+from cdkd.metric_names import DATA_SECONDS, STEP_SECONDS, VALIDATION_SECONDS
+
 Log = Callable[[dict[str, float], int], None]
 """Called once per epoch with all of its numbers, and the epoch from 1."""
 Progress = Callable[[float], None]
@@ -23,7 +25,7 @@ def silent(fraction: float, /, phase: RunPhase = "training") -> None:
     """Progress that nobody looks at."""
 
 
-SECONDS = {"data_seconds": "data", "step_seconds": "steps", "validation_seconds": "validation"}
+SECONDS = {DATA_SECONDS: "data", STEP_SECONDS: "steps", VALIDATION_SECONDS: "validation"}
 """Metrics of an epoch that say where its time went, and what lists call them: the processor waiting for batches, all
 else of the training, the validation."""
 

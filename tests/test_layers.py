@@ -21,6 +21,7 @@ LAYERS = [
         "errors",
         "file_lock",
         "graceful_stop",
+        "metric_names",
         "modality",
         "overrides",
         "process_pool",

@@ -67,7 +67,7 @@ def test_the_same_seed_gives_the_same_run_and_another_seed_another(tmp_path: Pat
     once, again = (train(tiny(train__epochs=1), tmp_path / name)[0] for name in ("once", "again"))
     other = train(tiny(train__epochs=1, seed=1), tmp_path / "other")[0]
     assert without_time(once) == without_time(again)
-    assert once[1]["train_loss"] != other[1]["train_loss"]
+    assert once[1]["train/loss"] != other[1]["train/loss"]
 
 
 def test_resume_equals_uninterrupted(tmp_path: Path) -> None:

@@ -122,7 +122,7 @@ def command(
           rows:                      beside the combinations: label -> settings
             baseline: {student.decoder: false, student.head: streams}
         - name: refine               a later stage may take over what was best
-          best: {stage: rows, metric: validation_top1, take: [distill.spatial.weight]}
+          best: {stage: rows, metric: validation/top1, take: [distill.spatial.weight]}
           axes: {distill.temporal.weight: [0.1, 1, 5]}
     """
     from cdkd.report.tables.catalog import find_table

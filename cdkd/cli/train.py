@@ -146,6 +146,7 @@ def _tracker(study: str, uri: str | None) -> "MlflowTracker":
 
 def _tell(metrics: dict[str, float], epoch: int) -> None:
     from cdkd.callbacks import seconds_text
+    from cdkd.metric_names import TRAIN_LOSS, VALIDATION_TOP1
 
-    shown = [f"{name} {metrics[name]:.4g}" for name in ("train_loss", "validation_top1") if name in metrics]
+    shown = [f"{name} {metrics[name]:.4g}" for name in (TRAIN_LOSS, VALIDATION_TOP1) if name in metrics]
     click.echo(f"epoch {epoch}: {', '.join([*shown, seconds_text(metrics)])}")

@@ -9,12 +9,12 @@ from cdkd.experiment.identity import cell_identity, teacher_identity
 from cdkd.experiment.inputs import clip_words, resolve_evaluation
 from cdkd.experiment.sizes import num_time_steps, teacher_channels
 from cdkd.inference.preprocessing import Preprocessing, VideoEncoding
-from cdkd.models.weights.description import Description, load_description
+from cdkd.metric_names import TEST_TOP1, former_name
+from cdkd.models.weights.description import Description, described_accuracies, load_description
 from cdkd.models.weights.loading import student_architecture, teacher_architecture
 from cdkd.settings import RunConfig
 from cdkd.tracking.tracker import CHECKPOINT, Outcome
 
-_METRICS = ("validation_top1", "test_top1", "test_top5")
 # A test of other videos or through other views is no figure to stand beside the run's own.
 _SAME_TEST = ("dataset", "dataset_version", "split", "views", "num_test_videos")
 
@@ -94,11 +94,10 @@ def teacher_outcome(checkpoint: Path) -> Outcome:
         ModelError: the checkpoint is missing or foreign.
     """
     known = load_description(checkpoint)
-    metrics = {name: float(known[name]) for name in _METRICS if name in known}
     metadata = {
         name: value for name, value in known.items() if isinstance(value, str) and name not in ("format", "role")
     }
-    return Outcome("finished", metrics, {CHECKPOINT: checkpoint}, metadata)
+    return Outcome("finished", described_accuracies(known), {CHECKPOINT: checkpoint}, metadata)
 
 
 def teacher_metadata(config: RunConfig, metadata: dict[str, str], checkpoint: Path) -> dict[str, str]:
@@ -113,10 +112,12 @@ def teacher_metadata(config: RunConfig, metadata: dict[str, str], checkpoint: Pa
         checkpoint: the teacher's.
     """
     known = load_description(checkpoint)
-    if "test_top1" not in known or config.teacher.members:
+    accuracies = described_accuracies(known)
+    if TEST_TOP1 not in accuracies or config.teacher.members:
         return {}
     is_same_clip = clip_words(known["preprocessing"], config) == clip_words(config.data.model_dump(), config)
     if not is_same_clip or any(known.get(name) != metadata.get(name) for name in _SAME_TEST):
         return {}
-    told = ("test_top1", "test_top5", "validation_top1", "trained_on", "gmacs_per_view", "parameters")
-    return {f"teacher_{name}": str(known[name]) for name in told if name in known}
+    told = {former_name(name): value for name, value in accuracies.items()}
+    told |= {name: known[name] for name in ("trained_on", "gmacs_per_view", "parameters") if name in known}
+    return {f"teacher_{name}": str(value) for name, value in told.items()}

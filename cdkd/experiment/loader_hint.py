@@ -8,6 +8,7 @@ from cdkd.capacity import own_cores
 from cdkd.data.cache.packed import packing_remedy
 from cdkd.data.cache.packed_record import layout_to_store
 from cdkd.data.loading.dataset import ClipDataset
+from cdkd.metric_names import DATA_SECONDS, STEP_SECONDS
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ def hint(metrics: Mapping[str, float], source: ClipDataset, num_cores: int) -> s
         source: of its clips.
         num_cores: that the training may use.
     """
-    waited, computed = metrics["data_seconds"], metrics["step_seconds"]
+    waited, computed = metrics[DATA_SECONDS], metrics[STEP_SECONDS]
     if waited < max(computed, _MIN_SECONDS):
         return ""
     remedies = []

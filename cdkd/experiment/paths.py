@@ -5,7 +5,8 @@ from pathlib import Path
 from cdkd.data.home import cdkd_home
 from cdkd.distill.losses.table import LOSSES, DistillSettings
 from cdkd.experiment.identity import cell_identity, teacher_identity
-from cdkd.models.weights.description import load_description
+from cdkd.metric_names import VALIDATION_TOP1
+from cdkd.models.weights.description import described_accuracies, load_description
 from cdkd.settings import EvaluationSettings, RunConfig
 
 MODEL_NAME = "model.safetensors"
@@ -30,8 +31,7 @@ def teacher_validation(config: RunConfig) -> float | None:
     """
     if not config.uses_teacher or config.teacher.checkpoint is not None or not has_teacher(config):
         return None
-    value = load_description(teacher_folder(config) / MODEL_NAME).get("validation_top1")
-    return None if value is None else float(value)
+    return described_accuracies(load_description(teacher_folder(config) / MODEL_NAME)).get(VALIDATION_TOP1)
 
 
 def streams_of(config: RunConfig) -> RunConfig:

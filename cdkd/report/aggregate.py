@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from cdkd.effective_settings import active_losses
+from cdkd.metric_names import TEST_TOP1, TEST_TOP5, VALIDATION_TOP1
 from cdkd.report.protocol import Variant
 from cdkd.report.published import PublishedFigure
 from cdkd.report.statistics import PairedDifference, correct_family, mean, paired_difference, sample_deviation
@@ -111,7 +112,7 @@ def _over_seeds(values: Sequence[float]) -> Accuracy | None:
 
 def top1_by_seed(runs: Sequence[Run]) -> dict[int, float]:
     """Test accuracy in percent of each finished run, by seed."""
-    return {run.seed: run.metrics["test_top1"] for run in runs if run.is_finished}
+    return {run.seed: run.metrics[TEST_TOP1] for run in runs if run.is_finished}
 
 
 def aggregate_row(
@@ -129,9 +130,9 @@ def aggregate_row(
         definition=definition,
         published=published,
         runs=runs,
-        top1=accuracy(finished, "test_top1"),
-        top5=accuracy(finished, "test_top5"),
-        validation=accuracy(finished, "validation_top1"),
+        top1=accuracy(finished, TEST_TOP1),
+        top5=accuracy(finished, TEST_TOP5),
+        validation=accuracy(finished, VALIDATION_TOP1),
         differences={name: difference for name, difference in compared.items() if difference is not None},
         taught_by=_taught_by(finished),
         # The same for all of a row's runs, so the first that has counted it will do.

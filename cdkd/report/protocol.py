@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from cdkd.effective_settings import effective_settings
+from cdkd.metric_names import VALIDATION_TOP1
 from cdkd.report.table_definition import RowDefinition, TableDefinition
 from cdkd.report.tracked import Run
 
@@ -17,7 +18,6 @@ _SHARED_METADATA = ("dataset_version", "dataset_hash", "split", "views", "num_te
 # training makes of a clip is part of these.
 _SHARED_BY_BLOCKS = ("data.", "evaluation.", "metadata.")
 _AUGMENTATION = ("data.crop_scale", "data.flip")
-_VALIDATION = "validation_top1"
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Variant:
     @property
     def validation(self) -> float:
         """Mean accuracy on validation videos; minus infinity where none is known."""
-        values = [run.metrics[_VALIDATION] for run in self.finished if _VALIDATION in run.metrics]
+        values = [run.metrics[VALIDATION_TOP1] for run in self.finished if VALIDATION_TOP1 in run.metrics]
         return sum(values) / len(values) if values else -math.inf
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from cdkd.errors import CdkdError
+from cdkd.metric_names import TEST_TOP1
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,7 +57,7 @@ class Run:
     @property
     def is_finished(self) -> bool:
         """The run ended with a test accuracy."""
-        return self.status == "finished" and "test_top1" in self.metrics
+        return self.status == "finished" and TEST_TOP1 in self.metrics
 
     @property
     def status_text(self) -> str:

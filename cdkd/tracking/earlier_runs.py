@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
+from cdkd.metric_names import EPOCH_SECONDS, current_names
 from cdkd.run_status import RunStatus, has_result
 from cdkd.tracking import tags
 from cdkd.tracking.search import search_cells
@@ -44,7 +45,7 @@ def earlier_runs(uri: str) -> list[EarlierRun]:
                 known[tags.STUDY],
                 has_result(cast("RunStatus", known.get(tags.STATUS, "running"))),
                 {key: decode_setting(value) for key, value in run.data.params.items()},
-                run.data.metrics.get("epoch_seconds"),
+                current_names(run.data.metrics).get(EPOCH_SECONDS),
             )
         )
     return found

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from cdkd.atomic_write import atomic_write
+from cdkd.metric_names import current_names
 from cdkd.tracking.tracker import LoggedEpoch
 
 Metrics = Mapping[str, float]
@@ -74,5 +75,6 @@ def read_book(file: Path) -> list[LoggedEpoch]:
     if not file.exists():
         return []
     lines = file.read_text(encoding="utf-8").split("\n")[:-1]
-    # Books of earlier versions lack the time.
-    return [LoggedEpoch(**entry) for entry in map(json.loads, lines)]
+    # Books of earlier versions lack the time, and name metrics otherwise.
+    entries = map(json.loads, lines)
+    return [LoggedEpoch(**{**entry, "metrics": current_names(entry["metrics"])}) for entry in entries]

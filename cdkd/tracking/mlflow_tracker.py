@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from cdkd import __version__
 from cdkd.file_lock import FileLock
+from cdkd.metric_names import current_names
 from cdkd.run_status import RunStatus
 from cdkd.tracking import tags
 from cdkd.tracking.provenance import provenance
@@ -63,7 +64,9 @@ def _cell_run(run: "Run") -> CellRun:
     # Without the tag its process is at work, or died before it could write it; neither is a result.
     status = cast("RunStatus", found.get(tags.STATUS, "running"))
     is_search = found.get(tags.SEARCH) == "true"
-    return CellRun(run.info.run_id, found[tags.STUDY], found[tags.CELL], status, dict(run.data.metrics), is_search)
+    return CellRun(
+        run.info.run_id, found[tags.STUDY], found[tags.CELL], status, current_names(run.data.metrics), is_search
+    )
 
 
 class MlflowTracker:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from cdkd.effective_settings import BEFORE
+from cdkd.metric_names import current_names
 from cdkd.tracking import store, tags
 from cdkd.tracking.search import search_cells
 from cdkd.tracking.store import TrackingError, open_client, tracking_uri
@@ -110,7 +111,7 @@ def _row(run: "Run") -> dict[str, Any]:
     if run.data.params:
         row |= {f"settings.{key}": value for key, value in BEFORE.items()}
     row |= {f"settings.{key}": decode_setting(value) for key, value in run.data.params.items()}
-    row |= {f"metrics.{key}": value for key, value in run.data.metrics.items()}
+    row |= {f"metrics.{key}": value for key, value in current_names(run.data.metrics).items()}
     return row
 
 

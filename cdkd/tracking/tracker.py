@@ -68,7 +68,7 @@ class Outcome:
     status: RunStatus
     """finished, diverged or pruned."""
     metrics: Mapping[str, float] = field(default_factory=dict)
-    """Accuracies in percent, by part: test_top1, test_top5, validation_top1, ..."""
+    """Accuracies in percent, by part: see `cdkd.metric_names`"""
     artifacts: Mapping[str, Path] = field(default_factory=dict)
     """Files by kind: SCORES (per video, parquet), CHECKPOINT (safetensors)."""
     metadata: Mapping[str, str] = field(default_factory=dict)

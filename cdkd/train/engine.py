@@ -15,6 +15,7 @@ from cdkd.callbacks import Log, Progress
 from cdkd.data.clips.clip import ClipBatch
 from cdkd.data.loading.loader import ClipLoader
 from cdkd.graceful_stop import StoppedAtCheckpoint, is_stop_requested
+from cdkd.metric_names import LEARNING_RATE, VALIDATION_SECONDS, VALIDATION_TOP1
 from cdkd.seeding import derive_seed
 from cdkd.settings import OptimizerSettings
 from cdkd.train.batch_norm import freeze_parameters, freeze_statistics
@@ -36,7 +37,7 @@ class TrainingTask:
     """(batch, step) -> loss; called in training mode, under autocast."""
     validate: Callable[[], dict[str, float]] | None
     """Metrics on the validation part, in percent; called in eval mode; None: there is no such part."""
-    metric: str = "validation_top1"
+    metric: str = VALIDATION_TOP1
     """What `best_validation` compares."""
     auxiliary: nn.Module = field(default_factory=nn.Module)
     """Trained along with the network by the loss, and of no use after the last epoch."""
@@ -190,7 +191,7 @@ def _train_epoch(
         progress((epoch + (index + 1) / len(batches)) / settings.epochs)
     # 3. The epoch's means over steps and processes.
     rate = settings.learning_rate * learning_rate_factor(step, len(batches), settings)
-    return {**meter.means(), "learning_rate": rate}
+    return {**meter.means(), LEARNING_RATE: rate}
 
 
 def _update(
@@ -220,7 +221,7 @@ def _validate(
     started = time.perf_counter()
     found = validate()
     means.update(found)
-    means["validation_seconds"] = time.perf_counter() - started
+    means[VALIDATION_SECONDS] = time.perf_counter() - started
     return _keep_best(task, config, found, done, state)
 
 

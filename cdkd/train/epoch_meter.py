@@ -18,6 +18,14 @@ from typing import Protocol, TypeVar
 import torch
 from torch import Tensor
 
+from cdkd.metric_names import (
+    DATA_SECONDS,
+    DIVERGED_EPOCH,
+    EPOCH_SECONDS,
+    LAST_FINITE_LOSS,
+    STEP_SECONDS,
+    term_name,
+)
 from cdkd.train.processes import Processes
 
 Batch = TypeVar("Batch")
@@ -56,8 +64,8 @@ class Divergence:
     @property
     def metrics(self) -> dict[str, float]:
         """As logged."""
-        last = {"last_finite_loss": self.last_finite_loss} if math.isfinite(self.last_finite_loss) else {}
-        return {"diverged_epoch": float(self.epoch), **last}
+        last = {LAST_FINITE_LOSS: self.last_finite_loss} if math.isfinite(self.last_finite_loss) else {}
+        return {DIVERGED_EPOCH: float(self.epoch), **last}
 
 
 class EpochMeter:
@@ -119,8 +127,8 @@ class EpochMeter:
         """Each term's mean over steps and processes, and the epoch's seconds as spent in this process."""
         values = [torch.as_tensor(term, device=self._device).float() for term in self._sums.values()]
         totals = self._processes.mean(torch.stack(values)).tolist()  # all in one exchange
-        means = {f"train_{name}": total / self._num_steps for name, total in zip(self._sums, totals, strict=True)}
+        means = {term_name(name): total / self._num_steps for name, total in zip(self._sums, totals, strict=True)}
         # Read after the numbers are there: only then has a GPU done what the epoch has given it.
         seconds = time.perf_counter() - self._started
-        means |= {"epoch_seconds": seconds, "data_seconds": self.data_seconds}
-        return {**means, "step_seconds": seconds - self.data_seconds}
+        means |= {EPOCH_SECONDS: seconds, DATA_SECONDS: self.data_seconds}
+        return {**means, STEP_SECONDS: seconds - self.data_seconds}

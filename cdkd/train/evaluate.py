@@ -38,8 +38,8 @@ class Scores:
         return float((rank <= k).mean() * 100)
 
     def accuracies(self, part: str) -> dict[str, float]:
-        """Top-1 and top-5 by the names that they are logged under: `test_top1` and so on."""
-        return {f"{part}_top{k}": self.accuracy(k) for k in (1, 5)}
+        """Top-1 and top-5 by the names that they are logged under: `test/top1` and so on."""
+        return {f"{part}/top{k}": self.accuracy(k) for k in (1, 5)}
 
 
 def evaluate(

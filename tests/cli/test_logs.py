@@ -16,15 +16,15 @@ def test_following_a_cell_to_its_end(bench: Bench) -> None:
     (bench.fake / "hold").touch()
     process = bench.start(bench.write(PAIR), "--workers", "1")
     wait_until(lambda: bool(bench.marks("started")))
-    wait_until(lambda: "epoch    1  loss 1  validation_top1 1\n" in logs("tsm"))
+    wait_until(lambda: "epoch    1  train/loss 1  validation/top1 1\n" in logs("tsm"))
     follower = bench.run("logs", "pair", "tsm", "--follow")
     assert follower.stdout is not None
     assert ": running, attempt 1, worker " in follower.stdout.readline()
     # Read before the cell may go on, since its log goes with its end.
-    assert follower.stdout.readline() == "epoch    1  loss 1  validation_top1 1\n"
+    assert follower.stdout.readline() == "epoch    1  train/loss 1  validation/top1 1\n"
     (bench.fake / "hold").unlink()
     rest = follower.communicate(timeout=60)[0]
-    assert ": finished, attempt 1, worker " in rest and "result      test_top1 58" in rest
+    assert ": finished, attempt 1, worker " in rest and "result      test/top1 58" in rest
     assert process.wait(60) == 0
 
 

@@ -42,18 +42,18 @@ def test_from_training_to_a_registered_model() -> None:
     assert Path("copy.safetensors").read_bytes() == Path("teacher.safetensors").read_bytes()
     assert load_description(Path("teacher.safetensors"))["role"] == "teacher"
     done = cdkd("train", "student", *SETTINGS, "--set", "teacher.checkpoint=teacher.safetensors", "-o", "s.safetensors")
-    assert "epoch 2:" in done.output and "test_top1:" in done.output
+    assert "epoch 2:" in done.output and "test/top1:" in done.output
     assert json.loads(Path("s.json").read_text())["role"] == "student"
 
     runs = load_runs()
     assert list(runs["stage"]) == ["students"] and list(runs["status"]) == ["finished"]
     assert runs["settings.teacher.checkpoint"][0] == "teacher.safetensors"
     taught = load_description(Path("teacher.safetensors"))
-    assert runs["metadata.teacher_test_top1"][0] == str(taught["test_top1"])
+    assert runs["metadata.teacher_test_top1"][0] == str(taught["test/top1"])
     client = open_client(tracking_uri())
     (config,) = client.search_experiments(filter_string="name = 'train'")
     teachers = client.search_runs([config.experiment_id], "tags.`cdkd.role` = 'teacher'")
-    assert [run.data.metrics["test_top1"] for run in teachers] == [taught["test_top1"]] * 2
+    assert [run.data.metrics["test/top1"] for run in teachers] == [taught["test/top1"]] * 2
     assert {run.data.tags["cdkd.metadata.gmacs_per_view"] for run in teachers} == {taught["gmacs_per_view"]}
     run_id, teacher_id = runs["run_id"][0], teachers[0].info.run_id
     assert cdkd("register", run_id, "--name", "gestures").output == "registered: models:/gestures/1\n"

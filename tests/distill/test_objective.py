@@ -43,7 +43,7 @@ def test_the_total_is_the_weighted_sum() -> None:
         + 0.5 * logits_loss(student.logits, teacher.logits, 2.0)
     )
     torch.testing.assert_close(loss.total, expected)
-    assert {"cross_entropy", "spatial", "temporal", "temporal_quadratic", "logits", "gate_log_std"} <= set(loss.terms)
+    assert {"cross_entropy", "spatial", "temporal", "temporal_quadratic", "logits", "gate/log_std"} <= set(loss.terms)
 
 
 def test_zero_weights_are_plain_cross_entropy_and_need_no_teacher() -> None:

@@ -67,8 +67,8 @@ def test_a_run_logs_its_units_and_its_checkpoint_tells_them(tmp_path: Path) -> N
     units = load_description(outcome.artifacts["checkpoint"])["loss_units"]
     # The literal form stays as printed.
     assert list(units) == ["spatial"] and units["spatial"] > 0
-    assert logged[0]["train_unit_spatial"] == pytest.approx(units["spatial"], rel=1e-6)
-    assert "train_unit_temporal" not in logged[0]
+    assert logged[0]["train/unit_spatial"] == pytest.approx(units["spatial"], rel=1e-6)
+    assert "train/unit_temporal" not in logged[0]
 
 
 def test_without_calibration_the_losses_are_what_they_were() -> None:

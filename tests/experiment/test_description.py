@@ -78,8 +78,8 @@ def test_a_teacher_is_tested_and_its_students_repeat_the_figures(tmp_path: Path)
     path = RUNNER.ensure_teacher(config, silent)
     taught = RUNNER.teacher_outcome(path)
     network, _ = load_model(path)
-    assert set(taught.metrics) == {"validation_top1", "test_top1", "test_top5"}
-    assert taught.metrics["test_top1"] == pytest.approx(_test_accuracy(config, network))
+    assert set(taught.metrics) == {"validation/top1", "test/top1", "test/top5"}
+    assert taught.metrics["test/top1"] == pytest.approx(_test_accuracy(config, network))
     expected = _counted(network, torch.zeros(1, 6, 1, 3, 32, 32))
     assert float(taught.metadata["gmacs_per_view"]) == pytest.approx(expected, rel=1e-9)
     assert taught.metadata["num_test_videos"] == "12" and taught.metadata["trained_on"] == "pretrain"
@@ -88,9 +88,9 @@ def test_a_teacher_is_tested_and_its_students_repeat_the_figures(tmp_path: Path)
     for seed in (0, 1):
         outcome = RUNNER.run(tiny(**_SHORT, seed=seed), tmp_path / str(seed), silent)
         assert {name: text for name, text in outcome.metadata.items() if name.startswith("teacher_")} == {
-            "teacher_test_top1": str(taught.metrics["test_top1"]),
-            "teacher_test_top5": str(taught.metrics["test_top5"]),
-            "teacher_validation_top1": str(taught.metrics["validation_top1"]),
+            "teacher_test_top1": str(taught.metrics["test/top1"]),
+            "teacher_test_top5": str(taught.metrics["test/top5"]),
+            "teacher_validation_top1": str(taught.metrics["validation/top1"]),
             "teacher_trained_on": "pretrain",
             "teacher_gmacs_per_view": taught.metadata["gmacs_per_view"],
             "teacher_parameters": str(sum(p.numel() for p in network.parameters())),
@@ -116,7 +116,7 @@ def test_figures_of_another_test_are_not_repeated() -> None:
         other = tiny(**changes)
         return teacher_metadata(other, ClipInputs(other, open_dataset(other.data), torch.device("cpu")).metadata, path)
 
-    assert known()["teacher_test_top1"] == str(RUNNER.teacher_outcome(path).metrics["test_top1"])
+    assert known()["teacher_test_top1"] == str(RUNNER.teacher_outcome(path).metrics["test/top1"])
     assert known(evaluation__clips=2) == {}
     assert known(evaluation__resize=36) == {}
     assert known(data__gops_per_clip=2, data__frames_per_gop=3) == {}

@@ -36,7 +36,7 @@ def test_the_same_test_gives_the_same_scores(outcome: Outcome) -> None:
     before = pd.read_parquet(outcome.artifacts["scores"])
     assert list(found.scores.videos) == list(before["video"])
     assert np.allclose(found.scores.scores, before.filter(like="score_").to_numpy(), atol=1e-5)
-    top1 = [value for name, value in outcome.metrics.items() if name in ("test_top1", "test/top1")]
+    top1 = [value for name, value in outcome.metrics.items() if name == "test/top1"]
     assert [found.scores.accuracy(1)] == pytest.approx(top1)
     assert found.metadata["views"] == outcome.metadata["views"]
 
@@ -54,7 +54,7 @@ def test_another_part_and_another_protocol(outcome: Outcome) -> None:
 def test_a_teacher_is_tested_as_when_it_was_trained(outcome: Outcome) -> None:
     checkpoint = teacher_folder(CONFIG) / MODEL_NAME
     found = evaluate_checkpoint(checkpoint, _shapes())
-    assert found.scores.accuracy(1) == pytest.approx(float(load_description(checkpoint)["test_top1"]))
+    assert found.scores.accuracy(1) == pytest.approx(float(load_description(checkpoint)["test/top1"]))
 
 
 def _shapes() -> dict[str, object]:

@@ -10,7 +10,7 @@ from cdkd.data.loading.dataset import ClipDataset
 from cdkd.data.opening import open_dataset
 from cdkd.experiment.loader_hint import hint, with_hint
 
-WAITS = {"data_seconds": 60.0, "step_seconds": 20.0}
+WAITS = {"time/data_seconds": 60.0, "time/step_seconds": 20.0}
 
 
 @pytest.fixture
@@ -25,8 +25,8 @@ def test_the_hint_names_what_can_still_be_done(source: ClipDataset) -> None:
     assert text.startswith("waited 60 s for clips and computed 20 s; what helps: more processes that read ahead")
     assert "runtime.num_workers=7, now 2" in text and f"cdkd data cache --root {source.root}" in text
     assert "num_workers" not in hint(WAITS, source, num_cores=3)
-    assert hint({"data_seconds": 20.0, "step_seconds": 60.0}, source, 8) == ""
-    assert hint({"data_seconds": 0.5, "step_seconds": 0.1}, source, 8) == ""
+    assert hint({"time/data_seconds": 20.0, "time/step_seconds": 60.0}, source, 8) == ""
+    assert hint({"time/data_seconds": 0.5, "time/step_seconds": 0.1}, source, 8) == ""
 
 
 def test_it_is_told_once_and_not_of_the_epoch_that_fills_the_memory(

@@ -44,9 +44,9 @@ def test_the_second_attempt_shows_every_epoch_once(tmp_path: Path) -> None:
     assert [run.data.tags["cdkd.attempt"] for run in (first, second)] == ["1", "2"]
     assert (first.info.status, second.info.status) == ("KILLED", "FINISHED")
     client = open_client(tracking_uri())
-    steps = [point.step for point in client.get_metric_history(second.info.run_id, "train_loss")]
+    steps = [point.step for point in client.get_metric_history(second.info.run_id, "train/loss")]
     assert steps == [1, 2, 3]
-    assert "test_top1" in second.data.metrics
+    assert "test/top1" in second.data.metrics
     # What comes after a training that ended is a first attempt again, and trains nothing.
     train(tmp_path / "run", stop_after=1)
     assert [run.data.tags["cdkd.attempt"] for run in runs_by_attempt()] == ["1", "1", "2"]

@@ -42,7 +42,7 @@ def test_a_run_leaves_model_scores_and_facts(arch: str, tmp_path: Path) -> None:
     assert list(frame.columns) == ["video", "label", *(f"score_{k}" for k in range(12))]
     assert len(frame) == 12 and sorted(frame["label"]) == list(range(12))
     best = frame.filter(like="score_").to_numpy().argmax(axis=1)
-    assert outcome.metrics["test_top1"] == pytest.approx((best == frame["label"]).mean() * 100)
+    assert outcome.metrics["test/top1"] == pytest.approx((best == frame["label"]).mean() * 100)
     assert outcome.metadata["views"] == "2 clips x 1 crop of 32 from 32 pixels"
     assert outcome.metadata["num_test_videos"] == "12"
     assert load_description(outcome.artifacts["checkpoint"])["role"] == "student"
@@ -61,7 +61,7 @@ def test_validation_has_one_view_and_no_pass_is_made_twice(tmp_path: Path, monke
     logged: list[dict[str, float]] = []
     outcome = RUNNER.run(config, tmp_path, lambda metrics, epoch: logged.append(dict(metrics)))
     assert passes == [("validation", 1), ("validation", 1), ("test", 6)]
-    assert outcome.metrics["validation_top1"] == logged[-1]["validation_top1"]
+    assert outcome.metrics["validation/top1"] == logged[-1]["validation/top1"]
     # Trained to its end before: the test alone is left.
     again = RUNNER.run(config, tmp_path, silent)
     assert passes[3:] == [("test", 6)] and again.metrics == outcome.metrics
@@ -72,7 +72,7 @@ def test_all_training_videos_are_trained_on_where_no_share_is_held_out(tmp_path:
     options = {**BASELINE, "train__batch_size": 3, "data__name": "folder", "data__root": str(tmp_path / "set")}
     full = {"data__validation_share": 0, "data__sampling": "segments"}
     outcome = RUNNER.run(tiny(**options, **full), tmp_path / "a", silent)
-    assert set(outcome.metrics) == {"test_top1", "test_top5"}
+    assert set(outcome.metrics) == {"test/top1", "test/top5"}
     assert outcome.metadata["num_train_videos"] == "6" and "num_validation_videos" not in outcome.metadata
     with pytest.raises(RunError, match=r"select=best_validation: there are no validation videos.*hold out a share"):
         RUNNER.run(tiny(**options, **full, evaluation__select="best_validation"), tmp_path / "b", silent)
@@ -106,7 +106,8 @@ def test_a_diverging_run_says_so_and_has_no_accuracy(tmp_path: Path) -> None:
     config = tiny(**BASELINE, train__optimizer="sgd", train__learning_rate=1e30, train__clip_norm=0.0)
     outcome = RUNNER.run(config, tmp_path, lambda metrics, epoch: None)
     assert (outcome.status, outcome.artifacts) == ("diverged", {})
-    assert outcome.metrics.keys() == {"diverged_epoch", "last_finite_loss"} and outcome.metrics["diverged_epoch"] == 1
+    assert outcome.metrics.keys() == {"run/diverged_epoch", "run/last_finite_loss"}
+    assert outcome.metrics["run/diverged_epoch"] == 1
     assert outcome.metadata["diverged"].startswith("the loss was not finite in epoch 1, step 2; the last finite loss")
 
 

@@ -53,7 +53,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> str:
             )
             run_id = tracker.open(start)
             if top1 is not None:
-                tracker.log(run_id, [LoggedEpoch(40, {"test_top1": top1, "test_top5": 90.0, "validation_top1": 61.0})])
+                tracker.log(run_id, [LoggedEpoch(40, {"test/top1": top1, "test/top5": 90.0, "validation/top1": 61.0})])
                 tracker.attach(run_id, _scores(folder, top1), "scores")
             tracker.close(run_id, "diverged" if top1 is None else "finished", METADATA)
     return uri

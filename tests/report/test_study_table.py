@@ -53,7 +53,7 @@ def test_a_study_without_a_table_of_the_paper_has_its_own() -> None:
 def test_rows_are_tested_as_one_family() -> None:
     runs = _runs(_teachers(6))
     rows = {row.definition.method: row for row in study_report("teachers", runs, _plan(runs)).rows}
-    tsm, tdn = ([run.metrics["test_top1"] for run in rows[name].finished] for name in ("TSM", "TDN"))
+    tsm, tdn = ([run.metrics["test/top1"] for run in rows[name].finished] for name in ("TSM", "TDN"))
     expected = sorted(2 * float(scipy.stats.ttest_1samp(values, 70.0).pvalue) for values in (tsm, tdn))
     p_values = sorted(rows[name].differences["three streams"].p_value or 0 for name in ("TSM", "TDN"))
     assert p_values[0] == pytest.approx(expected[0])

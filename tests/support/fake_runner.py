@@ -72,7 +72,7 @@ def ensure_teacher(config, log, progress=lambda fraction: None):
 
 
 def teacher_outcome(checkpoint):
-    metrics = {"validation_top1": 88.0, "test_top1": 87.0}
+    metrics = {"validation/top1": 88.0, "test/top1": 87.0}
     return Outcome("finished", metrics, {"checkpoint": checkpoint}, {"dataset": "fake"})
 
 
@@ -108,7 +108,7 @@ def run(config, folder, log, progress=lambda fraction: None):
             raise RuntimeError(f"{config.student.arch} fails as told")
         time.sleep(EPOCH_SECONDS)
         so_far = accuracy(config) - (EPOCHS - epoch) if (home() / "smooth").exists() else float(epoch)
-        log({"loss": 1.0 / epoch, "validation_top1": so_far}, epoch)
+        log({"train/loss": 1.0 / epoch, "validation/top1": so_far}, epoch)
         progress(epoch / EPOCHS)
         # Every other epoch only, so that a resumed run repeats one that was logged before.
         if epoch % 2 == 0:
@@ -119,12 +119,12 @@ def run(config, folder, log, progress=lambda fraction: None):
             checkpoint.write_text(json.dumps(epoch))
             raise StoppedAtCheckpoint
     if (home() / f"diverge-{config.distill.spatial.weight}").exists():
-        return Outcome("diverged", {"loss": float("nan")})
+        return Outcome("diverged", {"train/loss": float("nan")})
     scores = folder / "test.parquet"
     _write_scores(scores)
     mark("finished", cell)
     top1 = accuracy(config)
-    metrics = {"test_top1": top1 - 2, "test_top5": 90.0, "validation_top1": top1}
+    metrics = {"test/top1": top1 - 2, "test/top5": 90.0, "validation/top1": top1}
     return Outcome("finished", metrics, {"scores": scores}, {"dataset": "fake", "num_test_videos": "3"})
 
 

@@ -51,13 +51,13 @@ class GroupRunner:
             if epoch == 2 and (home() / f"fail-{rank}").exists():
                 raise ValueError(f"process {rank} fails as told")
             # Every process calls it; the first one's is heard.
-            log({"loss": 1.0 / epoch + rank}, epoch)
+            log({"train/loss": 1.0 / epoch + rank}, epoch)
             progress(epoch / EPOCHS)
             if rank == 0:
                 checkpoint.write_text(json.dumps(epoch))
                 if is_stop_requested():
                     raise StoppedAtCheckpoint
-        return Outcome("finished", {"test_top1": 70.0 + rank, "validation_top1": 60.0})
+        return Outcome("finished", {"test/top1": 70.0 + rank, "validation/top1": 60.0})
 
 
 RUNNER = GroupRunner()

@@ -65,7 +65,7 @@ class RunTable:
         }
         row |= {f"settings.{key}": value for key, value in flat_settings(config).items()}
         row |= {f"labels.{axis}": label for axis, label in (labels or {}).items()}
-        measured = {"test_top1": top1, "test_top5": top5, "validation_top1": validation}
+        measured = {"test/top1": top1, "test/top5": top5, "validation/top1": validation}
         row |= {f"metrics.{key}": value for key, value in measured.items() if value is not None}
         if status == "finished":
             row |= {f"metadata.{key}": value for key, value in metadata.items()}

@@ -71,7 +71,7 @@ def test_a_plan_says_what_a_later_stage_waits_for_and_what_it_took_over(bench: B
     file = bench.write(STAGED)
     before = CliRunner().invoke(group, ["plan", str(file)]).output
     assert (
-        "stage second\n  known once stage first is finished: takes over distill.spatial.weight by validation_top1\n"
+        "stage second\n  known once stage first is finished: takes over distill.spatial.weight by validation/top1\n"
         in before
     )
     assert bench.sweep(file).is_complete
@@ -88,7 +88,7 @@ def test_a_plan_says_what_a_search_will_do(bench: Bench) -> None:
     lines = CliRunner().invoke(group, ["plan", str(bench.write(text))]).output.splitlines()
     assert lines[2:6] == [
         "stage explore",
-        "  search by tpe for validation_top1: 4 suggestions x 2 seeds, at most 8 cells; 0 made so far",
+        "  search by tpe for validation/top1: 4 suggestions x 2 seeds, at most 8 cells; 0 made so far",
         "  over distill.spatial.weight: 0.01 to 1, by orders of magnitude",
         "  over student.arch: tsm, tdn",
     ]

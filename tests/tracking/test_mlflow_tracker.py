@@ -40,8 +40,8 @@ def tracker(store: str, tmp_path: Path) -> MlflowTracker:
 
 def test_a_run_comes_back_as_it_went_in(tracker: MlflowTracker, tmp_path: Path) -> None:
     run_id = tracker.open(start())
-    tracker.log(run_id, [LoggedEpoch(1, {"loss": 2.0, "test_top1": 10.0}), LoggedEpoch(2, {"loss": 1.5})])
-    tracker.log(run_id, [LoggedEpoch(2, {"test_top1": 61.25})])
+    tracker.log(run_id, [LoggedEpoch(1, {"train/loss": 2.0, "test/top1": 10.0}), LoggedEpoch(2, {"train/loss": 1.5})])
+    tracker.log(run_id, [LoggedEpoch(2, {"test/top1": 61.25})])
     scores = pd.DataFrame({"video": ["a", "b"], "label": [1, 0], "score_0": [0.25, 0.5], "score_1": [0.75, 0.5]})
     scores.to_parquet(tmp_path / "test.parquet")
     tracker.attach(run_id, tmp_path / "test.parquet", "scores")
@@ -53,7 +53,7 @@ def test_a_run_comes_back_as_it_went_in(tracker: MlflowTracker, tmp_path: Path) 
     assert (row.run_id, row.study, row.stage, row.label) == (run_id, "mine", "rows", "TSM, both")
     assert (row.cell, row.seed, row.status, row.attempt) == ("c1", 3, "finished", 1)
     assert (row["labels.network"], row["labels.row"]) == ("TSM", "both")
-    assert (row["metrics.loss"], row["metrics.test_top1"]) == (1.5, 61.25)
+    assert (row["metrics.train/loss"], row["metrics.test/top1"]) == (1.5, 61.25)
     assert (row["metadata.dataset"], row["metadata.num_test_videos"]) == ("shapes", "1200")
     found = {key.removeprefix("settings."): row[key] for key in runs if key.startswith("settings.")}
     # What the run did not log, runs did in their way before there was the setting.
@@ -207,7 +207,7 @@ def _set_up(folder: Path, number: int) -> None:
     tracker.prepare(["rows"])
     run_id = tracker.open(start(f"c{number}"))
     for epoch in range(15):
-        tracker.log(run_id, [LoggedEpoch(epoch, {"loss": float(epoch)})])
+        tracker.log(run_id, [LoggedEpoch(epoch, {"train/loss": float(epoch)})])
     tracker.close(run_id, "finished")
 
 
@@ -221,6 +221,6 @@ def test_many_processes_set_up_and_fill_a_fresh_store_at_once(tmp_path: Path) ->
     assert [process.exitcode for process in processes] == [0] * 5
     runs = load_runs(f"sqlite:///{tmp_path}/mlflow.db")
     assert sorted(runs.cell) == ["c0", "c1", "c2", "c3", "c4"]
-    assert set(runs.status) == {"finished"} and set(runs["metrics.loss"]) == {14.0}
+    assert set(runs.status) == {"finished"} and set(runs["metrics.train/loss"]) == {14.0}
     client = open_client(f"sqlite:///{tmp_path}/mlflow.db")
     assert len(client.search_runs(["1"], "tags.`cdkd.role` = 'stage'")) == 1

@@ -29,7 +29,7 @@ def tracker(store: str, tmp_path: Path) -> MlflowTracker:
 
 
 def history(store: str, run_id: str) -> list[tuple[int, float]]:
-    return [(point.step, point.value) for point in open_client(store).get_metric_history(run_id, "loss")]
+    return [(point.step, point.value) for point in open_client(store).get_metric_history(run_id, "train/loss")]
 
 
 def test_training_goes_on_while_the_store_is_gone_and_every_epoch_is_there_once(
@@ -37,13 +37,13 @@ def test_training_goes_on_while_the_store_is_gone_and_every_epoch_is_there_once(
 ) -> None:
     told: list[str] = []
     run = TrackedRun(tracker, teacher_start(tiny(), SETTINGS, "study", "0" * 12), tmp_path / "book", told.append)
-    run.log({"loss": 3.0}, 1)
+    run.log({"train/loss": 3.0}, 1)
     run_id = run.id
     wait_until(lambda: history(store, run_id) == [(1, 3.0)])
     Path("mlflow.db").rename("elsewhere.db")
-    run.log({"loss": 2.0}, 2)
+    run.log({"train/loss": 2.0}, 2)
     wait_until(lambda: bool(told))
-    run.log({"loss": 1.0}, 3)
+    run.log({"train/loss": 1.0}, 3)
     assert [entry.epoch for entry in read_book(tmp_path / "book")] == [1, 2, 3]
     # No empty store is made in its place, and nothing is written to the one that was moved.
     assert not Path("mlflow.db").exists()
@@ -51,7 +51,7 @@ def test_training_goes_on_while_the_store_is_gone_and_every_epoch_is_there_once(
     # A copy, and the moved one gone: what was open before must not be written to any more.
     shutil.copyfile("elsewhere.db", "mlflow.db")
     Path("elsewhere.db").unlink()
-    outcome = Outcome("finished", {"test_top1": 50.0})
+    outcome = Outcome("finished", {"test/top1": 50.0})
     run.keep(outcome)
     run.close(outcome)
     assert history(store, run_id) == [(1, 3.0), (2, 2.0), (3, 1.0)]
@@ -68,7 +68,7 @@ def test_a_locked_store_holds_up_nobody_who_trains(tracker: MlflowTracker, store
     holder = sqlite3.connect("mlflow.db", isolation_level=None)
     holder.execute("BEGIN EXCLUSIVE")
     for epoch in (1, 2, 3):
-        run.log({"loss": float(epoch)}, epoch)
+        run.log({"train/loss": float(epoch)}, epoch)
     # All three are in the book, none in the store: `log` has not waited for the lock.
     assert len(read_book(tmp_path / "book")) == 3
     holder.execute("COMMIT")
@@ -95,7 +95,7 @@ def test_what_was_written_although_the_answer_was_lost_is_there_once(tracker: Ml
     unsure = Unsure(store, "study", Path("home"))
     sender = StoreSender(lambda text: None)
     run_id = sender.submit(lambda: unsure.open(start.__class__(**{**vars(start), "token": "t1"}))).result()
-    entry = LoggedEpoch(1, {"loss": 2.0})
+    entry = LoggedEpoch(1, {"train/loss": 2.0})
 
     def log() -> None:
         unsure.log(run_id, [entry])
@@ -123,7 +123,7 @@ def test_a_process_that_is_asked_to_stop_does_not_wait_for_its_store(tracker: Ml
     run = TrackedRun(tracker, teacher_start(tiny(), SETTINGS, "study", "0" * 12), tmp_path / "book", lambda text: None)
     assert run.id
     os.rename("mlflow.db", "elsewhere.db")
-    run.log({"loss": 1.0}, 1)
+    run.log({"train/loss": 1.0}, 1)
     began = time.monotonic()
     run.kill()
     assert time.monotonic() - began < 5.0

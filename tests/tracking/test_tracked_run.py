@@ -33,19 +33,19 @@ def test_a_run_keeps_configuration_metrics_and_files(tracker: MlflowTracker, sto
     start = teacher_start(config, SETTINGS, "study", "0" * 12, attempt=2)
     run = TrackedRun(tracker, start, tmp_path / "deep" / "metrics.jsonl")
     run.attach_configuration(config)
-    run.log({"loss": 2.0}, 1)
-    run.log({"loss": 1.0}, 2)
+    run.log({"train/loss": 2.0}, 1)
+    run.log({"train/loss": 1.0}, 2)
     (tmp_path / "model.safetensors").write_bytes(b"weights")
     outcome = Outcome(
-        "finished", {"test_top1": 87.5}, {CHECKPOINT: tmp_path / "model.safetensors"}, {"dataset": "shapes"}
+        "finished", {"test/top1": 87.5}, {CHECKPOINT: tmp_path / "model.safetensors"}, {"dataset": "shapes"}
     )
     run.keep(outcome)
     run.close(outcome)
 
     client = open_client(store)
     found = client.get_run(run.id)
-    assert (found.info.status, found.data.metrics) == ("FINISHED", {"loss": 1.0, "test_top1": 87.5})
-    assert [point.value for point in client.get_metric_history(run.id, "loss")] == [2.0, 1.0]
+    assert (found.info.status, found.data.metrics) == ("FINISHED", {"train/loss": 1.0, "test/top1": 87.5})
+    assert [point.value for point in client.get_metric_history(run.id, "train/loss")] == [2.0, 1.0]
     tags = found.data.tags
     assert (tags["cdkd.label"], tags["cdkd.seed"], tags["cdkd.attempt"]) == ("teacher tsm (slim)", "4", "2")
     assert tags["cdkd.metadata.dataset"] == "shapes"

@@ -40,7 +40,7 @@ def make_task(network: nn.Module, validations: list[float], fail_at_step: int = 
     def batches(epoch: int) -> list[float]:
         return [0.1 * (epoch + 1), -0.2, 0.3][:NUM_BATCHES]
 
-    return TrainingTask(network, batches, loss, lambda: {"validation_top1": next(pending, 0.0)})  # type: ignore[arg-type]
+    return TrainingTask(network, batches, loss, lambda: {"validation/top1": next(pending, 0.0)})  # type: ignore[arg-type]
 
 
 def make_network() -> nn.Module:
@@ -79,7 +79,7 @@ def test_resume_equals_uninterrupted_to_the_bit(tmp_path: Path) -> None:
     again: dict[int, dict[str, float]] = {}
     fit(make_task(resumed, []), config, _put(again), no_progress)
     assert sorted(again) == [5, 6]
-    assert again[6]["train_loss"] == log[6]["train_loss"]
+    assert again[6]["train/loss"] == log[6]["train/loss"]
     for name, tensor in whole.state_dict().items():
         assert torch.equal(tensor, resumed.state_dict()[name]), name
 
@@ -104,7 +104,7 @@ def test_asked_to_stop_it_ends_behind_the_epoch_with_a_checkpoint(tmp_path: Path
     fit(make_task(resumed, []), config, _put(again), no_progress)
     # No epoch is lost, although a checkpoint was due only behind the fifth.
     assert sorted(again) == [4, 5, 6]
-    assert again[6]["train_loss"] == log[6]["train_loss"]
+    assert again[6]["train/loss"] == log[6]["train/loss"]
 
 
 def _put(log: dict[int, dict[str, float]]):  # type: ignore[no-untyped-def]
@@ -138,7 +138,7 @@ def test_a_loss_that_is_not_finite_ends_the_training_and_is_found_late_but_named
 def test_a_first_step_that_is_not_finite_has_no_finite_loss_before_it(tmp_path: Path) -> None:
     divergence = fit(make_task(make_network(), [], fail_at_step=0), make_plan(tmp_path, 6), print, no_progress)
     assert str(divergence) == "the loss was not finite in epoch 1, step 1"
-    assert divergence is not None and divergence.metrics == {"diverged_epoch": 1.0}
+    assert divergence is not None and divergence.metrics == {"run/diverged_epoch": 1.0}
 
 
 def test_a_training_that_diverged_ends_long_before_its_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,15 +160,17 @@ def test_an_epoch_tells_where_its_time_went(tmp_path: Path) -> None:
 
     def validate() -> dict[str, float]:
         time.sleep(0.02)
-        return {"validation_top1": 1.0}
+        return {"validation/top1": 1.0}
 
     logged: dict[int, dict[str, float]] = {}
     task = replace(make_task(make_network(), []), batches=slow, validate=validate)  # type: ignore[arg-type]
     fit(task, make_plan(tmp_path, 2, validate_every_epochs=2), _put(logged), no_progress)
     for metrics in logged.values():
-        assert metrics["data_seconds"] >= 3 * 0.01 and metrics["step_seconds"] > 0
-        assert metrics["data_seconds"] + metrics["step_seconds"] == pytest.approx(metrics["epoch_seconds"])
-    assert "validation_seconds" not in logged[1] and logged[2]["validation_seconds"] >= 0.02
+        assert metrics["time/data_seconds"] >= 3 * 0.01 and metrics["time/step_seconds"] > 0
+        assert metrics["time/data_seconds"] + metrics["time/step_seconds"] == pytest.approx(
+            metrics["time/epoch_seconds"]
+        )
+    assert "time/validation_seconds" not in logged[1] and logged[2]["time/validation_seconds"] >= 0.02
 
 
 class SlowBatches(list[float]):
@@ -184,11 +186,11 @@ def test_what_was_validated_of_the_final_weights_is_known_also_after_an_interrup
         config = make_plan(folder, 3, validate_every_epochs=1, keep_best=keep_best)
         task = make_task(make_network(), [10.0, 30.0, 20.0])
         fit(task, config, lambda metrics, epoch: None, no_progress)
-        assert task.validated == {"validation_top1": expected}
+        assert task.validated == {"validation/top1": expected}
         # Nothing is left to train, and nothing is validated: the list is empty.
         again = make_task(make_network(), [])
         fit(again, config, lambda metrics, epoch: None, no_progress)
-        assert again.validated == {"validation_top1": expected}
+        assert again.validated == {"validation/top1": expected}
 
 
 def test_a_training_without_validation_part_validates_nothing(tmp_path: Path) -> None:

@@ -96,5 +96,5 @@ def gate_statistics(gate: Tensor) -> dict[str, Tensor]:
     alpha = gate.detach().float()
     # In logarithms a gate that has shut most frames out shows up; its mean is 1 for the softmax whatever it does.
     log = alpha.clamp(min=1e-12).log()
-    by_stamp = {f"gate_{t + 1}": mean for t, mean in enumerate(alpha.mean(dim=0))}
-    return {"gate_log_mean": log.mean(), "gate_log_std": log.std(correction=0), **by_stamp}
+    by_stamp = {f"gate/alpha_{t + 1}": mean for t, mean in enumerate(alpha.mean(dim=0))}
+    return {"gate/log_mean": log.mean(), "gate/log_std": log.std(correction=0), **by_stamp}

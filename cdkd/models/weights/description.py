@@ -6,6 +6,7 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
+from cdkd.metric_names import TEST_TOP1, TEST_TOP5, VALIDATION_TOP1, current_name
 from cdkd.models.errors import ModelError
 
 Description = dict[str, Any]
@@ -13,6 +14,7 @@ Description = dict[str, Any]
 
 FORMAT = "cdkd-1"
 SUFFIX = ".safetensors"
+_ACCURACIES = (VALIDATION_TOP1, TEST_TOP1, TEST_TOP5)
 
 
 def load_description(path: Path) -> Description:
@@ -40,3 +42,8 @@ def load_description(path: Path) -> Description:
     if description.get("format") != FORMAT:
         raise ModelError(f"{path}: format {description.get('format')!r}, this version reads {FORMAT!r}")
     return description
+
+
+def described_accuracies(description: Description) -> dict[str, float]:
+    """The accuracies that a teacher's training came to, in percent, as far as its checkpoint tells them."""
+    return {current_name(key): float(value) for key, value in description.items() if current_name(key) in _ACCURACIES}

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from cdkd.callbacks import seconds_text
+from cdkd.metric_names import PRUNED_EPOCH, TEST_TOP1
 from cdkd.sweep.display.running import duration_seconds, running_task
 from cdkd.sweep.display.study_status import count_cells
 from cdkd.sweep.display.sweep_display import SweepDisplay, SweepStatus, clock
@@ -57,7 +58,7 @@ class EventLog:
                 self._display.log_event(f"{trial.status} {self.label(trial)}{_result(trial)}")
             elif trial.status == "pruned":
                 num_ended += 1
-                epoch = trial.metrics.get("pruned_epoch")
+                epoch = trial.metrics.get(PRUNED_EPOCH)
                 when = "by the seeds before it" if epoch is None else f"after epoch {epoch:.0f}"
                 self._display.log_event(f"pruned   {self.label(trial)}: behind the others {when}")
             elif trial.status == "failed":
@@ -93,7 +94,7 @@ class EventLog:
 def _result(trial: Trial) -> str:
     """What came of a task that is done, and what it took."""
     metrics = trial.metrics
-    found = f": test top-1 {metrics['test_top1']:.1f} %" if "test_top1" in metrics else ""
+    found = f": test top-1 {metrics[TEST_TOP1]:.1f} %" if TEST_TOP1 in metrics else ""
     if trial.status == "diverged":
         found = f": {trial.error}"
     spent = seconds_text(metrics)

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from cdkd.metric_names import TEST_TOP1
 from cdkd.sweep.display.plan_cost import PlanCost, cost_text, plan_cost
 from cdkd.sweep.queue.stage_cells import StageCells, all_cells, resolve_stages
 from cdkd.sweep.queue.study_folder import study_folder
@@ -146,7 +147,7 @@ def _known(stage_cells: StageCells, plan: Plan) -> list[str]:
     for cell in stage_cells.cells:
         trial = plan.trials.get(cell.id)
         metrics = trial.metrics if trial is not None and trial.is_done else {}
-        result = f"  test top-1 {metrics['test_top1']:.1f} %" if "test_top1" in metrics else ""
+        result = f"  test top-1 {metrics[TEST_TOP1]:.1f} %" if TEST_TOP1 in metrics else ""
         source = f" from study {plan.reused[cell.id]}" if cell.id in plan.reused else ""
         lines.append(f"  {cell.id}  {cell.label:<{width}}  seed {cell.seed}  {plan.status(cell.id)}{source}{result}")
     return lines

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cdkd.config import merge_dotted
+from cdkd.metric_names import TRAIN_LOSS, VALIDATION_TOP1, current_names
 from cdkd.sweep.display.progress import TaskProgress, read_progress
 from cdkd.sweep.queue.study_folder import StudyFolder
 from cdkd.sweep.queue.trial_queue import QueuedTask, Trial
@@ -57,15 +58,16 @@ def running_task(folder: StudyFolder, trial: Trial, label: str) -> Running:
     epoch = len(done) and done[-1]["epoch"] + 1
     if progress is not None and num_epochs:
         epoch = int(progress.fraction * num_epochs) + 1
-    metrics: Mapping[str, float] = done[-1]["metrics"] if done else {}
-    validated = [entry["metrics"]["validation_top1"] for entry in done if "validation_top1" in entry["metrics"]]
+    epochs = [current_names(entry["metrics"]) for entry in done]
+    metrics: Mapping[str, float] = epochs[-1] if epochs else {}
+    validated = [one[VALIDATION_TOP1] for one in epochs if VALIDATION_TOP1 in one]
     return Running(
         label,
         progress,
         duration_seconds(trial),
         min(epoch, num_epochs) if num_epochs else epoch,
         num_epochs,
-        metrics.get("train_loss", metrics.get("loss")),
+        metrics.get(TRAIN_LOSS),
         validated[-1] if validated else None,
         trial.worker,
         trial.task.id,

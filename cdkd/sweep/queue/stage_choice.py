@@ -13,6 +13,7 @@ from cdkd.atomic_write import atomic_write
 from cdkd.config import flatten
 from cdkd.data.opening import lacks_validation
 from cdkd.errors import CdkdError
+from cdkd.metric_names import VALIDATION, former_name
 from cdkd.sweep.queue.queue_storage import open_storage
 from cdkd.sweep.queue.study_folder import StudyFolder, read_json
 from cdkd.sweep.queue.trial_queue import Trial
@@ -129,7 +130,7 @@ def _candidate(label: str, cells: Sequence[Cell], best: Best, trials: Mapping[st
             raise ChoiceError(f"stage '{best.stage}': cannot choose while '{label}', seed {cell.seed}, is {status}")
         value = trial.metrics.get(best.metric)
         if value is None and trial.status == "finished":
-            known = ", ".join(name for name in sorted(trial.metrics) if name.startswith("validation_"))
+            known = ", ".join(name for name in sorted(trial.metrics) if name.startswith(VALIDATION))
             raise ChoiceError(f"stage '{best.stage}': no metric '{best.metric}'; runs have: {known or 'none'}")
         # A run that diverged or was pruned may have validated before; what it reached then does not count.
         is_number = value is not None and math.isfinite(value) and trial.status == "finished"
@@ -200,5 +201,5 @@ def choice_text(choice: Choice) -> str:
 
 def _digest(best: Best, cells: Sequence[Cell]) -> str:
     # Other candidates, for example more seeds, are another question, and get an answer of their own.
-    question = [best.metric, best.mode, best.take, [cell.id for cell in candidate_cells(best, cells)]]
+    question = [former_name(best.metric), best.mode, best.take, [cell.id for cell in candidate_cells(best, cells)]]
     return hashlib.sha256(json.dumps(question).encode()).hexdigest()[:8]

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from cdkd.atomic_write import atomic_write
+from cdkd.metric_names import PRUNED_EPOCH, former_name
 from cdkd.sweep.queue.queue_storage import open_storage
 from cdkd.sweep.queue.study_folder import StudyFolder, read_json
 from cdkd.sweep.queue.trial_queue import Trial
@@ -70,7 +71,7 @@ def space_digest(search: Search, corners: Sequence[Cell]) -> str:
         corners: cells at the ends of its space; they hold what all of its cells share.
     """
     ranges = [[one.setting, one.low, one.high, one.is_log, one.step, list(one.choices)] for one in search.over]
-    question = [ranges, search.sampler, search.sampler_seed, search.metric, [cell.row for cell in corners]]
+    question = [ranges, search.sampler, search.sampler_seed, former_name(search.metric), [cell.row for cell in corners]]
     return hashlib.sha256(json.dumps(question).encode()).hexdigest()[:12]
 
 
@@ -192,7 +193,7 @@ def outcome_of(cells: Sequence[Cell], trials: Mapping[str, Trial], metric: str, 
     mean = sum(numbers) / len(numbers) if numbers else None
     pruned = [trial for trial in ended if trial.status == "pruned"]
     if pruned:
-        step = int(max(trial.metrics.get("pruned_epoch", 0.0) for trial in pruned))
+        step = int(max(trial.metrics.get(PRUNED_EPOCH, 0.0) for trial in pruned))
         return Suggestion(values, "PRUNED", mean, {} if mean is None else {step: mean})
     if len(ended) < len(cells):
         return Suggestion(values)

@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from cdkd.errors import CdkdError
+from cdkd.metric_names import VALIDATION_TOP1, current_names
 from cdkd.run_status import has_result
 from cdkd.sweep.queue.cell_configuration import Configuration, shared_name
 from cdkd.sweep.queue.queue_storage import Hold, Result, State, StoredTrial, open_storage
@@ -113,7 +114,7 @@ class TrialQueue:
             status=status_of(stored, is_alive),
             attempt=self._index.attempts[stored.number],
             run_id=attributes.get("run_id"),
-            metrics=attributes.get("metrics", {}),
+            metrics=current_names(attributes.get("metrics", {})),
             error=attributes.get("error", ""),
             token=attributes.get("token", ""),
             reused_from=attributes.get("reused_from", ""),
@@ -211,7 +212,7 @@ class TrialQueue:
         """Settles a trial that this process has taken with the result of a tracked run."""
         # (2): the result before the state. Killed in between, it is a stale trial with a closed run: recovery
         # finishes it.
-        value, metrics = run.metrics.get("validation_top1", 0.0), dict(run.metrics)
+        value, metrics = run.metrics.get(VALIDATION_TOP1, 0.0), dict(run.metrics)
         self.note(number, run_id=run.run_id, metrics=metrics, value=value, status=run.status, reused_from=run.study)
         self.finish(number, value)
 

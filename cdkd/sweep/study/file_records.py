@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from cdkd.config import Count, Record
+from cdkd.metric_names import VALIDATION_TOP1
 from cdkd.settings import TeacherArch
 
 Name = Annotated[str, BeforeValidator(lambda value: str(value) if type(value) is int else value)]
@@ -16,7 +17,7 @@ class BestSettings(Record):
 
     stage: str
     """An earlier stage."""
-    metric: str = "validation_top1"
+    metric: str = VALIDATION_TOP1
     """Compared by its mean over the seeds; of the validation part, never of the test part."""
     mode: Literal["max", "min"] = "max"
     """Whether more of the metric is better, or less."""
@@ -49,7 +50,7 @@ class SearchSettings(Record):
     pruner: Literal["none", "median", "hyperband", "wilcoxon"] = "none"
     """Optuna's: median and hyperband end cells that are behind, by their validations; wilcoxon ends suggestions, by the
     seeds that are done."""
-    metric: str = "validation_top1"
+    metric: str = VALIDATION_TOP1
     """What is maximised, by its mean over the seeds; of the validation part, never of the test part."""
     over: Annotated[dict[str, Any], Field(min_length=1)]
     """Setting -> {low, high, log, step}, or a list of values."""

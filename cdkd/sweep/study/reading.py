@@ -35,7 +35,7 @@ A study file, by example (all but `study` and `stages` may be left out):
       - name: second
         best:                            # starts from what an earlier stage found best ...
           stage: first
-          metric: validation_top1        # ... by this metric's mean over the seeds; never a test metric
+          metric: validation/top1        # ... by this metric's mean over the seeds; never a test metric
           mode: max
           among: {network: TSM}          # ... among these of its cells
           take: [distill.spatial.weight] # ... and takes over these settings
@@ -53,6 +53,7 @@ from typing import Any
 from cdkd.config import ConfigError, Document, build_record, parse_override
 from cdkd.experiment.recipe import load_recipe
 from cdkd.experiment.underlay import Underlay
+from cdkd.metric_names import VALIDATION, current_name
 from cdkd.overrides import check_overrides, find_field
 from cdkd.settings import TEACHERS
 from cdkd.suggestion import hint
@@ -160,10 +161,10 @@ def _best(document: Document, here: tuple[str, ...], content: BestSettings, earl
         names = [stage.name for stage in earlier]
         text = f"no earlier stage '{content.stage}'; {hint(content.stage, names, 'stages')}"
         raise document.error((*here, "stage"), text)
-    if not content.metric.startswith("validation_"):
+    if not current_name(content.metric).startswith(VALIDATION):
         raise document.error(
             (*here, "metric"),
-            f"'{content.metric}' may not decide anything: choose on the validation part, for example validation_top1",
+            f"'{content.metric}' may not decide anything: choose on the validation part, for example validation/top1",
         )
     for number, dotted in enumerate(content.take):
         problem = find_field(dotted)
@@ -173,7 +174,7 @@ def _best(document: Document, here: tuple[str, ...], content: BestSettings, earl
     if content.among:
         among = read_filter(document, (*here, "among"), content.among, source.labels)
     is_asked = "metric" in content.model_fields_set
-    metric = source.search.metric if source.search is not None and not is_asked else content.metric
+    metric = source.search.metric if source.search is not None and not is_asked else current_name(content.metric)
     return Best(content.stage, metric, content.mode, among, content.take)
 
 

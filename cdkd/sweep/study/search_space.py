@@ -6,6 +6,7 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from cdkd.config import Document, build_record
+from cdkd.metric_names import VALIDATION, current_name
 from cdkd.overrides import check_overrides, find_field
 from cdkd.sweep.study.axes import Key, fail_at
 from cdkd.sweep.study.file_records import RangeSettings, SearchSettings
@@ -30,8 +31,8 @@ def read_search(document: Document, here: Key, content: SearchSettings, seeds: S
         ConfigError: an unknown setting, a range that its setting does not allow, a metric that may not decide, or
             too few seeds for the pruner.
     """
-    if not content.metric.startswith("validation_"):
-        text = f"'{content.metric}' may not decide anything: search on the validation part, for example validation_top1"
+    if not current_name(content.metric).startswith(VALIDATION):
+        text = f"'{content.metric}' may not decide anything: search on the validation part, for example validation/top1"
         raise document.error((*here, "metric"), text)
     numbers = file_seeds(document, (*here, "seeds"), content.seeds) if content.seeds is not None else (seeds[0],)
     if content.pruner == "wilcoxon" and len(numbers) < _MIN_SEEDS_OF_WILCOXON:
@@ -45,7 +46,7 @@ def read_search(document: Document, here: Key, content: SearchSettings, seeds: S
         sampler=content.sampler,
         num_trials=content.trials,
         pruner=content.pruner,
-        metric=content.metric,
+        metric=current_name(content.metric),
         over=tuple(_range(document, (*here, "over", key), key, value) for key, value in content.over.items()),
         seeds=numbers,
         num_startup_trials=startup,

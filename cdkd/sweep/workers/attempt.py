@@ -15,6 +15,7 @@ from cdkd.callbacks import Log
 from cdkd.errors import CdkdError
 from cdkd.experiment.identity import logged_settings
 from cdkd.graceful_stop import StoppedAtCheckpoint
+from cdkd.metric_names import TRAIN_LOSS, VALIDATION_TOP1, current_name
 from cdkd.sweep.display.progress import ProgressWriter
 from cdkd.sweep.queue.queue_storage import TrialTakenError
 from cdkd.sweep.queue.stale_trials import put_back
@@ -29,9 +30,6 @@ from cdkd.tracking.tracked_run import TrackedRun, error_text, teacher_start
 from cdkd.tracking.tracker import Outcome, RunStart, Tracker
 
 logger = logging.getLogger(__name__)
-
-_LOSSES = ("train_total", "train_loss", "loss")
-"""Names of the loss that is minimised, in what an epoch logs."""
 
 
 def run_claim(
@@ -125,7 +123,8 @@ def _settle(queue: TrialQueue, trial: Trial, run: TrackedRun, outcome: Outcome) 
     """The end, (2) of `trial_queue.py`."""
     with shield():
         # Noted before the run is closed: a process that dies in between leaves all that settling needs.
-        value = float(outcome.metrics.get((trial.task.search or {}).get("metric", "validation_top1"), 0.0))
+        decides = current_name((trial.task.search or {}).get("metric", VALIDATION_TOP1))
+        value = float(outcome.metrics.get(decides, 0.0))
         where = outcome.metadata.get("diverged", "")
         metrics = {**outcome.metrics, **run.seconds}
         queue.note(trial.number, run_id=run.id, metrics=metrics, status=outcome.status, value=value, error=where)
@@ -137,7 +136,7 @@ def _settle(queue: TrialQueue, trial: Trial, run: TrackedRun, outcome: Outcome) 
 
 def _where_diverged(run: TrackedRun) -> str:
     last = run.last_logged
-    loss = next((last.metrics[name] for name in _LOSSES if name in last.metrics), None)
+    loss = last.metrics.get(TRAIN_LOSS)
     return f"in epoch {last.epoch + 1}" + ("" if loss is None else f", last loss {loss:.4g}")
 
 

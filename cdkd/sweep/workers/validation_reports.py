@@ -3,14 +3,13 @@
 from collections.abc import Callable, Mapping
 
 from cdkd.callbacks import Log
+from cdkd.metric_names import PRUNED_EPOCH, VALIDATION, VALIDATION_TOP1, current_name
 from cdkd.settings import RunConfig
 from cdkd.sweep.queue.pruning import PastCurve, is_behind
 from cdkd.sweep.queue.queue_storage import StorageError
 from cdkd.sweep.queue.trial_queue import Trial, TrialQueue
 from cdkd.sweep.workers.interruption import shield
 from cdkd.tracking.tracker import Outcome
-
-_METRIC = "validation_top1"
 
 
 class Pruned(Exception):
@@ -42,7 +41,7 @@ class ValidationReports:
         self._log = log
         search = trial.task.search or {}
         self._pruner: str = search.get("pruner", "none")
-        self._metric: str = search.get("metric", _METRIC)
+        self._metric = current_name(search.get("metric", VALIDATION_TOP1))
         self._unsent: dict[int, float] = {}
         # What earlier attempts at the cell reported: their epochs are not run again.
         self._curve: dict[int, float] = self._earlier() if search else {}
@@ -69,7 +68,7 @@ class ValidationReports:
             # Told with the next validation: that the queue is away must not end a training.
             return
         if is_decided and is_behind(self._pruner, self._curve, others, first, last):
-            raise Pruned(Outcome("pruned", {**_only_validation(metrics), "pruned_epoch": float(epoch)}))
+            raise Pruned(Outcome("pruned", {**_only_validation(metrics), PRUNED_EPOCH: float(epoch)}))
 
     def _send(self) -> None:
         number = self._trial.number
@@ -105,7 +104,7 @@ def _curve_of(queue: TrialQueue, trial: Trial) -> dict[int, float]:
 
 
 def _only_validation(metrics: Mapping[str, float]) -> dict[str, float]:
-    return {name: value for name, value in metrics.items() if name.startswith("validation_")}
+    return {name: value for name, value in metrics.items() if name.startswith(VALIDATION)}
 
 
 def until_pruned(train: Callable[[], Outcome]) -> Outcome:

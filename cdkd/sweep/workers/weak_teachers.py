@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from statistics import fmean
 
+from cdkd.metric_names import VALIDATION_TOP1
 from cdkd.settings import DataSettings, RunConfig
 from cdkd.sweep.display.sweep_display import SweepDisplay
 from cdkd.sweep.queue.stage_cells import teacher_task
@@ -10,7 +11,6 @@ from cdkd.sweep.queue.trial_queue import Trial
 from cdkd.sweep.study.cell import Cell
 from cdkd.tracking.tracked_run import teacher_label
 
-_METRIC = "validation_top1"
 _Kind = tuple[DataSettings, str, str]
 """What a student and its baseline share: data, architecture, streams."""
 
@@ -79,9 +79,9 @@ def _baselines(cells: Iterable[Cell], trials: Mapping[str, Trial]) -> dict[_Kind
         trial = trials.get(cell.id)
         if cell.config.uses_teacher or trial is None:
             continue
-        if trial.status == "finished" and _METRIC in trial.metrics:
+        if trial.status == "finished" and VALIDATION_TOP1 in trial.metrics:
             kind = _kind(cell.config)
-            reached.setdefault(kind, {}).setdefault(cell.label, []).append(trial.metrics[_METRIC])
+            reached.setdefault(kind, {}).setdefault(cell.label, []).append(trial.metrics[VALIDATION_TOP1])
             has_decoder[kind, cell.label] = cell.config.student.decoder
     found = {}
     for kind, by_label in reached.items():

@@ -54,9 +54,9 @@ def test_shapes_that_do_not_match_are_refused() -> None:
 def test_gate_statistics() -> None:
     found = gate_statistics(torch.tensor([[1.0, torch.e], [torch.e**2, torch.e**3]]))
     expected = {
-        "gate_log_mean": 1.5,
-        "gate_log_std": 1.25**0.5,
-        "gate_1": (1 + torch.e**2) / 2,
-        "gate_2": (torch.e + torch.e**3) / 2,
+        "gate/log_mean": 1.5,
+        "gate/log_std": 1.25**0.5,
+        "gate/alpha_1": (1 + torch.e**2) / 2,
+        "gate/alpha_2": (torch.e + torch.e**3) / 2,
     }
     assert {name: value.item() for name, value in found.items()} == pytest.approx(expected)

@@ -50,7 +50,7 @@ def test_what_one_folder_enqueues_another_runs(places: Places) -> None:
     assert there.enqueue([cell("a")]) == []
     first = there.claim()
     assert first is not None and first.trial.task.id == "a"
-    there.note(first.trial.number, run_id="r", metrics={"test_top1": 61.5})
+    there.note(first.trial.number, run_id="r", metrics={"test/top1": 61.5})
     assert (here.latest()["a"].status, here.latest()["a"].run_id) == ("running", "r")
     there.report(first.trial.number, 1, 50.0)
     there.finish(first.trial.number, 61.5)
@@ -58,7 +58,7 @@ def test_what_one_folder_enqueues_another_runs(places: Places) -> None:
     shown = here.latest()["a"]
     assert (shown.status, shown.metrics, shown.attempt, shown.task.labels) == (
         "finished",
-        {"test_top1": 61.5},
+        {"test/top1": 61.5},
         1,
         {"axis": "a"},
     )
@@ -177,7 +177,7 @@ def test_a_trial_that_optuna_runs_without_heartbeat_is_never_stale(places: Place
 def test_results_of_tracked_runs_settle_waiting_and_new_tasks(places: Places) -> None:
     queue = places.queue()
     queue.enqueue([cell("a"), cell("b")])
-    runs = [(cell(name), CellRun(f"run-{name}", "other", name, "finished", {"validation_top1": 3.0})) for name in "ac"]
+    runs = [(cell(name), CellRun(f"run-{name}", "other", name, "finished", {"validation/top1": 3.0})) for name in "ac"]
     assert sorted(queue.adopt(runs)) == ["a", "c"]
     assert {name: trial.status for name, trial in places.queue().latest().items()} == {
         "a": "finished",

@@ -26,18 +26,18 @@ def cells(tmp_path: Path) -> tuple[Cell, ...]:
     return expand(study, study.stages[0])
 
 
-def trials_of(cells: tuple[Cell, ...], values: list[float | None], metric: str = "validation_top1") -> dict[str, Trial]:
+def trials_of(cells: tuple[Cell, ...], values: list[float | None], metric: str = "validation/top1") -> dict[str, Trial]:
     """One trial per cell; None: it diverged."""
     trials = {}
     for number, (cell, value) in enumerate(zip(cells, values, strict=True)):
-        metrics = {"test_top1": 99.0 - number} | ({} if value is None else {metric: value})
+        metrics = {"test/top1": 99.0 - number} | ({} if value is None else {metric: value})
         status = "diverged" if value is None else "finished"
         task = QueuedTask(cell.id, "cell", "a")
         trials[cell.id] = Trial(number, task, status, 1, f"run{number}", metrics, "", "", "", None, None)
     return trials
 
 
-def best(metric: str = "validation_top1", mode: str = "max", among: LabelFilter = EVERYTHING, *take: str) -> Best:
+def best(metric: str = "validation/top1", mode: str = "max", among: LabelFilter = EVERYTHING, *take: str) -> Best:
     return Best("a", metric, mode, among, take or ("distill.spatial.weight",))  # type: ignore[arg-type]
 
 
@@ -53,8 +53,8 @@ def test_the_best_mean_over_the_seeds_wins(cells: tuple[Cell, ...]) -> None:
 
 
 def test_a_lower_metric_can_be_better(cells: tuple[Cell, ...]) -> None:
-    trials = trials_of(cells, [3.0, 3.0, 2.0, 2.5, 2.0, 2.0], "validation_loss")
-    assert choose(best("validation_loss", "min"), cells, trials).values == {"distill.spatial.weight": 1.0}
+    trials = trials_of(cells, [3.0, 3.0, 2.0, 2.5, 2.0, 2.0], "validation/loss")
+    assert choose(best("validation/loss", "min"), cells, trials).values == {"distill.spatial.weight": 1.0}
 
 
 def test_of_equals_the_first_wins(cells: tuple[Cell, ...]) -> None:
@@ -73,14 +73,14 @@ def test_a_diverged_candidate_cannot_win(cells: tuple[Cell, ...]) -> None:
 
 def test_only_the_named_cells_are_candidates(cells: tuple[Cell, ...]) -> None:
     among = LabelFilter((("distill.spatial.weight", frozenset({"0.01", "1"})),))
-    choice = choose(best("validation_top1", "max", among), cells, trials_of(cells, [1.0, 1.0, 9.0, 9.0, 2.0, 2.0]))
+    choice = choose(best("validation/top1", "max", among), cells, trials_of(cells, [1.0, 1.0, 9.0, 9.0, 2.0, 2.0]))
     assert choice.values == {"distill.spatial.weight": 1.0}
     assert len(choice.candidates) == 2
 
 
 def test_a_group_of_settings_can_be_taken_over(cells: tuple[Cell, ...]) -> None:
     choice = choose(
-        best("validation_top1", "max", EVERYTHING, "distill.spatial"), cells, trials_of(cells, [1.0, 1, 2, 2, 3, 3])
+        best("validation/top1", "max", EVERYTHING, "distill.spatial"), cells, trials_of(cells, [1.0, 1, 2, 2, 3, 3])
     )
     assert choice.values == {
         "distill.spatial.enabled": True,
@@ -98,8 +98,8 @@ def test_nothing_is_chosen_while_a_candidate_has_no_result(cells: tuple[Cell, ..
     with pytest.raises(ChoiceError, match=r"is failed$"):
         choose(best(), cells, trials)
     trials[cells[5].id] = last
-    with pytest.raises(ChoiceError, match=r"no metric 'validation_f1'; runs have: validation_top1$"):
-        choose(best("validation_f1"), cells, trials)
+    with pytest.raises(ChoiceError, match=r"no metric 'validation/f1'; runs have: validation/top1$"):
+        choose(best("validation/f1"), cells, trials)
 
 
 def test_a_choice_is_made_once_for_the_same_question(cells: tuple[Cell, ...], tmp_path: Path) -> None:
@@ -125,9 +125,9 @@ def test_a_choice_without_validation_videos_is_refused_before_anything_is_traine
     file.write_text(
         "study: s\nbase: {data: {name: ucf101, validation_share: 0}}\nstages:\n"
         "  - name: a\n    axes: {distill.spatial.weight: [0.1, 1]}\n"
-        "  - name: b\n    best: {stage: a, metric: validation_top1, take: [distill.spatial.weight]}\n"
+        "  - name: b\n    best: {stage: a, metric: validation/top1, take: [distill.spatial.weight]}\n"
     )
-    with pytest.raises(ChoiceError, match=r"s\.yaml:6: chooses by validation_top1.*validation_share is 0"):
+    with pytest.raises(ChoiceError, match=r"s\.yaml:6: chooses by validation/top1.*validation_share is 0"):
         resolve_stages(load_study(file), StudyFolder(tmp_path / "folder"))
     file.write_text(file.read_text().replace("validation_share: 0", "validation_share: 0.1"))
     assert [known.stage.name for known in resolve_stages(load_study(file), StudyFolder(tmp_path / "folder"))] == ["a"]

@@ -48,7 +48,7 @@ def test_a_stale_trial_whose_result_was_recorded_is_finished(queue: TrialQueue) 
     queue.enqueue([cell("a")])
     claim = queue.claim()
     assert claim is not None
-    queue.note(claim.trial.number, status="diverged", value=12.5, metrics={"loss": 3.0})
+    queue.note(claim.trial.number, status="diverged", value=12.5, metrics={"train/loss": 3.0})
     claim.lock.release()
     (stale,) = queue.trials()
     assert settle(queue, stale, is_complete=True) == "diverged"

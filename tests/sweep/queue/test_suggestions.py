@@ -10,7 +10,7 @@ from cdkd.sweep.queue.study_folder import StudyFolder
 from cdkd.sweep.queue.suggestions import Suggestion, add_suggestion, read_suggestions, suggest
 from cdkd.sweep.study.records import Range, Search
 
-SEARCH = Search("tpe", 9, "none", "validation_top1", (Range("distill.spatial.weight", 0.01, 1.0, True),), (0,), 3, 0)
+SEARCH = Search("tpe", 9, "none", "validation/top1", (Range("distill.spatial.weight", 0.01, 1.0, True),), (0,), 3, 0)
 
 
 def test_two_folders_with_one_database_share_a_searchs_suggestions(postgres: PostgresServer, tmp_path: Path) -> None:

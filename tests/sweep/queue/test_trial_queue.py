@@ -38,11 +38,11 @@ def test_a_task_goes_from_waiting_to_finished(queue: TrialQueue) -> None:
     claim = queue.claim()
     assert claim is not None and claim.trial.task == cell("a")
     assert [state_of(queue, name) for name in "abc"] == ["running", "waiting", "waiting"]
-    queue.note(claim.trial.number, run_id="r", metrics={"test_top1": 61.5})
+    queue.note(claim.trial.number, run_id="r", metrics={"test/top1": 61.5})
     queue.finish(claim.trial.number, 61.5)
     claim.lock.release()
     trial = TrialQueue(queue.folder).latest()["a"]
-    assert (trial.status, trial.run_id, trial.metrics, trial.attempt) == ("finished", "r", {"test_top1": 61.5}, 1)
+    assert (trial.status, trial.run_id, trial.metrics, trial.attempt) == ("finished", "r", {"test/top1": 61.5}, 1)
     assert queue.enqueue([cell("a")]) == []
     assert queue.enqueue([cell("a")], again=["a"]) == [cell("a")]
     assert queue.latest()["a"].attempt == 2

@@ -91,7 +91,7 @@ def test_the_methods_study_tries_three_weights_of_every_loss(monkeypatch: pytest
     assert [cell.config.student.decoder for cell in cells] == [False, *[True] * (len(cells) - 1)]
     # Each later stage chooses among the three weights of one loss, and trains nothing that the first did not.
     for stage, (name, three) in zip(chosen, expected.items(), strict=True):
-        assert stage.best is not None and stage.best.metric == "validation_top1"
+        assert stage.best is not None and stage.best.metric == "validation/top1"
         among = [cell for cell in cells if stage.best.among.selects(cell.labels)]
         assert [losses(cell) for cell in among] == [{name: weight} for weight in three]
         taken = {f"distill.{name}.enabled": True, f"distill.{name}.weight": three[1]}

@@ -59,7 +59,7 @@ def test_a_study_is_read_as_written(tmp_path: Path) -> None:
     assert rows.conditions["distill.spatial.weight"].labels.labels == (("network", frozenset({"TSM"})),)
     assert rows.conditions["plain"].settings == (("data.name", ("shapes", "folder")),)
     assert following.best is not None
-    assert (following.best.metric, following.best.mode) == ("validation_top1", "max")
+    assert (following.best.metric, following.best.mode) == ("validation/top1", "max")
     assert following.base == {"distill.logits.enabled": True}
 
 
@@ -141,9 +141,9 @@ def test_a_study_is_read_as_written(tmp_path: Path) -> None:
         ("stage: rows", "stage: row", "18: stages.1.best.stage: no earlier stage 'row'; did you mean 'rows'?"),
         (
             "{stage: rows,",
-            "{stage: rows, metric: test_top1,",
-            "18: stages.1.best.metric: 'test_top1' may not decide anything: choose on the validation part, "
-            "for example validation_top1",
+            "{stage: rows, metric: test/top1,",
+            "18: stages.1.best.metric: 'test/top1' may not decide anything: choose on the validation part, "
+            "for example validation/top1",
         ),
         (
             "[distill.spatial.weight]}",
@@ -192,7 +192,7 @@ def test_a_search_is_read_as_written(tmp_path: Path) -> None:
         ("trials: 9", "trails: 9", "5: stages.0.search.trails: unknown key; did you mean 'trials'?"),
         ("trials: 9", "trials: 0", "5: stages.0.search.trials: Input should be greater than or equal to 1, not 0"),
         ("trials: 9", "sampler: tpx", "5: stages.0.search.sampler: Input should be 'tpe', 'random', 'qmc' or 'gp'"),
-        ("trials: 9", "metric: test_top1", "5: stages.0.search.metric: 'test_top1' may not decide anything"),
+        ("trials: 9", "metric: test/top1", "5: stages.0.search.metric: 'test/top1' may not decide anything"),
         ("trials: 9", "pruner: wilcoxon", "5: stages.0.search.pruner: wilcoxon compares seed by seed, and can tell "
          "something from 5 seeds on"),
         ("trials: 9", "seeds: 0", "5: stages.0.search.seeds: a count of at least 1"),

@@ -54,8 +54,8 @@ def test_two_processes_train_the_cell_of_one(bench: Bench, monkeypatch: pytest.M
     assert (run.status, run.attempt) == ("finished", 1)
     # As a cell of one process: the same losses, and the same identity, so that nothing is left to train.
     alone: list[tuple[int, float]] = []
-    RUNNER.run(tiny(**BASELINE), bench.folder / "alone", lambda m, epoch: alone.append((epoch, m["train_loss"])))
-    together = history(run.run_id, "train_loss")
+    RUNNER.run(tiny(**BASELINE), bench.folder / "alone", lambda m, epoch: alone.append((epoch, m["train/loss"])))
+    together = history(run.run_id, "train/loss")
     assert [epoch for epoch, _ in together] == [1, 2]
     assert [loss for _, loss in together] == pytest.approx([loss for _, loss in alone], rel=1e-3)
     again = bench.sweep(file, runner=DEFAULT_RUNNER)
@@ -86,8 +86,8 @@ def test_what_stops_one_process_ends_all_and_the_cell_goes_on(bench: Bench) -> N
     output, _ = sweep.communicate(timeout=120)
     assert sweep.returncode == 0, output
     (run,) = load_runs().query("status == 'finished'").itertuples()
-    assert history(run.run_id, "loss") == [(epoch, 1.0 / epoch) for epoch in (1, 2, 3, 4)]
-    assert load_runs().query("status == 'finished'")["metrics.test_top1"].item() == 70.0
+    assert history(run.run_id, "train/loss") == [(epoch, 1.0 / epoch) for epoch in (1, 2, 3, 4)]
+    assert load_runs().query("status == 'finished'")["metrics.test/top1"].item() == 70.0
 
 
 def test_a_process_that_fails_is_the_cells_failure(bench: Bench) -> None:

@@ -47,7 +47,7 @@ def test_a_sweep_waits_out_a_store_that_is_moved_away(bench: Bench) -> None:
     runs = load_runs()
     assert list(runs.status) == ["finished"] * 2 and list(runs.attempt) == [1, 1]
     for run_id in runs.run_id:
-        history = open_client(tracking_uri()).get_metric_history(run_id, "loss")
+        history = open_client(tracking_uri()).get_metric_history(run_id, "train/loss")
         assert sorted((point.step, point.value) for point in history) == [(1, 1.0), (2, 1 / 2), (3, 1 / 3), (4, 1 / 4)]
     assert len(bench.marks("started")) == 2 and open_runs() == []
 

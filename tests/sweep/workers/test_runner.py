@@ -41,7 +41,7 @@ def test_a_staged_sweep_runs_each_cell_once_and_a_second_one_runs_none(bench: Be
     assert set(second["settings.distill.spatial.weight"]) == {0.1}
     # 60 + 5 for lambda1 = 0.1 + 2 for lambda2 = 1 + 7 hundredths for the seed, less 2 from validation to test.
     best = second[(second["settings.distill.temporal.weight"] == 1.0) & (second.seed == 7)]
-    assert best["metrics.test_top1"].item() == pytest.approx(65.07)
+    assert best["metrics.test/top1"].item() == pytest.approx(65.07)
     choice = json.loads(next((bench.folder / ".cdkd/search/choices").glob("first-*.json")).read_text())
     assert choice["values"] == {"distill.spatial.weight": 0.1}
     means = [candidate["mean"] for candidate in choice["candidates"]]
@@ -58,7 +58,7 @@ def test_a_staged_sweep_runs_each_cell_once_and_a_second_one_runs_none(bench: Be
     (teacher,) = _runs("search", "teacher")
     parents = {run.info.run_id: run for run in _runs("search", "stage")}
     assert parents[teacher.data.tags["mlflow.parentRunId"]].data.tags["cdkd.stage"] == "teachers"
-    assert (teacher.data.metrics["test_top1"], teacher.data.tags["cdkd.metadata.dataset"]) == (87.0, "fake")
+    assert (teacher.data.metrics["test/top1"], teacher.data.tags["cdkd.metadata.dataset"]) == (87.0, "fake")
     (kept,) = open_client(tracking_uri()).list_artifacts(teacher.info.run_id, "checkpoint")
     assert kept.path.endswith(Path(teacher.data.tags["cdkd.metadata.checkpoint"]).name)
 
@@ -120,7 +120,11 @@ def test_two_sweeps_at_once_and_a_killed_worker_run_each_cell_to_its_end_once(be
     file = bench.write(GRID)
     sweeps = [bench.start(file, "--workers", "1") for _ in range(2)]
     wait_until(lambda: len(bench.marks("started")) == 2)
-    wait_until(lambda: len(runs := load_runs()) == 2 and "metrics.loss" in runs and runs["metrics.loss"].notna().all())
+    wait_until(
+        lambda: (
+            len(runs := load_runs()) == 2 and "metrics.train/loss" in runs and runs["metrics.train/loss"].notna().all()
+        )
+    )
     os.kill(min(bench.worker_ids()), signal.SIGKILL)
     wait_until(lambda: len(bench.marks("started")) == 3)
     (bench.fake / "hold").unlink()
@@ -139,7 +143,7 @@ def test_two_sweeps_at_once_and_a_killed_worker_run_each_cell_to_its_end_once(be
     resumed = runs[(runs.cell == killed.cell) & (runs.status == "finished")].iloc[0]
     assert (killed.attempt, resumed.attempt) == (1, 2)
     # Epoch 1 was logged, but no checkpoint of it written: the second attempt logs it again, in a run of its own.
-    history = open_client(tracking_uri()).get_metric_history(resumed.run_id, "loss")
+    history = open_client(tracking_uri()).get_metric_history(resumed.run_id, "train/loss")
     assert sorted((point.step, point.value) for point in history) == [(1, 1.0), (2, 1 / 2), (3, 1 / 3), (4, 1 / 4)]
 
 

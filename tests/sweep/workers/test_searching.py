@@ -113,7 +113,7 @@ def test_a_median_pruner_ends_what_is_behind_and_that_is_neither_finished_nor_fa
     assert result.num_pruned > 0 and result.num_done + result.num_pruned == 14
     runs = load_runs(study="search")
     pruned = runs[runs.status == "pruned"]
-    assert len(pruned) == result.num_pruned and set(pruned["metrics.pruned_epoch"]) <= {1.0, 2.0, 3.0}
+    assert len(pruned) == result.num_pruned and set(pruned["metrics.run/pruned_epoch"]) <= {1.0, 2.0, 3.0}
     assert {run.info.status for run in _runs(pruned.run_id)} == {"KILLED"}
     states = [trial.state.name for trial in optuna_study(bench).trials]
     assert states.count("PRUNED") == result.num_pruned and set(states) == {"PRUNED", "COMPLETE"}
@@ -121,8 +121,8 @@ def test_a_median_pruner_ends_what_is_behind_and_that_is_neither_finished_nor_fa
     assert states[:5] == ["COMPLETE"] * 5
     assert len(bench.marks("started")) == 14 and len(bench.marks("finished")) == result.num_done
     # Their last validations lie below those of the ones that were kept after the start.
-    kept = runs[runs.status == "finished"].iloc[5:]["metrics.validation_top1"]
-    assert pruned["metrics.validation_top1"].max() < kept.min()
+    kept = runs[runs.status == "finished"].iloc[5:]["metrics.validation/top1"]
+    assert pruned["metrics.validation/top1"].max() < kept.min()
     assert bench.sweep(bench.write(text + TAKEN)).num_trained == 0
     # What a search gave up is trained where a stage lists it.
     weight = pruned["settings.distill.spatial.weight"].iloc[0]
@@ -165,7 +165,7 @@ def test_a_killed_search_goes_on_without_losing_or_repeating_a_suggestion(bench:
 
 def test_a_search_that_learns_comes_closer_than_chance(bench: Bench) -> None:
     def closest(sampler: str, seed: int) -> float:
-        search = Search(sampler, 25, "none", "validation_top1", (Range("x", 0.0, 1.0),), (0,), 8, seed)  # type: ignore[arg-type]
+        search = Search(sampler, 25, "none", "validation/top1", (Range("x", 0.0, 1.0),), (0,), 8, seed)  # type: ignore[arg-type]
         known: list[Suggestion] = []
         for _ in range(search.num_trials):
             values = suggest(search, known)
