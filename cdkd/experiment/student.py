@@ -8,6 +8,7 @@ from cdkd.callbacks import Log, RunProgress
 from cdkd.experiment.build import StudentRun, assemble
 from cdkd.experiment.description import student_description
 from cdkd.experiment.evaluation import score_columns
+from cdkd.experiment.graph_knowledge import graph_knowledge
 from cdkd.experiment.identity import teacher_identity
 from cdkd.experiment.paths import MODEL_NAME
 from cdkd.experiment.pretraining import ensure_streams
@@ -39,6 +40,8 @@ def run_student(
     if divergence is not None:
         return Outcome("diverged", divergence.metrics, metadata={**metadata, "diverged": str(divergence)})
     metrics, tested = run.judge(progress)
+    if processes.is_main:
+        metrics |= graph_knowledge(run)
     artifacts = {CHECKPOINT: folder / MODEL_NAME, SCORES: folder / "scores.parquet"}
     if processes.is_main:
         pd.DataFrame(score_columns(tested)).to_parquet(artifacts[SCORES])

@@ -46,6 +46,17 @@ def test_a_run_leaves_model_scores_and_facts(arch: str, tmp_path: Path) -> None:
     assert outcome.metadata["views"] == "2 clips x 1 crop of 32 from 32 pixels"
     assert outcome.metadata["num_test_videos"] == "12"
     assert load_description(outcome.artifacts["checkpoint"])["role"] == "student"
+    graphs = {name.removeprefix("graph/"): x for name, x in outcome.metrics.items() if name.startswith("graph/")}
+    assert list(graphs) == [
+        "nearest_neighbour",
+        "logistic_regression",
+        "between_classes",
+        "error_constant",
+        "error_class_mean",
+        "error_student",
+    ]
+    assert all(0 <= graphs[name] <= 100 for name in ("nearest_neighbour", "logistic_regression"))
+    assert graphs["error_student"] > 0
 
 
 def test_validation_has_one_view_and_no_pass_is_made_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
