@@ -6,6 +6,7 @@ so that the pixels are the same bytes on every machine.
 
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 from math import pi, sin
 from typing import Final
 
@@ -71,8 +72,12 @@ _FLOWERS: Final = {2: (170, 190, 300), 3: (150, 165, 320), 4: (150, 140, 340)}
 """Lobes -> hub radius, lobe radius and lobe distance in 16ths of a texel; fewer lobes are fatter, for like areas."""
 
 
+@lru_cache
 def lobed_mask(lobes: int) -> Ints:
-    """Opacity 0..255 of a flower (TILE, TILE): a hub and `lobes` discs around it, edges one texel soft."""
+    """Opacity 0..255 of a flower (TILE, TILE): a hub and `lobes` discs around it, edges one texel soft.
+
+    Drawn once for all clips, which only read it.
+    """
     hub, lobe, distance = _FLOWERS[lobes]
     discs = [(0, 0, hub)]
     for k in range(lobes):
@@ -81,6 +86,7 @@ def lobed_mask(lobes: int) -> Ints:
     return _discs_mask(discs)
 
 
+@lru_cache
 def round_mask(radius: int = 400) -> Ints:
     """Opacity 0..255 of a disc (TILE, TILE); `radius` in 16ths of a texel."""
     return _discs_mask([(0, 0, radius)])
