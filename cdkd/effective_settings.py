@@ -7,11 +7,14 @@ from typing import Any
 
 WEIGHT_FILES = ("student.weights", "teacher.checkpoint", "teacher.members", "teacher.weights")
 """Settings that may name files of weights."""
+_NAMED_BY_PLACE = (*WEIGHT_FILES, "data.unlabelled")
+"""Settings that may name a place whose content counts."""
 CONTENT = "content."
 """Followed by the key of a setting that names a file: the hash of its bytes, as logged with a run."""
 BEFORE: Mapping[str, Any] = {
     "data.residual": "exact, 0 in intra blocks",
     "data.sampling": "gops",
+    "data.unlabelled": None,
     "distill.calibration": "none",
     "distill.temporal.graphs": ["gaussian", "laplacian", "quadratic"],
     "distill.temporal.vertices": "pooled",
@@ -38,6 +41,10 @@ class _SwitchedOn:
     """What decides which other settings of a run count."""
 
     losses: Mapping[str, float]
+    unlabelled: bool
+    """Some loss can learn from videos without labels."""
+    has_unlabelled: bool
+    """There are such videos."""
     decoder: bool
     best_epoch: bool
     """The weights of the best validated epoch are tested."""
@@ -46,12 +53,23 @@ class _SwitchedOn:
 
 
 def _switched_on(settings: Mapping[str, Any]) -> _SwitchedOn:
+    losses = active_losses(settings)
+    is_able = not all(map(_reads_labels, losses))
     return _SwitchedOn(
-        losses=active_losses(settings),
+        losses=losses,
+        unlabelled=is_able,
+        has_unlabelled=is_able and settings.get("data.unlabelled") is not None,
         decoder=bool(settings.get("student.decoder", True)),
         best_epoch=settings.get("evaluation.select") == "best_validation",
         choice_of_frames=not _is_every_clip_the_same(settings),
     )
+
+
+def _reads_labels(loss: str) -> bool:
+    """A loss that only another version knows is taken for one that reads none, as most do."""
+    from cdkd.distill.losses.table import LOSSES
+
+    return loss in LOSSES and "labels" in LOSSES[loss].needs
 
 
 def _is_every_clip_the_same(settings: Mapping[str, Any]) -> bool:
@@ -79,6 +97,14 @@ _WITH_EITHER: _Condition = (
     lambda on, key: on.decoder or bool(on.losses),
 )
 _WITH_CHOICE: _Condition = ("where a video has more than one clip", lambda on, key: on.choice_of_frames)
+_WITH_LABEL_FREE_LOSS: _Condition = (
+    "where a loss takes part that reads no labels",
+    lambda on, key: on.unlabelled,
+)
+_WITH_UNLABELLED: _Condition = (
+    "with data.unlabelled, where a loss takes part that reads no labels",
+    lambda on, key: on.has_unlabelled,
+)
 _WITH_BEST_EPOCH: _Condition = ("where evaluation.select is best_validation", lambda on, key: on.best_epoch)
 
 # The one table of what cannot change a result. Beginning of a key -> when it counts; the first that fits decides, and
@@ -92,6 +118,8 @@ _READ_WITHOUT_EFFECT: dict[str, _Condition] = {
     "evaluation.every_epochs": _WITH_BEST_EPOCH,
 }
 _READ: dict[str, _Condition] = {
+    "data.unlabelled": _WITH_LABEL_FREE_LOSS,
+    "train.unlabelled_per_step": _WITH_UNLABELLED,
     "distill.calibration": _WITH_TEACHER,
     "distill.": _WITH_LOSS,
     "teacher.arch": _WITH_EITHER,
@@ -133,7 +161,7 @@ def effective_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     was logged counts by that, not by its path.
     """
     on = _switched_on(settings)
-    by_content = {key for key in WEIGHT_FILES if f"{CONTENT}{key}" in settings}
+    by_content = {key for key in _NAMED_BY_PLACE if f"{CONTENT}{key}" in settings}
     return {
         key: value
         for key, value in settings.items()

@@ -100,6 +100,10 @@ class DataSettings(Record):
     all clips of the part fit in 2 GiB; off: videos are decoded each time."""
     max_unreadable: Fraction = 0.0
     """Share of unreadable videos that a run accepts (they are left out and listed)."""
+    unlabelled: str | None = None
+    """Videos whose labels nobody reads: from them the student learns by distillation alone, beside the labelled ones.
+    A part of this data set (pretrain, unlabelled, train), a folder of videos or a list path[,group] of them as CSV, or
+    a prepared data set, of which the parts to train on count; none: labelled videos alone."""
     shapes: ShapesSettings = ShapesSettings()
 
     @property
@@ -185,6 +189,8 @@ class StudentOptimizerSettings(OptimizerSettings):
 
     decoder_multiplier: Weight = 1.0
     """Learning rate of pseudo-decoder and gate relative to the rest; attention and ConvLSTM bear less than streams."""
+    unlabelled_per_step: Count | Literal["auto"] = "auto"
+    """Clips of data.unlabelled in each step, over all processes, beside the batch_size labelled ones; auto: as many."""
 
 
 class TeacherOptimizerSettings(OptimizerSettings):
@@ -303,12 +309,27 @@ class RunConfig(Record):
                 f"{' and '.join(decoded)} distillation need the pseudo-decoder: set student.decoder to true, "
                 f"or {switches} to false"
             )
+        if self.train.unlabelled_per_step != "auto" and self.data.unlabelled is None:
+            raise ValueError(
+                f"train.unlabelled_per_step={self.train.unlabelled_per_step}: no unlabelled videos are named; set "
+                f"data.unlabelled to a part such as pretrain, a folder of videos or a prepared data set, or leave "
+                f"train.unlabelled_per_step out"
+            )
         return self
 
     @property
     def uses_teacher(self) -> bool:
         """Some loss takes part; each compares the student with the teacher."""
         return bool(self.distill.used)
+
+    @property
+    def unlabelled_per_step(self) -> int:
+        """Unlabelled clips of each training step, over all processes; 0 where no loss could learn from any."""
+        learns = len(self.distill.used) > len(self.distill.used_that_need("labels"))
+        if self.data.unlabelled is None or not learns:
+            return 0
+        wanted = self.train.unlabelled_per_step
+        return self.train.batch_size if wanted == "auto" else wanted
 
 
 def flat_settings(config: RunConfig) -> dict[str, Any]:

@@ -39,6 +39,8 @@ def test_what_is_not_read_differs_from_what_is_read_without_effect() -> None:
         ("teacher.backbone", "where a loss takes part, or with the pseudo-decoder"),
         ("distill.logits.temperature", "where its loss takes part"),
         ("student.gate", "with the pseudo-decoder"),
+        ("data.unlabelled", "where a loss takes part that reads no labels"),
+        ("train.unlabelled_per_step", "with data.unlabelled, where a loss takes part that reads no labels"),
     ],
 )
 def test_when_a_setting_counts_in_words(key: str, when: str) -> None:

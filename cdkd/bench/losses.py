@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cdkd.config import build_record, merge_dotted
-from cdkd.data.clips.clip import ClipBatch
+from cdkd.data.loading.steps import StepClips
 from cdkd.data.opening import open_dataset
 from cdkd.distill.calibration import LossUnits, median_pull
 from cdkd.distill.losses.table import ALL_OFF, LOSSES
@@ -104,7 +104,7 @@ def _rows(width: str, settings: LossBenchSettings, overrides: Mapping[str, Any],
     calibration = run.calibration
     assert calibration is not None and run.teacher is not None
     run.student.train()
-    batches = iter(run.inputs.training_batches(run.source("train"), run.config.seed, 0, settings.batch_size))
+    batches = iter(run.inputs.step_clips(run.source("train"), None, 0, settings.batch_size))
     # Units of some batches, pulls of others: on the same ones a calibrated pull would be right by definition.
     first, second = (_norms(calibration, list(islice(batches, settings.num_updates)), run) for _ in range(2))
     units = LossUnits.of(run.config.distill)
@@ -118,7 +118,7 @@ def _rows(width: str, settings: LossBenchSettings, overrides: Mapping[str, Any],
     return rows
 
 
-def _norms(calibration: Calibration, batches: Sequence[ClipBatch], run: StudentRun) -> list[dict[str, float]]:
+def _norms(calibration: Calibration, batches: Sequence[StepClips], run: StudentRun) -> list[dict[str, float]]:
     norms = gradient_norms(calibration, run.student, batches, len(batches), Conditions(0, ALONE, nullcontext, False, 1))
     if not norms:
         raise LossBenchError("no loss could be measured: it is not finite, or there are too few clips")

@@ -2,8 +2,8 @@
 
 Counted is what convolutions and matrix products do, in multiply-adds; a training step counts as three forward passes.
 
-    work       cells x epochs x clips x (3 student + teacher), validation and test: videos x views x student,
-               teachers the same with 3 teacher
+    work       cells x epochs x clips, unlabelled ones too, x (3 student + teacher), validation and test: videos x
+               views x student, teachers the same with 3 teacher
     hours      work / (clips per second x multiply-adds per clip) of the one step whose speed is known; all other work
                is taken to go at the same multiply-adds per second
     disk       videos x mean seconds x bytes per second; records of the packed cache: groups of pictures x bytes each
@@ -169,7 +169,11 @@ def step_gmacs(config: RunConfig) -> float:
 def _students_work(cells: Sequence[RunConfig]) -> list[Work]:
     step = [step_gmacs(config) for config in cells]
     view = [_tested_student_cost(config).gmacs_per_view for config in cells]
-    clips = [_videos(config, "train") * config.train.epochs for config in cells]
+    # Each step has its unlabelled clips beside the labelled ones, and they cost the same.
+    shares = [1 + config.unlabelled_per_step / config.train.batch_size for config in cells]
+    clips = [
+        _videos(config, "train") * config.train.epochs * share for config, share in zip(cells, shares, strict=True)
+    ]
     return [
         _work("students: training", clips, step),
         _work("students: validation", [_validated(config, config.train) for config in cells], view),
@@ -295,7 +299,9 @@ def _teacher(config: RunConfig) -> NetworkCost:
 
 
 def _of_teacher(config: RunConfig) -> dict[str, Any]:
-    return {key: value for key, value in flat_settings(config).items() if key.startswith(("teacher.", "data."))}
+    """What tells teachers apart; what they learn from has labels."""
+    flat = flat_settings(config).items()
+    return {key: value for key, value in flat if key.startswith(("teacher.", "data.")) and key != "data.unlabelled"}
 
 
 def _key(settings: dict[str, Any]) -> str:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from cdkd.data.cache.packing import PackJob, PackReport
     from cdkd.data.manifest import Part
 
-_PARTS = ("train", "validation", "test", "pretrain")
+_PARTS = ("train", "validation", "test", "pretrain", "unlabelled")
 _SHOWN = 10
 
 

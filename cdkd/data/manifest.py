@@ -23,8 +23,10 @@ from cdkd.errors import CdkdError
 MANIFEST_NAME = "manifest.csv"
 FORMAT = 1
 
-Part = Literal["train", "validation", "test", "pretrain", "unused"]
+Part = Literal["train", "validation", "test", "pretrain", "unlabelled", "unused"]
 PARTS: tuple[Part, ...] = get_args(Part)
+UNKNOWN_LABEL = -1
+"""Of a video in the part `unlabelled`."""
 
 
 class DatasetError(CdkdError):
@@ -42,7 +44,7 @@ class LabelledVideo:
     path: str
     """Relative to the data set's root, with forward slashes."""
     label: int
-    """0-based index into the classes."""
+    """0-based index into the classes; `UNKNOWN_LABEL` in the part `unlabelled`."""
     group: str
     """Videos of one group share a source (a subject, a film) and must stay on one side of a split; "" is alone."""
     part: Part
@@ -113,7 +115,7 @@ def make_manifest(
     for row in rows:
         if row.path.startswith("/") or "/../" in f"/{row.path}/":
             raise DatasetError(f"{name}: {row.path} does not lie below the data set's root")
-        if row.part != "unused" and not 0 <= row.label < len(classes):
+        if row.part not in ("unused", "unlabelled") and not 0 <= row.label < len(classes):
             raise DatasetError(f"{name}: {row.path} has label {row.label}, but there are {len(classes)} classes")
     return Manifest(name, root, tuple(classes), rows, content_version(classes, rows), dict(settings))
 

@@ -24,7 +24,7 @@ from cdkd.data.manifest import (
     read_manifest,
 )
 from cdkd.data.preparation.plain_folder import content_of, transcode_folder
-from cdkd.data.shapes.writing import ensure_shapes, shapes_version
+from cdkd.data.shapes.writing import ensure_shapes, shapes_folder, shapes_version
 from cdkd.data.splits import hold_out
 from cdkd.settings import DataSettings
 
@@ -133,6 +133,8 @@ def _settings_of(data: str | Path, root: Path | str | None, settings: dict[str, 
         name, folder = (prepared_name(place) if has_manifest(place) else "folder"), place
     else:
         raise DatasetError(f"{data}: neither a data set nor a folder; known data sets: {', '.join(DATASETS)}")
+    if name == "unlabelled":
+        raise DatasetError(f"{data}: videos without labels stand beside a data set: open that one, with unlabelled=DIR")
     return DataSettings(name=name, root=None if folder is None else str(folder), **settings)  # type: ignore[arg-type]
 
 
@@ -151,6 +153,19 @@ def dataset_version(settings: DataSettings) -> str | None:
     """
     spec = dataset_spec(settings.name)
     return _ORIGINS[spec.origin].version(spec, settings)
+
+
+def manifest_on_disk(settings: DataSettings) -> Manifest | None:
+    """The data set as `open_dataset` gives it, where nothing must be generated or transcoded for it.
+
+    Raises:
+        DatasetError: what is there cannot be read, or has no such split.
+    """
+    spec = dataset_spec(settings.name)
+    folder = shapes_folder(settings.shapes) if spec.origin == "generated" else _find(spec, settings.root)
+    if folder is None or not has_manifest(folder):
+        return None
+    return _with_validation(_read_split(folder, settings), settings.validation_share)
 
 
 @dataclass(frozen=True)

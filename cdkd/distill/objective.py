@@ -54,10 +54,13 @@ def objective(
 ) -> Loss:
     """L = CE + lambda1 u1 L_spatial + lambda2 u2 L_temporal + ..., u the units; what takes no part is not computed.
 
+    The first L of the B clips are labelled: CE, and losses that need labels, are means over these; all other losses
+    are means over all B.
+
     Args:
         student: its logits (B, K), decoded maps and gate.
         teacher: its logits (B, K) and maps; None allows cross-entropy alone.
-        labels: (B,) int64.
+        labels: (L,) int64, L <= B.
         settings: which losses, in which form, with which weights.
         auxiliary: `build_auxiliary` of the settings; None where no loss brings a network along.
         detach_gate: Eq. 4 is linear in the gate, so a gate that it trains runs to an extreme; detached, the gate learns
@@ -72,7 +75,9 @@ def objective(
         ValueError: a distillation loss is wanted but teacher, decoded maps or gate are missing, or shapes differ.
     """
     # In single precision, whatever autocast made of the logits.
-    cross_entropy = functional.cross_entropy(student.logits.float(), labels, label_smoothing=label_smoothing)
+    cross_entropy = functional.cross_entropy(
+        student.logits[: len(labels)].float(), labels, label_smoothing=label_smoothing
+    )
     total = cross_entropy
     parts = {"cross_entropy": cross_entropy}
     terms: dict[str, Tensor | float] = {"cross_entropy": cross_entropy.detach()}
@@ -83,12 +88,15 @@ def objective(
         if teacher is None:
             raise ValueError(f"{' and '.join(settings.used)} distillation need the teacher's output")
         gate = student.gate.detach() if student.gate is not None and detach_gate else student.gate
-        batch = LossBatch(
-            student.logits, teacher.logits, labels, student.decoded, teacher.maps, gate, batch_mean, all_clips
+        every = LossBatch(
+            student.logits, teacher.logits, None, student.decoded, teacher.maps, gate, batch_mean, all_clips
         )
+        labelled = every.labelled(labels)
         for name, loss in settings.used.items():
             # Each loss sees its own network alone.
             own = auxiliary[name] if auxiliary is not None and name in auxiliary else None
+            # No other loss is handed a label, so none can read that of an unlabelled clip.
+            batch = labelled if "labels" in loss.needs else every
             value = loss.value(replace(batch, auxiliary=own))
             unit = (units or {}).get(name, 1.0)
             total = total + loss.weight * unit * value.total

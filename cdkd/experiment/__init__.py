@@ -23,18 +23,20 @@ class ExperimentRunner:
         import torch
 
         import cdkd.experiment.student  # noqa: F401
-        from cdkd.data.opening import open_dataset
         from cdkd.models.devices import choose_device
 
         # `auto` asks for a device without opening it.
         torch.empty(1, device=choose_device(config.runtime.device))
-        open_dataset(config.data)
+        self.prepare_data(config)
 
     def prepare_data(self, config: RunConfig, progress: Progress = silent) -> None:
-        """Generates or transcodes the data set where that was not done before."""
+        """Generates or transcodes the data set, and the unlabelled videos, where that was not done before."""
         from cdkd.data.opening import open_dataset
+        from cdkd.data.unlabelled import open_unlabelled
 
-        open_dataset(config.data, progress)
+        dataset = open_dataset(config.data, progress)
+        if config.unlabelled_per_step:
+            open_unlabelled(config.data, dataset.manifest, progress)
 
     def has_teacher(self, config: RunConfig) -> bool:
         """The run's teacher is ready: given as a checkpoint, or trained before, or not needed."""

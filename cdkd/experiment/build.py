@@ -7,11 +7,13 @@ import torch
 from torch import Tensor, nn
 
 from cdkd.callbacks import Log, silent
-from cdkd.data.clips.clip import ClipBatch
 from cdkd.data.clips.sampling import ClipLayout
 from cdkd.data.clips.transforms import NetworkInputs
-from cdkd.data.manifest import Part
+from cdkd.data.loading.dataset import ClipDataset
+from cdkd.data.loading.steps import StepClips
+from cdkd.data.manifest import Manifest, Part
 from cdkd.data.opening import open_dataset
+from cdkd.data.unlabelled import open_unlabelled
 from cdkd.distill.calibration import LossUnits
 from cdkd.distill.objective import Loss, build_auxiliary
 from cdkd.experiment.description import teacher_metadata
@@ -39,6 +41,8 @@ class StudentRun(NetworkRun):
     units: LossUnits
     """What the objective multiplies calibrated losses by."""
     teacher: FrozenTeacher | None
+    unlabelled: Manifest | None = None
+    """Videos from which the losses learn without labels; None where there are none."""
     teacher_metadata: dict[str, str] = field(default_factory=dict)
     """What the teacher reached on the run's own test, its cost, and where it differs from the run, as far as known."""
 
@@ -58,12 +62,26 @@ class StudentRun(NetworkRun):
         seen = self.teacher.window if self.teacher is not None and part == "train" else 0
         return ClipLayout(data.gops_per_clip, data.frames_per_gop, self.student.window, seen, data.sampling)
 
-    def loss(self, batch: ClipBatch, step: int) -> Loss:
-        """Eq. 7 for one training batch."""
-        return self._loss(self.objective, batch, step)
+    @property
+    def unlabelled_metadata(self) -> dict[str, str]:
+        """What a reader of a table must know of the unlabelled videos; {} where there are none."""
+        if self.unlabelled is None:
+            return {}
+        number, each = len(self.unlabelled.videos), self.config.unlabelled_per_step
+        words = f"{each} a step of the {number:,} of {self.config.data.unlabelled}"
+        return {"unlabelled": words, "unlabelled_version": self.unlabelled.version}
 
-    def _loss(self, objective: nn.Module, batch: ClipBatch, step: int) -> Loss:
-        inputs, labels = self.inputs.training(batch, step)
+    def unlabelled_source(self) -> ClipDataset | None:
+        """See `NetworkRun`; read as the clips trained on are."""
+        return None if self.unlabelled is None else self.inputs.unlabelled_source(self.unlabelled, self.layout("train"))
+
+    def loss(self, clips: StepClips, step: int) -> Loss:
+        """Eq. 7 for the clips of one training step."""
+        return self._loss(self.objective, clips, step)
+
+    def _loss(self, objective: nn.Module, clips: StepClips, step: int) -> Loss:
+        # One forward pass of each network over labelled and unlabelled clips together.
+        inputs, labels = self.inputs.training(clips, step)
         teacher_output = None if self.teacher is None else self.teacher(inputs.frames)
         loss: Loss = objective(inputs, teacher_output, labels)
         return loss
@@ -75,8 +93,8 @@ class StudentRun(NetworkRun):
             return None
         alone = self.processes.unwrapped(self.objective)
 
-        def parts(batch: ClipBatch, step: int) -> Mapping[str, Tensor]:
-            return self._loss(alone, batch, step).parts
+        def parts(clips: StepClips, step: int) -> Mapping[str, Tensor]:
+            return self._loss(alone, clips, step).parts
 
         return Calibration(self.units, parts, [p for p in self.student.streams.parameters() if p.requires_grad])
 
@@ -122,7 +140,8 @@ def assemble(config: RunConfig, log: Log, processes: Processes = ALONE, weights:
     teacher, differences = frozen_teacher(config, path, inputs.dataset.manifest.classes, student.map_stride)
     accelerate_frozen(teacher, config.runtime, device)
     metadata = {**teacher_metadata(config, inputs.metadata, path), **differences}
-    return StudentRun(inputs, wrapped, auxiliary, student, units, teacher, metadata)
+    unlabelled = open_unlabelled(config.data, inputs.dataset.manifest) if config.unlabelled_per_step else None
+    return StudentRun(inputs, wrapped, auxiliary, student, units, teacher, unlabelled, metadata)
 
 
 def _may_skip(settings: StudentSettings) -> bool:

@@ -1,8 +1,8 @@
 """Who a run and its teacher are: what decides their results, with the content behind paths in the paths' place.
 
 A data set that is moved is the same data set, and a file that is replaced under its name is another one. So of the
-settings that can change a result (`effective_settings`), `data.root` gives way to the version of what lies there, and
-every file of weights to the hash of its bytes. Imports no torch.
+settings that can change a result (`effective_settings`), `data.root` and `data.unlabelled` give way to the version of
+what lies there, and every file of weights to the hash of its bytes. Imports no torch.
 """
 
 import hashlib
@@ -16,11 +16,12 @@ from typing import Any
 from cdkd.config import ConfigError
 from cdkd.data.manifest import file_digest
 from cdkd.data.opening import dataset_version
+from cdkd.data.unlabelled import is_part, unlabelled_version
 from cdkd.effective_settings import BEFORE, CONTENT, WEIGHT_FILES, effective_settings, has_effect
 from cdkd.settings import NAMED_WEIGHTS, DataSettings, RunConfig, flat_settings
 
-_NOT_THE_TEACHERS = ("data.motion", "data.residual")
-"""What of the data a network that sees raw frames never meets."""
+_NOT_THE_TEACHERS = ("data.motion", "data.residual", "data.unlabelled")
+"""What of the data a teacher never meets: it sees raw frames, and learns from labels."""
 _UNKNOWN = "not prepared"
 
 
@@ -74,10 +75,11 @@ def logged_settings(config: RunConfig) -> dict[str, Any]:
 
 
 def contents_of(settings: Mapping[str, Any]) -> dict[str, str]:
-    """Hash of the files behind those of the dotted settings that name any, by key.
+    """Hash of what lies behind those of the dotted settings that name files or folders, by key.
 
     Raises:
         ConfigError: a file is not there.
+        DatasetError: what is there of the unlabelled videos cannot be read.
     """
     found = {}
     for key in WEIGHT_FILES:
@@ -86,6 +88,10 @@ def contents_of(settings: Mapping[str, Any]) -> dict[str, str]:
         paths = value if isinstance(value, list | tuple) else [] if value is None or value in NAMED_WEIGHTS else [value]
         if paths:
             found[key] = " ".join(_file_digest(key, path) for path in paths)
+    unlabelled = settings.get("data.unlabelled")
+    # A part's content is the data set's.
+    if unlabelled is not None and not is_part(unlabelled):
+        found["data.unlabelled"] = unlabelled_version(unlabelled) or _UNKNOWN
     return found
 
 

@@ -18,13 +18,15 @@ from cdkd.data.clips.transforms import (
     CropView,
     NetworkInputs,
     draw_boxes,
+    join_inputs,
     prepare_inputs,
     swap_labels,
     view_boxes,
 )
-from cdkd.data.loading.dataset import ClipDataset
+from cdkd.data.loading.dataset import ClipDataset, UnreadableError
 from cdkd.data.loading.loader import ClipLoader
-from cdkd.data.manifest import Part
+from cdkd.data.loading.steps import StepClips, StepLoader
+from cdkd.data.manifest import Manifest, Part
 from cdkd.data.opening import OpenDataset
 from cdkd.effective_settings import BEFORE, has_effect
 from cdkd.errors import CdkdError
@@ -110,9 +112,12 @@ class ClipInputs:
             UnreadableError: more of them are unreadable than `data.max_unreadable` accepts.
             DatasetError: the part is empty.
         """
+        return self._source(self.dataset.manifest, part, layout)
+
+    def _source(self, manifest: Manifest, part: Part, layout: ClipLayout) -> ClipDataset:
         data = self.config.data
         return ClipDataset(
-            self.dataset.manifest,
+            manifest,
             part,
             layout,
             form=data.p_frame_form,
@@ -120,6 +125,40 @@ class ClipInputs:
             cache=data.cache,
             max_unreadable=data.max_unreadable,
         )
+
+    def unlabelled_source(self, unlabelled: Manifest, layout: ClipLayout) -> ClipDataset:
+        """The readable ones among the videos of `cdkd.data.unlabelled.open_unlabelled`.
+
+        Raises:
+            RunError: more of them than `data.max_unreadable` accepts cannot be read, or have too short GOPs.
+        """
+        try:
+            return self._source(unlabelled, "unlabelled", layout)
+        except UnreadableError as error:
+            raise RunError(f"data.unlabelled={self.config.data.unlabelled}: {error}") from error
+
+    def step_clips(
+        self, source: ClipDataset, unlabelled: ClipDataset | None, epoch: int, batch_size: int
+    ) -> StepLoader:
+        """This process's share of an epoch's steps of `batch_size` clips, and of unlabelled ones beside them.
+
+        Raises:
+            RunError: the clips of a step cannot be shared equally.
+        """
+        seed, processes, number = self.config.seed, self.processes, self.config.unlabelled_per_step
+        labelled = self.training_batches(source, seed, epoch, batch_size)
+        if unlabelled is None:
+            return StepLoader(labelled)
+        if number % processes.world_size:
+            raise RunError(
+                f"{processes.world_size} processes cannot share {number} unlabelled clips per step equally; choose a "
+                f"train.unlabelled_per_step that {processes.world_size} divides"
+            )
+        steps = range(epoch * len(labelled), (epoch + 1) * len(labelled))
+        others = unlabelled.endless_batches(
+            seed, steps, number // processes.world_size, processes.rank, processes.world_size
+        )
+        return StepLoader.sharing_workers(labelled, others)
 
     def training_batches(self, source: ClipDataset, seed: int, epoch: int, batch_size: int) -> ClipLoader:
         """This process's share of an epoch's batches of `batch_size` clips.
@@ -135,24 +174,36 @@ class ClipInputs:
             )
         return source.training_batches(seed, epoch, batch_size // world_size, self.processes.rank, world_size)
 
-    def training(self, batch: ClipBatch, step: int) -> tuple[NetworkInputs, Tensor]:
-        """Inputs under the random crops and flips of a step, and labels (B,).
+    def training(self, clips: StepClips, step: int) -> tuple[NetworkInputs, Tensor]:
+        """Inputs (B, ...) under the random crops and flips of a step, and labels (L,) of the first L of them.
 
         They are drawn for the clips of all processes, so that a clip meets the same ones however many share the step.
         """
-        data = self.config.data
-        generator = torch.Generator().manual_seed(derive_seed(self.config.seed, "augmentation", step))
-        size = (batch.iframes.shape[-2], batch.iframes.shape[-1])
-        flips = self.flip != "off"
-        # On the CPU, from a stream of the step's own: the same crops on every device, and after every interruption.
-        drawn = draw_boxes(len(batch.labels) * self.processes.world_size, size, data.crop_scale, flips, generator)
-        boxes = Boxes(*(self.processes.share(getattr(drawn, field.name)) for field in fields(drawn)))
+        labelled = clips.labelled
+        boxes = self._boxes(labelled, "augmentation", step)
         # A flipped "push from left to right" is a push from right to left.
-        labels = batch.labels
+        labels = labelled.labels
         if self.flip == "swap":
             labels = swap_labels(labels, boxes.flip, self.dataset.swapped_labels)
-        inputs = prepare_inputs(batch.to(self.device), boxes, data.input_size)
+        inputs = self._prepared(labelled, boxes)
+        if clips.unlabelled is not None:
+            # From another stream: the labelled clips meet the same crops with and without them. Joined behind the crop,
+            # so that pictures of another size are no obstacle.
+            others = self._boxes(clips.unlabelled, "unlabelled augmentation", step)
+            inputs = join_inputs(inputs, self._prepared(clips.unlabelled, others))
         return inputs, to_device(labels, self.device)
+
+    def _boxes(self, batch: ClipBatch, stream: str, step: int) -> Boxes:
+        """This process's share of the crops and flips of a step."""
+        # On the CPU, from a stream of the step's own: the same crops on every device, and after every interruption.
+        generator = torch.Generator().manual_seed(derive_seed(self.config.seed, stream, step))
+        size = (batch.iframes.shape[-2], batch.iframes.shape[-1])
+        num_clips = len(batch.labels) * self.processes.world_size
+        drawn = draw_boxes(num_clips, size, self.config.data.crop_scale, self.flip != "off", generator)
+        return Boxes(*(self.processes.share(getattr(drawn, field.name)) for field in fields(drawn)))
+
+    def _prepared(self, batch: ClipBatch, boxes: Boxes) -> NetworkInputs:
+        return prepare_inputs(batch.to(self.device), boxes, self.config.data.input_size)
 
     def view(self, batch: ClipBatch, crop: int, evaluation: EvaluationSettings | None = None) -> NetworkInputs:
         """Inputs under crop number `crop` of a resolved protocol; None: the test's."""

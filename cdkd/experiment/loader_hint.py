@@ -1,7 +1,7 @@
 """What to do where a training waits for its clips longer than it computes; said once per training."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from cdkd.callbacks import Log
 from cdkd.capacity import own_cores
@@ -16,31 +16,32 @@ _MIN_SECONDS = 1.0
 """An epoch that waits less than this is short, and its shares mean little."""
 
 
-def with_hint(log: Log, source: ClipDataset) -> Log:
-    """`log`, which from then on also warns once where `source` is what a training waits for."""
+def with_hint(log: Log, source: ClipDataset, unlabelled: ClipDataset | None = None) -> Log:
+    """`log`, which from then on also warns once where `source` or `unlabelled` is what a training waits for."""
+    sources = [each for each in (source, unlabelled) if each is not None]
     is_first, is_told = True, False
 
     def log_and_warn(metrics: dict[str, float], epoch: int) -> None:
         nonlocal is_first, is_told
         log(metrics, epoch)
         # The first epoch may have filled the memory that all others read from.
-        may_improve = is_first and len(source.memory) > 0
+        may_improve = is_first and any(len(each.memory) > 0 for each in sources)
         is_first = False
         if is_told or may_improve:
             return
-        if text := hint(metrics, source, own_cores()):
+        if text := hint(metrics, sources, own_cores()):
             is_told = True
             logger.warning("epoch %d: %s", epoch, text)
 
     return log_and_warn
 
 
-def hint(metrics: Mapping[str, float], source: ClipDataset, num_cores: int) -> str:
+def hint(metrics: Mapping[str, float], sources: Sequence[ClipDataset], num_cores: int) -> str:
     """What would make an epoch with these metrics faster; "" where it computes longer than it waits, or nothing would.
 
     Args:
         metrics: of the epoch.
-        source: of its clips.
+        sources: of its clips; they share the processes that read ahead.
         num_cores: that the training may use.
     """
     waited, computed = metrics[DATA_SECONDS], metrics[STEP_SECONDS]
@@ -48,11 +49,11 @@ def hint(metrics: Mapping[str, float], source: ClipDataset, num_cores: int) -> s
         return ""
     remedies = []
     # One core is left to the training itself.
-    if num_cores - 1 > source.num_workers:
-        remedies.append(
-            f"more processes that read ahead (runtime.num_workers={num_cores - 1}, now {source.num_workers})"
-        )
-    if source.packed is None:
+    num_workers = sources[0].num_workers
+    if num_cores - 1 > num_workers:
+        remedies.append(f"more processes that read ahead (runtime.num_workers={num_cores - 1}, now {num_workers})")
+    # Parts of one data set share its cache.
+    for source in {source.root: source for source in sources if source.packed is None}.values():
         stored = layout_to_store(source.layout, {length for usable in source.gops for length in usable.lengths})
         remedies.append(f"a packed cache ({packing_remedy(source.root, stored, source.form)})")
     if not remedies:

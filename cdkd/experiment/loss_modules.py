@@ -37,7 +37,7 @@ class StudentObjective(nn.Module):
         self.units = units or LossUnits({})
 
     def forward(self, inputs: NetworkInputs, teacher_output: TeacherOutput | None, labels: Tensor) -> Loss:
-        """The loss of prepared inputs, the teacher's output for them, and labels (B,)."""
+        """The loss of prepared inputs, the teacher's output for them, and labels (L,) of the first of them."""
         output: StudentOutput = self.student(inputs.iframes, inputs.motion, inputs.residual)
         return objective(
             output,

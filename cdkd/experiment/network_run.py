@@ -12,6 +12,7 @@ from cdkd.data.clips.clip import ClipBatch
 from cdkd.data.clips.sampling import ClipLayout
 from cdkd.data.clips.transforms import NetworkInputs
 from cdkd.data.loading.dataset import ClipDataset
+from cdkd.data.loading.steps import StepClips
 from cdkd.data.manifest import Part
 from cdkd.data.opening import OpenDataset
 from cdkd.distill.objective import Loss
@@ -53,8 +54,8 @@ class NetworkRun(ABC):
         """What is read of a clip of a part."""
 
     @abstractmethod
-    def loss(self, batch: ClipBatch, step: int) -> Loss:
-        """The loss of a training batch."""
+    def loss(self, clips: StepClips, step: int) -> Loss:
+        """The loss of a training step's clips."""
 
     @abstractmethod
     def logits(self, inputs: NetworkInputs) -> Tensor:
@@ -84,6 +85,10 @@ class NetworkRun(ABC):
         """Clips of a part."""
         return self.inputs.source(part, self.layout(part))
 
+    def unlabelled_source(self) -> ClipDataset | None:
+        """Clips without labels that stand beside those trained on; None where there are none."""
+        return None
+
     @cached_property
     def _validation(self) -> ClipDataset | None:
         """None: all labelled videos are trained on."""
@@ -105,8 +110,8 @@ class NetworkRun(ABC):
         Raises:
             RunError: the best validated epoch is to be kept, and there are no validation videos.
         """
-        # Both are scanned before the first step: what is unreadable must not stop a training at its end.
-        source, validation = self.source(part), self._validation
+        # All are scanned before the first step: what is unreadable must not stop a training at its end.
+        source, unlabelled, validation = self.source(part), self.unlabelled_source(), self._validation
         if keep_best and validation is None:
             raise RunError(
                 "evaluation.select=best_validation: there are no validation videos, since data.validation_share is 0; "
@@ -114,7 +119,7 @@ class NetworkRun(ABC):
             )
         task = TrainingTask(
             self.network,
-            lambda epoch: self.inputs.training_batches(source, self.config.seed, epoch, self.settings.batch_size),
+            lambda epoch: self.inputs.step_clips(source, unlabelled, epoch, self.settings.batch_size),
             self.loss,
             None if validation is None else self.validate,
             auxiliary=self.auxiliary,
@@ -132,7 +137,7 @@ class NetworkRun(ABC):
             keep_best,
             self.processes,
         )
-        return fit(task, fit_config, with_hint(log, source), progress)
+        return fit(task, fit_config, with_hint(log, source, unlabelled), progress)
 
     def validate(self) -> dict[str, float]:
         """Accuracies on the validation part through one view, in percent; {} where there is no such part."""

@@ -55,4 +55,10 @@ def _metadata(run: StudentRun) -> dict[str, str]:
     teacher = teacher_identity(run.config) if run.teacher is not None else "none"
     cost = student_cost(run.config, run.dataset.num_classes)
     names = {"teacher": teacher, "initial_weights": run.config.student.weights}
-    return {**run.inputs.metadata, **cost_metadata(cost), **names, **run.teacher_metadata}
+    return {
+        **run.inputs.metadata,
+        **run.unlabelled_metadata,
+        **cost_metadata(cost),
+        **names,
+        **run.teacher_metadata,
+    }

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from cdkd.callbacks import Log, RunProgress
-from cdkd.data.clips.clip import ClipBatch
 from cdkd.data.clips.sampling import ClipLayout
 from cdkd.data.clips.transforms import NetworkInputs
+from cdkd.data.loading.steps import StepClips
 from cdkd.data.manifest import Part
 from cdkd.data.opening import open_dataset
 from cdkd.distill.objective import Loss
@@ -70,9 +70,9 @@ class TeacherRun(NetworkRun):
         data = self.config.data
         return ClipLayout(data.gops_per_clip, data.frames_per_gop, 0, self.teacher.window, data.sampling)
 
-    def loss(self, batch: ClipBatch, step: int) -> Loss:
-        """Cross-entropy of one training batch."""
-        inputs, labels = self.inputs.training(batch, step)
+    def loss(self, clips: StepClips, step: int) -> Loss:
+        """Cross-entropy of one training step's clips."""
+        inputs, labels = self.inputs.training(clips, step)
         loss: Loss = self.objective(inputs.frames, labels)
         return loss
 

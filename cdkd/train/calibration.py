@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from cdkd.data.clips.clip import ClipBatch
+from cdkd.data.loading.steps import StepClips
 from cdkd.distill.calibration import CROSS_ENTROPY, LossUnits
 from cdkd.models.backbones.activation_checkpointing import FrozenStatistics
 from cdkd.seeding import derive_seed
@@ -23,7 +23,7 @@ class Calibration:
     """What is measured, by which gradient, and what is made of it."""
 
     units: LossUnits
-    parts: Callable[[ClipBatch, int], Mapping[str, Tensor]]
+    parts: Callable[[StepClips, int], Mapping[str, Tensor]]
     """(batch, step) -> the losses by name, () each, with gradient; no exchange with other processes at its end."""
     parameters: Sequence[nn.Parameter]
     """The weights at which the losses pull."""
@@ -42,7 +42,7 @@ class Conditions:
 
 
 def calibrate(
-    calibration: Calibration, network: nn.Module, batches: Iterable[ClipBatch], num_batches: int, how: Conditions
+    calibration: Calibration, network: nn.Module, batches: Iterable[StepClips], num_batches: int, how: Conditions
 ) -> bool:
     """Fixes the units on the first batches of `network`, which is in training mode and stays as it is.
 
@@ -63,7 +63,7 @@ def calibrate(
 
 
 def gradient_norms(
-    calibration: Calibration, network: nn.Module, batches: Iterable[ClipBatch], num_batches: int, how: Conditions
+    calibration: Calibration, network: nn.Module, batches: Iterable[StepClips], num_batches: int, how: Conditions
 ) -> list[dict[str, float]] | None:
     """Norms by name for each update of the first batches, as `LossUnits.fix` takes them; the network stays as it is.
 
@@ -75,7 +75,7 @@ def gradient_norms(
 
 
 def _norms(
-    calibration: Calibration, batches: Iterable[ClipBatch], num_batches: int, how: Conditions
+    calibration: Calibration, batches: Iterable[StepClips], num_batches: int, how: Conditions
 ) -> list[dict[str, float]] | None:
     names = (CROSS_ENTROPY, *calibration.units.wanted)
     norms: list[dict[str, float]] = []

@@ -12,8 +12,7 @@ import torch
 from torch import nn
 
 from cdkd.callbacks import Log, Progress
-from cdkd.data.clips.clip import ClipBatch
-from cdkd.data.loading.loader import ClipLoader
+from cdkd.data.loading.steps import StepClips, StepLoader
 from cdkd.graceful_stop import StoppedAtCheckpoint, is_stop_requested
 from cdkd.metric_names import LEARNING_RATE, VALIDATION_SECONDS, VALIDATION_TOP1
 from cdkd.seeding import derive_seed
@@ -31,9 +30,9 @@ class TrainingTask:
     """What is trained, on what, towards what."""
 
     network: nn.Module
-    batches: Callable[[int], ClipLoader]
-    """Epoch -> its batches."""
-    loss: Callable[[ClipBatch, int], StepLoss]
+    batches: Callable[[int], StepLoader]
+    """Epoch -> its steps."""
+    loss: Callable[[StepClips, int], StepLoss]
     """(batch, step) -> loss; called in training mode, under autocast."""
     validate: Callable[[], dict[str, float]] | None
     """Metrics on the validation part, in percent; called in eval mode; None: there is no such part."""

@@ -5,6 +5,7 @@ import torch
 from torch.nn import functional
 
 from cdkd.distill.losses.logits import LogitsSettings, logits_loss
+from cdkd.distill.losses.loss import LossBatch
 from cdkd.distill.losses.mgd import draw_mask, mgd_loss
 from cdkd.distill.losses.spatial import SpatialSettings, spatial_loss
 from cdkd.distill.losses.table import LOSSES, DistillSettings
@@ -79,3 +80,27 @@ def test_a_loss_that_brings_a_network_along_gets_it() -> None:
     mgd = mgd_loss(student.decoded, teacher.maps, draw_mask(student.decoded, 0.25), auxiliary["mgd"])
     torch.testing.assert_close(loss.total, functional.cross_entropy(student.logits, labels) + 3 * mgd)
     assert not list(build_auxiliary(DistillSettings(), 4).parameters())
+
+
+def test_clips_without_labels_teach_by_every_loss_that_reads_none() -> None:
+    """Five clips, the first two labelled; MGD, whose mask is drawn for a batch, has a test of its own."""
+    draw = torch.Generator().manual_seed(3)
+    shapes = ((5, 4), (5, 3, 4, 1, 2), (5, 3))
+    student = StudentOutput(*(torch.rand(shape, generator=draw, requires_grad=True) for shape in shapes))
+    teacher = TeacherOutput(*(torch.rand(shape, generator=draw) for shape in shapes[:2]))
+    labels = torch.tensor([3, 0])
+    wanted = DistillSettings.model_validate({name: {"enabled": name != "mgd", "weight": 0.5} for name in LOSSES})
+    parts = objective(student, teacher, labels, wanted).parts
+    every = LossBatch(
+        student.logits, teacher.logits, None, student.decoded, teacher.maps, student.gate, torch.mean, lambda x: x
+    )
+    for name, loss in wanted.used.items():
+        expected = loss.value(every.labelled(labels) if name == "decoupled" else every).total
+        torch.testing.assert_close(parts[name], expected, msg=name)
+    torch.testing.assert_close(parts["cross_entropy"], functional.cross_entropy(student.logits[:2], labels))
+    (gradient,) = torch.autograd.grad(parts["cross_entropy"] + parts["decoupled"], student.logits, retain_graph=True)
+    assert gradient[:2].any() and not gradient[2:].any()
+    (gradient,) = torch.autograd.grad(parts["spatial"], student.decoded, retain_graph=True)
+    assert all(clip.any() for clip in gradient)
+    with pytest.raises(ValueError, match="must name them among its needs"):
+        wanted.decoupled.value(every)

@@ -27,7 +27,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> object:
 def calibrated(num_batches: int = 2, autocast: Any = nullcontext, **changes: Any) -> StudentRun:
     run = assemble(tiny(**changes), lambda metrics, epoch: None)
     run.student.train()
-    batches = run.inputs.training_batches(run.source("train"), 0, 0, 12)
+    batches = run.inputs.step_clips(run.source("train"), run.unlabelled_source(), 0, 12)
     assert run.calibration is not None
     assert calibrate(run.calibration, run.student, batches, num_batches, Conditions(0, ALONE, autocast, False, 1))
     return run
@@ -35,7 +35,7 @@ def calibrated(num_batches: int = 2, autocast: Any = nullcontext, **changes: Any
 
 def norm_on_streams(run: StudentRun) -> float:
     """Of the gradient that the first training step has, by the optimizer's own way."""
-    batch = next(iter(run.inputs.training_batches(run.source("train"), 0, 0, 12)))
+    batch = next(iter(run.inputs.step_clips(run.source("train"), run.unlabelled_source(), 0, 12)))
     run.student.zero_grad()
     run.loss(batch, 0).total.backward()  # type: ignore[no-untyped-call]
     return float(torch.stack([p.grad.norm() for p in run.student.streams.parameters() if p.grad is not None]).norm())
@@ -74,7 +74,7 @@ def test_a_run_logs_its_units_and_its_checkpoint_tells_them(tmp_path: Path) -> N
 def test_without_calibration_the_losses_are_what_they_were() -> None:
     run = assemble(tiny(distill__calibration="none"), lambda metrics, epoch: None)
     assert run.calibration is None
-    batch = next(iter(run.inputs.training_batches(run.source("train"), 0, 0, 12)))
+    batch = next(iter(run.inputs.step_clips(run.source("train"), run.unlabelled_source(), 0, 12)))
     terms = run.loss(batch, 0).terms
     expected = terms["cross_entropy"] + 0.1 * terms["spatial"] + 1.0 * terms["temporal"]
     torch.testing.assert_close(terms["loss"], expected)

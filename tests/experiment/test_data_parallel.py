@@ -1,5 +1,6 @@
 """Two gloo processes with half of a batch each take the step of one process with the whole batch."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,10 @@ from cdkd.experiment.runtime import LaunchError, launched_processes
 from cdkd.train.processes import ALONE, Processes
 
 # Every loss of Eq. 7, whose temporal part is scaled by a mean over the batch, and the two that compare clip with clip;
-# flips and crops differ from clip to clip.
+# flips and crops differ from clip to clip. Each process has its share of the unlabelled clips too.
 OPTIONS = {
+    "data__unlabelled": "pretrain",
+    "train__unlabelled_per_step": 8,
     "distill__logits__enabled": True,
     "distill__relational__enabled": True,
     "distill__dist__enabled": True,
@@ -55,6 +58,11 @@ def test_a_step_that_cannot_be_shared_equally_is_refused() -> None:
         inputs.training_batches(source, 0, 0, 12)
     with pytest.raises(RunError, match="5 processes cannot share batches of 25 from 24 clips"):
         inputs.training_batches(source, 0, 0, 25)
+    with pytest.raises(
+        RunError, match=r"5 processes cannot share 12 unlabelled clips per step equally; choose a train\."
+    ):
+        other = replace(inputs, config=tiny(data__unlabelled="pretrain", train__unlabelled_per_step=12))
+        other.step_clips(source, source, 0, 20)
     own = inputs.training_batches(source, 0, 0, 20)
     whole = source.training_batches(0, 0, 20)
     assert own.videos == whole.videos[1::5] and len(own.videos) == 4

@@ -95,6 +95,8 @@ def test_a_file_that_is_not_there_is_refused_where_it_is_read(tmp_path: Path) ->
         ({}, {"data__sampling": "gops"}),
         ({}, {"data__sampling": "dense"}),
         ({}, {"evaluation__batch_size": 7}),
+        (OFF, {"data__unlabelled": "pretrain", "train__unlabelled_per_step": 7}),
+        ({**OFF, "distill__decoupled__enabled": True}, {"data__unlabelled": "pretrain"}),
         ({}, {"evaluation__every_epochs": 3}),
         (OFF, {"teacher__seed": 5, "teacher__train__epochs": 9}),
         (OFF, {"distill__spatial__weight": 0.5}),
@@ -115,6 +117,10 @@ def test_what_cannot_change_a_result_changes_no_identity(rest: dict[str, object]
         ({"data__shapes__num_frames": 24}, {"data__sampling": "dense"}),
         ({"data__frames_per_gop": 5}, {"data__sampling": "gops"}),
         ({}, {"teacher__seed": 5}),
+        ({}, {"data__unlabelled": "pretrain"}),
+        ({"data__unlabelled": "pretrain"}, {"data__unlabelled": "train"}),
+        ({"data__unlabelled": "pretrain"}, {"train__unlabelled_per_step": 5}),
+        ({**OFF, "distill__decoupled__enabled": True, "distill__mgd__enabled": True}, {"data__unlabelled": "pretrain"}),
         ({}, {"distill__temporal__form": "literal"}),
         (OFF, {"teacher__arch": "tdn"}),
         (OFF, {"student__gate": "uniform"}),
@@ -122,14 +128,35 @@ def test_what_cannot_change_a_result_changes_no_identity(rest: dict[str, object]
     ],
 )
 def test_what_can_change_a_result_changes_the_identity(rest: dict[str, object], changed: dict[str, object]) -> None:
-    assert cell_identity(tiny(**rest, **changed)) != cell_identity(tiny(**rest))
+    assert cell_identity(tiny(**{**rest, **changed})) != cell_identity(tiny(**rest))
 
 
 def test_a_teacher_does_not_depend_on_what_only_students_read() -> None:
-    same = {"data__motion": "per_frame", "student__arch": "tdn", "seed": 4, "distill__spatial__weight": 3.0}
+    same = {
+        "data__unlabelled": "pretrain",
+        "train__unlabelled_per_step": 3,
+        "data__motion": "per_frame",
+        "student__arch": "tdn",
+        "seed": 4,
+        "distill__spatial__weight": 3.0,
+    }
     assert teacher_identity(tiny(**same)) == teacher_identity(tiny())
     assert teacher_identity(tiny(teacher__train__epochs=9)) != teacher_identity(tiny())
     assert teacher_identity(tiny(data__frames_per_gop=3)) != teacher_identity(tiny())
+
+
+def test_unlabelled_videos_count_by_what_they_are_and_not_by_where(folder: Path, tmp_path: Path) -> None:
+    def settings(place: Path) -> dict[str, object]:
+        return effective_settings(logged_settings(tiny(data__unlabelled=str(place))))
+
+    copy = Path(shutil.copytree(folder, tmp_path / "copy"))
+    assert cell_identity(tiny(data__unlabelled=str(folder))) == cell_identity(tiny(data__unlabelled=str(copy)))
+    assert settings(folder) == settings(copy) and "data.unlabelled" not in settings(folder)
+    (copy / "kick/1.mp4").unlink()
+    assert cell_identity(tiny(data__unlabelled=str(folder))) != cell_identity(tiny(data__unlabelled=str(copy)))
+    assert settings(folder) != settings(copy)
+    # A table must not take rows for comparable of which one has them and the other none.
+    assert "data.unlabelled" in effective_settings(flat_settings(tiny()))
 
 
 def test_a_table_tells_files_apart_by_their_bytes(tmp_path: Path) -> None:

@@ -21,12 +21,12 @@ def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ClipDataset:
 
 
 def test_the_hint_names_what_can_still_be_done(source: ClipDataset) -> None:
-    text = hint(WAITS, source, num_cores=8)
+    text = hint(WAITS, [source], num_cores=8)
     assert text.startswith("waited 60 s for clips and computed 20 s; what helps: more processes that read ahead")
     assert "runtime.num_workers=7, now 2" in text and f"cdkd data cache --root {source.root}" in text
-    assert "num_workers" not in hint(WAITS, source, num_cores=3)
-    assert hint({"time/data_seconds": 20.0, "time/step_seconds": 60.0}, source, 8) == ""
-    assert hint({"time/data_seconds": 0.5, "time/step_seconds": 0.1}, source, 8) == ""
+    assert "num_workers" not in hint(WAITS, [source], num_cores=3)
+    assert hint({"time/data_seconds": 20.0, "time/step_seconds": 60.0}, [source], 8) == ""
+    assert hint({"time/data_seconds": 0.5, "time/step_seconds": 0.1}, [source], 8) == ""
 
 
 def test_it_is_told_once_and_not_of_the_epoch_that_fills_the_memory(

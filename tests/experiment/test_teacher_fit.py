@@ -9,6 +9,7 @@ import pytest
 import torch
 from support.tiny import tiny
 
+from cdkd.data.loading.steps import StepClips
 from cdkd.experiment.build import assemble
 from cdkd.experiment.teacher_fit import TeacherError, frozen_teacher
 from cdkd.models.errors import ModelError
@@ -65,7 +66,7 @@ def test_one_step_with_every_teacher(arch: str, backbone: str, tmp_path: Path) -
     run = assemble(tiny(**options), lambda metrics, epoch: None)
     run.student.train()
     batch = next(iter(run.source("train").training_batches(0, 0, 1)))
-    loss = run.loss(batch, 0)
+    loss = run.loss(StepClips(batch), 0)
     loss.total.backward()
     assert {"spatial", "temporal", "logits"} <= loss.terms.keys()
     assert all(torch.isfinite(torch.as_tensor(value)).all() for value in loss.terms.values())

@@ -21,7 +21,7 @@ def one_step(options: dict[str, Any], processes: Processes) -> dict[str, torch.T
     config = tiny(**options)
     run = assemble(config, lambda metrics, epoch: None, processes)
     run.student.train()
-    batches = run.inputs.training_batches(run.source("train"), 0, 0, config.train.batch_size)
+    batches = run.inputs.step_clips(run.source("train"), run.unlabelled_source(), 0, config.train.batch_size)
     assert run.calibration is not None
     calibrate(run.calibration, run.student, batches, len(batches), Conditions(0, processes, nullcontext, False, 1))
     batch = next(iter(batches))

@@ -16,7 +16,8 @@ def _read_spec(name: str) -> DatasetSpec:
     return spec
 
 
-DATASETS: dict[str, DatasetSpec] = {name: _read_spec(name) for name in get_args(DatasetName)}
+DATASETS: dict[str, DatasetSpec] = {name: _read_spec(name) for name in (*get_args(DatasetName), "unlabelled")}
+"""By name. `unlabelled` is none to train on alone: it stands beside another, as `data.unlabelled`."""
 
 
 def dataset_spec(name: str) -> DatasetSpec:

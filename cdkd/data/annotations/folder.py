@@ -1,11 +1,11 @@
 """Anybody's own videos: one sub-folder per class, or a CSV `path,label[,group,split]`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from cdkd.data.annotations.annotation import Annotation, Line, read_table, unique
 from cdkd.data.annotations.spec import DatasetSpec
-from cdkd.data.manifest import MANIFEST_NAME, DatasetError, LabelledVideo, Part
+from cdkd.data.manifest import MANIFEST_NAME, UNKNOWN_LABEL, DatasetError, LabelledVideo, Part
 from cdkd.data.source_files import list_videos
 from cdkd.data.splits import hold_out
 
@@ -22,6 +22,7 @@ _PART_NAMES: dict[str, Part] = {
     "test": "test",
     "testing": "test",
     "pretrain": "pretrain",
+    "unlabelled": "unlabelled",
     "unused": "unused",
 }
 
@@ -67,7 +68,8 @@ def _find_table(folder: Path) -> Path | None:
 
 def _read_table(path: Path) -> Annotation:
     rows = read_table(path, ("path", "label"))
-    classes = _ordered({row["label"] for _, row in rows})
+    # Of the rows without label the split says so; a label that one of them has all the same is nobody's.
+    classes = _ordered({row["label"] for _, row in rows if not _is_unlabelled(row)})
     labels = {name: label for label, name in enumerate(classes)}
 
     def videos() -> Iterator[tuple[Line, LabelledVideo]]:
@@ -75,19 +77,24 @@ def _read_table(path: Path) -> Annotation:
             part = _PART_NAMES.get(row.get("split", "").casefold())
             if part is None:
                 raise line.error(f"split must be one of {', '.join(filter(None, _PART_NAMES))}")
-            if not row["path"] or not row["label"]:
-                raise line.error("path and label must not be empty")
-            yield (
-                line,
-                LabelledVideo(
-                    _relative(line, row["path"], path.parent), labels[row["label"]], row.get("group", ""), part
-                ),
-            )
+            if not row["path"] or not (row["label"] or part == "unlabelled"):
+                raise line.error("path and label must not be empty, except the label where split is unlabelled")
+            label = UNKNOWN_LABEL if part == "unlabelled" else labels[row["label"]]
+            yield line, LabelledVideo(path_below(line, row["path"], path.parent), label, row.get("group", ""), part)
 
     return Annotation(classes, unique(videos()))
 
 
-def _relative(line: Line, text: str, root: Path) -> str:
+def _is_unlabelled(row: Mapping[str, str]) -> bool:
+    return row.get("split", "").casefold() == "unlabelled"
+
+
+def path_below(line: Line, text: str, root: Path) -> str:
+    """A listed path relative to `root`, with forward slashes.
+
+    Raises:
+        DatasetError: it leads out of there.
+    """
     path = PurePosixPath(text)
     if path.is_absolute():
         if not path.is_relative_to(root.absolute()):
@@ -106,12 +113,15 @@ def _ordered(names: set[str]) -> tuple[str, ...]:
 def _read_tree(folder: Path) -> Annotation:
     paths = [path.split("/") for path in list_videos(folder)]
     tops = {path[0] for path in paths if len(path) > 1}
-    # train/, val/ and test/ at the top are parts, not classes.
+    # train/, val/, test/ and unlabelled/ at the top are parts, not classes.
     depth = 1 if tops and all(_PART_NAMES.get(top.casefold()) for top in tops) else 0
-    inside = [path for path in paths if len(path) > depth + 1]
+    bare = [path for path in paths if depth and path[0].casefold() == "unlabelled" and len(path) > 1]
+    inside = [path for path in paths if len(path) > depth + 1 and path not in bare]
     classes = tuple(sorted({path[depth] for path in inside}))
     labels = {name: label for label, name in enumerate(classes)}
-    return Annotation(classes, tuple(_from_path(path, depth, labels) for path in inside))
+    # Any folder below unlabelled/ is where a video happens to lie, no class.
+    unlabelled = [LabelledVideo("/".join(path), UNKNOWN_LABEL, "", "unlabelled") for path in bare]
+    return Annotation(classes, (*(_from_path(path, depth, labels) for path in inside), *unlabelled))
 
 
 def _from_path(path: Sequence[str], depth: int, labels: dict[str, int]) -> LabelledVideo:

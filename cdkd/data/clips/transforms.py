@@ -4,7 +4,7 @@ A crop, a flip and a resize are one linear map per axis: out = R x C^T, with R (
 draw. Every modality of a clip goes through the same two matrices, so that positions keep corresponding.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
 
 import torch
@@ -51,6 +51,12 @@ class NetworkInputs:
     motion: Tensor
     residual: Tensor
     frames: Tensor
+
+
+def join_inputs(first: NetworkInputs, second: NetworkInputs) -> NetworkInputs:
+    """Inputs (B, ...) and (B', ...) of equal layout as (B + B', ...), the first ones first."""
+    pairs = ((getattr(first, field.name), getattr(second, field.name)) for field in fields(NetworkInputs))
+    return NetworkInputs(*(torch.cat(pair) for pair in pairs))
 
 
 def draw_boxes(

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -213,6 +214,35 @@ class ClipDataset(Dataset[ClipBatch]):
 
         return self._loader(order[:size].tolist()[rank::world_size], request, batch_size)
 
+    def endless_batches(
+        self, seed: int, steps: range, batch_size: int, rank: int = 0, world_size: int = 1
+    ) -> ClipLoader:
+        """Some steps' batches of an endless run through all videos, pass after pass, each in a random order of its own.
+
+        Step s holds the places [s * whole, (s + 1) * whole) of that run, whole = batch_size * world_size, so that it is
+        the same whatever was read before. Its streams are not those of `training_batches`.
+
+        Args:
+            seed: of the orders, and of which P-frames are drawn.
+            steps: numbers of the steps, from the training's first, one after the other.
+            batch_size: clips of a step that this process reads.
+            rank: of this process, which takes every world_size-th clip of a step.
+            world_size: processes.
+        """
+        whole = batch_size * world_size
+        order = lru_cache(maxsize=2)(
+            lambda number: np.random.default_rng(derive_seed(seed, "unlabelled order", number)).permutation(len(self))
+        )
+
+        def request(place: int) -> ClipRequest:
+            number, at = divmod(place, len(self))
+            video = int(order(number)[at])
+            generator = np.random.default_rng(derive_seed(seed, "unlabelled gops", number, video))
+            return self._request(video, training_steps(self.gops[video], self.layout, generator))
+
+        places = range(steps.start * whole, steps.stop * whole)
+        return self._loader(places[rank::world_size], request, batch_size)
+
     def view_batches(
         self, view: int, num_views: int, batch_size: int, rank: int = 0, world_size: int = 1
     ) -> ClipLoader:
@@ -231,5 +261,5 @@ class ClipDataset(Dataset[ClipBatch]):
         packed = () if self.packed is None else self.packed.find(row.path, steps)
         return ClipRequest(self.root / row.path, steps, row.label, video, packed)
 
-    def _loader(self, videos: Sequence[int], request: Callable[[int], ClipRequest], batch_size: int) -> ClipLoader:
-        return ClipLoader(self._reader, videos, request, batch_size, self.memory, self.num_workers)
+    def _loader(self, places: Sequence[int], request: Callable[[int], ClipRequest], batch_size: int) -> ClipLoader:
+        return ClipLoader(self._reader, places, request, batch_size, self.memory, self.num_workers)

@@ -119,9 +119,9 @@ class ClipLoader:
 
     reader: ClipReader
     videos: Sequence[int]
-    """Places in the part, in order."""
+    """Places in the part, or in an endless run through it, in order."""
     request: Callable[[int], ClipRequest]
-    """The clip of a video; called when its batch is due, so that long runs start at once."""
+    """The clip of such a place; called when its batch is due, so that long runs start at once."""
     batch_size: int
     memory: ClipMemory
     num_workers: int = 0

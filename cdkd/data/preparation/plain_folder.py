@@ -1,6 +1,6 @@
 """Anybody's folder of videos, transcoded into the cache folder when it is first opened, and kept equal to it.
 
-CDKD_HOME/folder/clips-0123456789ab/    the folder's name and a digest of where it lies
+CDKD_HOME/folder/clips-0123456789ab/    the folder's name and a digest of where it lies; without labels: unlabelled/
     videos/  manifest.csv  quarantine.csv  .prepare/        as `prepare` leaves them
     source.json                         where the folder lies, and the digest, size and time of each of its files
 """
@@ -36,10 +36,15 @@ _Entry = tuple[int, int, str]
 """Size in bytes, time of change in nanoseconds, digest."""
 
 
-def cache_folder(source: Path) -> Path:
-    """Where the transcoded videos of a folder, or of the table in it, lie or will lie."""
+def cache_folder(source: Path, kind: str = "folder") -> Path:
+    """Where the transcoded videos of a folder, or of the table in it, lie or will lie.
+
+    Args:
+        source: the folder, or the table.
+        kind: name of the data sets of its kind: one folder may serve with its labels and without.
+    """
     place = str(source.resolve())
-    return cdkd_home() / "folder" / f"{folder_root(source).name}-{hashlib.sha256(place.encode()).hexdigest()[:12]}"
+    return cdkd_home() / kind / f"{folder_root(source).name}-{hashlib.sha256(place.encode()).hexdigest()[:12]}"
 
 
 def transcode_folder(spec: DatasetSpec, source: Path, max_broken: float, progress: Progress) -> Path:
@@ -56,7 +61,7 @@ def transcode_folder(spec: DatasetSpec, source: Path, max_broken: float, progres
     Raises:
         DatasetError: the folder cannot be read, more videos are unusable, or the cache folder cannot be written.
     """
-    output = cache_folder(source)
+    output = cache_folder(source, spec.name)
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -94,15 +99,15 @@ def content_of(spec: DatasetSpec, source: Path) -> str:
         DatasetError: it holds no videos of at least two classes, or a file cannot be read.
     """
     annotation = spec.read(source, 1)
-    digests = _digests(source, [video.path for video in annotation.videos])
+    digests = _digests(source, cache_folder(source, spec.name), [video.path for video in annotation.videos])
     videos = [replace(video, digest=digests[video.path]) for video in annotation.videos]
     text = f"{content_version(annotation.classes, videos)} {TranscodeSettings().key}"
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _digests(source: Path, paths: Iterable[str]) -> dict[str, str]:
-    """Path to digest; "" for a file that is not there."""
-    root, folder = folder_root(source), cache_folder(source)
+def _digests(source: Path, folder: Path, paths: Iterable[str]) -> dict[str, str]:
+    """Path to digest; "" for a file that is not there. `folder` keeps them."""
+    root = folder_root(source)
     stats = {path: _stat(f"{root}/{path}") for path in paths}
     known = _read_known(folder)
     fresh = [path for path, stat in stats.items() if stat and tuple(known.get(path, ())[:2]) != stat]

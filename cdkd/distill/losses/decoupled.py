@@ -18,7 +18,7 @@ class DecoupledSettings(LossSettings):
 
     title: ClassVar[str] = "decoupled KD"
     source: ClassVar[str] = "Zhao et al. 2022"
-    needs: ClassVar[frozenset[Need]] = frozenset({"logits"})
+    needs: ClassVar[frozenset[Need]] = frozenset({"logits", "labels"})
     pull: ClassVar[float] = 12.0
 
     target: Weight = 1.0
@@ -30,7 +30,7 @@ class DecoupledSettings(LossSettings):
 
     def value(self, batch: LossBatch) -> LossValue:
         """alpha TCKD + beta NCKD."""
-        target, others = decoupled_loss(*batch.matched_logits(), batch.labels, self.temperature)
+        target, others = decoupled_loss(*batch.matched_logits(), batch.own_labels(), self.temperature)
         parts = {"decoupled_target": target, "decoupled_others": others}
         return LossValue(self.target * target + self.others * others, parts)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from cdkd.config import Record, Weight
@@ -15,8 +15,9 @@ from cdkd.config import Record, Weight
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-Need = Literal["decoder", "logits"]
-"""decoder: the student's decoded maps and its gate; logits: a teacher that knows the student's classes."""
+Need = Literal["decoder", "logits", "labels"]
+"""decoder: the student's decoded maps and its gate; logits: a teacher that knows the student's classes; labels: of the
+clips, so that the loss looks at labelled ones alone."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,8 @@ class LossBatch:
     """(B, K), before the softmax."""
     teacher_logits: Tensor
     """(B, K), before the softmax; another K where the teacher knows other classes."""
-    labels: Tensor
-    """(B,) int64."""
+    labels: Tensor | None
+    """(B,) int64; None for a loss that does not need them, which may meet clips without."""
     decoded: Tensor | None
     """(B, T, C, H, W), h_hat of Eq. 2; None for a student without pseudo-decoder."""
     teacher_maps: Tensor
@@ -41,6 +42,32 @@ class LossBatch:
     """The clips of a whole step, for losses that compare clips: (B * processes, ...) from (B, ...), with gradient."""
     auxiliary: nn.Module | None = None
     """The network that the loss itself brings along (`LossSettings.build_auxiliary`)."""
+
+    def labelled(self, labels: Tensor) -> LossBatch:
+        """The first L clips alone, whose labels (L,) these are."""
+
+        def first(tensor: Tensor | None) -> Tensor | None:
+            return None if tensor is None else tensor[: len(labels)]
+
+        return replace(
+            self,
+            student_logits=self.student_logits[: len(labels)],
+            teacher_logits=self.teacher_logits[: len(labels)],
+            labels=labels,
+            decoded=first(self.decoded),
+            teacher_maps=self.teacher_maps[: len(labels)],
+            gate=first(self.gate),
+        )
+
+    def own_labels(self) -> Tensor:
+        """The clips' labels (B,).
+
+        Raises:
+            ValueError: the loss does not name labels among its needs.
+        """
+        if self.labels is None:
+            raise ValueError("a loss that reads labels must name them among its needs")
+        return self.labels
 
     def matched_maps(self) -> tuple[Tensor, Tensor, Tensor]:
         """h_hat and h, both (B, T, C, H, W), and alpha (B, T).

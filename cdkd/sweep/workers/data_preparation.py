@@ -15,9 +15,9 @@ class DataPreparation:
         self._prepared: set[str] = set()
 
     def prepare(self, cell: Cell) -> None:
-        """Makes a cell's data set ready."""
+        """Makes a cell's data set ready, and its unlabelled videos where it learns from any."""
         # Cells of a study share few data sets, and looking at one takes its time.
-        key = cell.config.data.model_dump_json()
+        key = f"{cell.config.data.model_dump_json()} {cell.config.unlabelled_per_step > 0}"
         if key in self._prepared:
             return
         self._prepared.add(key)

@@ -30,6 +30,7 @@ def test_protocol_of_each_data_set() -> None:
         "kinetics400": (10, 3),
         "ssv2": (2, 3),
         "folder": (1, 1),
+        "unlabelled": (1, 1),
     }
     ssv2 = dataset_spec("ssv2")
     assert (ssv2.flip, ssv2.swapped_labels) == ("swap", ((86, 87), (93, 94), (166, 167)))
@@ -47,4 +48,4 @@ def test_unknown_name_lists_the_known_ones() -> None:
 
 def test_names_in_the_papers_tables() -> None:
     assert [DATASETS[name].published_name for name in ("ucf101", "hmdb51", "ssv2")] == ["UCF-101", "HMDB-51", "SSV2"]
-    assert [name for name, spec in DATASETS.items() if not spec.published_name] == ["shapes", "folder"]
+    assert [name for name, spec in DATASETS.items() if not spec.published_name] == ["shapes", "folder", "unlabelled"]
