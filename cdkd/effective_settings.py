@@ -7,14 +7,12 @@ from typing import Any
 
 WEIGHT_FILES = ("student.weights", "teacher.checkpoint", "teacher.members", "teacher.weights")
 """Settings that may name files of weights."""
-_NAMED_BY_PLACE = (*WEIGHT_FILES, "data.unlabelled")
-"""Settings that may name a place whose content counts."""
 CONTENT = "content."
 """Followed by the key of a setting that names a file: the hash of its bytes, as logged with a run."""
 BEFORE: Mapping[str, Any] = {
     "data.residual": "exact, 0 in intra blocks",
     "data.sampling": "gops",
-    "data.unlabelled": None,
+    "data.unlabelled": "none",
     "distill.calibration": "none",
     "distill.temporal.graphs": ["gaussian", "laplacian", "quadratic"],
     "distill.temporal.vertices": "pooled",
@@ -58,7 +56,7 @@ def _switched_on(settings: Mapping[str, Any]) -> _SwitchedOn:
     return _SwitchedOn(
         losses=losses,
         unlabelled=is_able,
-        has_unlabelled=is_able and settings.get("data.unlabelled") is not None,
+        has_unlabelled=is_able and settings.get("data.unlabelled", "none") != "none",
         decoder=bool(settings.get("student.decoder", True)),
         best_epoch=settings.get("evaluation.select") == "best_validation",
         choice_of_frames=not _is_every_clip_the_same(settings),
@@ -161,12 +159,16 @@ def effective_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     was logged counts by that, not by its path.
     """
     on = _switched_on(settings)
-    by_content = {key for key in _NAMED_BY_PLACE if f"{CONTENT}{key}" in settings}
-    return {
+    by_content = {key for key in WEIGHT_FILES if f"{CONTENT}{key}" in settings}
+    found = {
         key: value
         for key, value in settings.items()
         if ((condition := _counts(key)) is None or condition[1](on, key)) and key not in by_content
     }
+    # In the setting's own place: a run that has no such videos must differ in it, and not lack it.
+    if f"{CONTENT}data.unlabelled" in found:
+        found["data.unlabelled"] = found.pop(f"{CONTENT}data.unlabelled")
+    return found
 
 
 def when_effective(key: str) -> str:

@@ -36,6 +36,8 @@ Sampling = Literal["segments", "dense", "gops"]
 BackboneName = Literal["slim", "resnet18", "resnet34", "resnet50", "resnet101", "resnet152"]
 
 
+NO_UNLABELLED = "none"
+"""Of `data.unlabelled`; a word, since tables do not tell an empty value from one that nobody logged."""
 SHAPES_GOP_LENGTH = 12
 """Frames from one I-frame to the next in the embedded data set."""
 
@@ -100,7 +102,7 @@ class DataSettings(Record):
     all clips of the part fit in 2 GiB; off: videos are decoded each time."""
     max_unreadable: Fraction = 0.0
     """Share of unreadable videos that a run accepts (they are left out and listed)."""
-    unlabelled: str | None = None
+    unlabelled: str = NO_UNLABELLED
     """Videos whose labels nobody reads: from them the student learns by distillation alone, beside the labelled ones.
     A part of this data set (pretrain, unlabelled, train), a folder of videos or a list path[,group] of them as CSV, or
     a prepared data set, of which the parts to train on count; none: labelled videos alone."""
@@ -309,7 +311,7 @@ class RunConfig(Record):
                 f"{' and '.join(decoded)} distillation need the pseudo-decoder: set student.decoder to true, "
                 f"or {switches} to false"
             )
-        if self.train.unlabelled_per_step != "auto" and self.data.unlabelled is None:
+        if self.train.unlabelled_per_step != "auto" and self.data.unlabelled == NO_UNLABELLED:
             raise ValueError(
                 f"train.unlabelled_per_step={self.train.unlabelled_per_step}: no unlabelled videos are named; set "
                 f"data.unlabelled to a part such as pretrain, a folder of videos or a prepared data set, or leave "
@@ -326,7 +328,7 @@ class RunConfig(Record):
     def unlabelled_per_step(self) -> int:
         """Unlabelled clips of each training step, over all processes; 0 where no loss could learn from any."""
         learns = len(self.distill.used) > len(self.distill.used_that_need("labels"))
-        if self.data.unlabelled is None or not learns:
+        if self.data.unlabelled == NO_UNLABELLED or not learns:
             return 0
         wanted = self.train.unlabelled_per_step
         return self.train.batch_size if wanted == "auto" else wanted

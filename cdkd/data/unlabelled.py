@@ -55,7 +55,6 @@ def open_unlabelled(settings: DataSettings, labelled: Manifest, progress: Progre
             them are among those that validate or test.
     """
     place = settings.unlabelled
-    assert place is not None
     if is_part(place):
         found, videos = labelled, _of_part(labelled, cast(Part, place))
     else:
@@ -76,7 +75,6 @@ def check_unlabelled(settings: DataSettings) -> None:
         DatasetError: as `open_unlabelled`.
     """
     place = settings.unlabelled
-    assert place is not None
     is_made = is_part(place) or has_manifest(_root(Path(place).expanduser()))
     labelled = manifest_on_disk(settings)
     if is_made and labelled is not None:

@@ -18,7 +18,7 @@ from cdkd.data.manifest import file_digest
 from cdkd.data.opening import dataset_version
 from cdkd.data.unlabelled import is_part, unlabelled_version
 from cdkd.effective_settings import BEFORE, CONTENT, WEIGHT_FILES, effective_settings, has_effect
-from cdkd.settings import NAMED_WEIGHTS, DataSettings, RunConfig, flat_settings
+from cdkd.settings import NAMED_WEIGHTS, NO_UNLABELLED, DataSettings, RunConfig, flat_settings
 
 _NOT_THE_TEACHERS = ("data.motion", "data.residual", "data.unlabelled")
 """What of the data a teacher never meets: it sees raw frames, and learns from labels."""
@@ -88,9 +88,9 @@ def contents_of(settings: Mapping[str, Any]) -> dict[str, str]:
         paths = value if isinstance(value, list | tuple) else [] if value is None or value in NAMED_WEIGHTS else [value]
         if paths:
             found[key] = " ".join(_file_digest(key, path) for path in paths)
-    unlabelled = settings.get("data.unlabelled")
+    unlabelled = settings.get("data.unlabelled", NO_UNLABELLED)
     # A part's content is the data set's.
-    if unlabelled is not None and not is_part(unlabelled):
+    if unlabelled != NO_UNLABELLED and not is_part(unlabelled):
         found["data.unlabelled"] = unlabelled_version(unlabelled) or _UNKNOWN
     return found
 

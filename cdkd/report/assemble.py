@@ -9,7 +9,7 @@ from cdkd.distill.losses.table import LOSSES
 from cdkd.errors import CdkdError
 from cdkd.report.aggregate import TableRow, aggregate_row, corrected_by_family, teacher_row, with_gap_closed
 from cdkd.report.columns import Column, columns_of
-from cdkd.report.notes import notes_below
+from cdkd.report.notes import notes_below, unlabelled_warning
 from cdkd.report.protocol import ComparableRuns, select, variants_of
 from cdkd.report.published import figures_of_row
 from cdkd.report.score_set import VideoScores, video_scores
@@ -146,7 +146,7 @@ def finished_report(
         table=table,
         dataset=dataset,
         title=table.title,
-        subtitle=subtitle,
+        subtitle=subtitle + unlabelled_warning(rows),
         columns=columns_of(table, corrected),
         rows=corrected,
         notes=[*notes_below(table, corrected, comparable), *([problem] if problem else [])],

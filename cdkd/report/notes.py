@@ -130,6 +130,7 @@ def _protocol(rows: Sequence[TableRow], comparable: ComparableRuns) -> list[str]
     if version:
         parts.append(f"data version {version[:12]}")
     notes = [f"Protocol of every row: {', '.join(parts)}."]
+    notes += _unlabelled(rows)
     lambdas = _lambdas(comparable)
     if lambdas:
         notes.append(f"Weights where a loss takes part{_calibration(comparable)}: {lambdas}.")
@@ -141,6 +142,27 @@ def _protocol(rows: Sequence[TableRow], comparable: ComparableRuns) -> list[str]
             f"even where the seeds agree, to at most ± {floor * math.sqrt(2):.1f} (95 % half-widths)."
         )
     return notes
+
+
+def _unlabelled(rows: Sequence[TableRow]) -> list[str]:
+    """Which clips without labels some rows have learnt from, beside the labelled ones of every row."""
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        for words in dict.fromkeys(run.metadata.get("unlabelled", "") for run in row.finished):
+            found.setdefault(words, []).append(row.definition.name)
+    texts = [f"{words} ({', '.join(names)})" for words, names in found.items() if words]
+    if not texts:
+        return []
+    return [
+        f"Unlabelled clips, from which distillation alone learns: {'; '.join(texts)}. All other rows see the labelled "
+        "clips alone."
+    ]
+
+
+def unlabelled_warning(rows: Sequence[TableRow]) -> str:
+    """What must stand in the heading of a table some of whose rows have seen more videos; "" where none has."""
+    has_more = any("unlabelled" in run.metadata for row in rows for run in row.finished)
+    return " Rows with distillation may also learn from unlabelled clips: not the paper's protocol." if has_more else ""
 
 
 def _common(records: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

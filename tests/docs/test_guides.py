@@ -26,6 +26,7 @@ def write_inputs(folder: Path) -> None:
     for number in range(5):
         write_video(folder / f"my-videos/jump/{number}.mp4", H264, seed=number)
         write_video(folder / f"my-videos/kick/{number}.avi", XVID, seed=10 + number)
+    write_video(folder / "archive/2019/a.avi", XVID, seed=20)
     ucf101_tree(folder)
 
 

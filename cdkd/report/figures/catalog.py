@@ -3,6 +3,7 @@
 from cdkd.report.assemble import Report
 from cdkd.report.figures.ablation import ABLATION
 from cdkd.report.figures.definition import Evidence, FigureDefinition
+from cdkd.report.figures.labels import LABELS
 from cdkd.report.figures.lambda_search import LAMBDA_SEARCH
 from cdkd.report.figures.style import Drawing, picture
 from cdkd.report.tracked import ReportError
@@ -13,6 +14,7 @@ FIGURES: dict[str, FigureDefinition] = {
     for figure in (
         ABLATION,
         LAMBDA_SEARCH,
+        LABELS,
     )
 }
 """By what `--figure` calls them, in the order in which a page shows them."""

@@ -117,6 +117,26 @@ def test_the_teachers_study_varies_the_teacher_alone(monkeypatch: pytest.MonkeyP
     assert [cell.label for cell in cells] == ["TSM", "TDN", "no KD, no decoder"]
 
 
+def test_the_unlabelled_study_adds_clips_and_nothing_else(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    study = load_study(find_study("unlabelled"))
+    cells = expand(study, study.stages[0])
+    steps = {12 * c.config.data.shapes.train_clips_per_class // 12 * c.config.train.epochs for c in cells}
+    assert steps == {640} and {c.config.train.batch_size for c in cells} == {12}
+    assert {c.config.train.warmup_epochs / c.config.train.epochs for c in cells} == {0.1}
+    assert [c.labels["labels per class"] for c in cells] == [
+        number for number in ("4", "8", "16", "32") for _ in range(7)
+    ]
+    for start in range(0, 28, 7):
+        few = cells[start : start + 7]
+        assert [c.config.unlabelled_per_step for c in few] == [0, 0, 0, 0, 12, 12, 12]
+        for without, beside in zip(few[1:4], few[4:], strict=True):
+            assert beside.label == f"{without.label}, unlabelled"
+            without_them = {"data": without.config.data, "train": without.config.train}
+            assert beside.config.model_copy(update=without_them) == without.config
+            assert beside.config.data.model_copy(update={"unlabelled": "none"}) == without.config.data
+
+
 def test_a_study_is_found_as_given_then_in_sweeps_then_among_the_shipped(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
