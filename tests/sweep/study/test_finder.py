@@ -62,7 +62,7 @@ def test_the_lambda_study_searches_as_table_5(monkeypatch: pytest.MonkeyPatch, t
         (0.01, 0.0, True, True), (0.01, 5.0, True, True),
     ]  # fmt: skip
     assert {cell.config.student.arch for cell in expand(study, first)} == {"tsm"}
-    assert second.best is not None and second.best.metric.startswith("validation_")
+    assert second.best is not None and second.best.metric.startswith("validation/")
 
 
 def test_the_methods_study_tries_three_weights_of_every_loss(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
