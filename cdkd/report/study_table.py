@@ -29,6 +29,8 @@ OVER_FIRST = "first row"
 """What rows are compared with where a study has none without distillation."""
 _STAGE = "stage of the study"
 """Key of the column that tells stages apart; no axis can be called so, since names hold no blank."""
+_UNLABELLED = "data.unlabelled"
+"""Data that only a row with a teacher can learn from: the one without is compared with it all the same."""
 _NETWORK = ("student.model", "student.arch", "student.streams")
 
 
@@ -69,7 +71,8 @@ class _StudyRow:
     def network(self) -> frozenset[tuple[str, Any]]:
         """What two rows must share to be compared: data, test protocol, the student's streams."""
         items = self.protocol.items()
-        return frozenset(item for item in items if item[0] in _NETWORK or is_shared_by_blocks(item[0]))
+        shared = (item for item in items if item[0] in _NETWORK or is_shared_by_blocks(item[0]))
+        return frozenset(item for item in shared if item[0] != _UNLABELLED)
 
 
 def study_report(

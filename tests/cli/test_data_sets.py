@@ -68,8 +68,8 @@ def test_list_shows_what_lies_in_the_cache(tmp_path: Path) -> None:
     for index in range(6):
         write_video(tmp_path / "clips" / "ab"[index % 2] / f"{index}.mp4", H264, seed=index)
     manifest = open_dataset(tmp_path / "clips").manifest
-    line = invoke("list").stdout.splitlines()[-1]
-    assert line == (
+    lines = invoke("list").stdout.splitlines()
+    assert lines[lines.index(next(line for line in lines if line.startswith("folder: "))) + 1] == (
         f"    {manifest.root}: cache of {tmp_path}/clips, 0.00 GB: split 1 of 1: train 4, test 2; "
         f"version {manifest.version}"
     )

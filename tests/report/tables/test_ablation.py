@@ -12,7 +12,7 @@ from cdkd.report.tracked import read_runs
 
 
 def taught(validation: float, test: float = 91.0) -> Mapping[str, str]:
-    figures = {"test/top1": test, "test/top5": 99.5, "validation/top1": validation}
+    figures = {"test_top1": test, "test_top5": 99.5, "validation_top1": validation}
     return {**METADATA, **{f"teacher_{name}": str(value) for name, value in figures.items()}}
 
 

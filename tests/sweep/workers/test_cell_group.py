@@ -68,7 +68,10 @@ def test_what_stops_one_process_ends_all_and_the_cell_goes_on(bench: Bench) -> N
     file = bench.write(ONE_CELL)
     sweep = bench.start(file, *arguments)
     wait_until(lambda: all(pids(bench, rank) for rank in (0, 1)), 180)
-    wait_until(lambda: len(runs := load_runs()) == 1 and "metrics.loss" in runs and runs["metrics.loss"][0] == 0.5, 60)
+    wait_until(
+        lambda: len(runs := load_runs()) == 1 and "metrics.train/loss" in runs and runs["metrics.train/loss"][0] == 0.5,
+        60,
+    )
     # 1. The kernel kills one: the other ends with it, another worker goes on.
     os.kill(pids(bench, 1)[0], signal.SIGKILL)
     wait_until(lambda: len(pids(bench, 0)) == len(pids(bench, 1)) == 2, 180)
