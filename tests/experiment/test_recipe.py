@@ -4,8 +4,10 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 
 from cdkd.config import ConfigError
+from cdkd.data.clips.transforms import CropView, draw_boxes, view_boxes
 from cdkd.experiment.recipe import Entry, Recipe, known_recipes, load_recipe
 from cdkd.settings import TEACHERS
 
@@ -150,3 +152,18 @@ def test_recipes_for_the_papers_data_sets_come_with_cdkd(tmp_path: Path, monkeyp
         "student.streams", "train.batch_size", "teacher.train.batch_size", "evaluation.crops",
     }  # fmt: skip
     assert load_recipe("ucf101").networks == set(TEACHERS)
+
+
+@pytest.mark.parametrize("name", PUBLISHED_NAMES)
+@pytest.mark.parametrize("size", [(256, 320), (256, 336), (320, 240)])
+def test_a_test_shows_the_shapes_that_training_showed(name: str, size: tuple[int, int]) -> None:
+    merged = {key: value for layer in load_recipe(name).layers_for("tsm", "tsm") for key, value in layer.items()}
+    trained = draw_boxes(4, size, merged["data.crop_scale"], False, torch.Generator().manual_seed(0))
+    view = CropView(
+        merged["evaluation.resize"], merged["data.input_size"], 3, merged.get("evaluation.keep_aspect", False)
+    )
+    for crop in range(3):
+        tested = view_boxes(4, size, view, crop)
+        assert torch.allclose(tested.width / tested.height, trained.width / trained.height)
+        assert (tested.left >= 0).all() and (tested.left + tested.width <= size[1] + 1e-9).all()
+        assert (tested.top >= 0).all() and (tested.top + tested.height <= size[0] + 1e-9).all()
