@@ -1,7 +1,7 @@
 """What metrics are called wherever they are logged, kept or read: a group, a slash, a name.
 
     train/       an epoch's mean loss (`loss`, Eq. 7), its terms without their weights, the learning rate
-    validation/  accuracies in percent (`top1`, `top5`) and losses on the validation part
+    validation/  accuracies in percent (`top1`, `top5`) and cross-entropy in nats on the validation part, of one view
     test/        accuracies in percent on the test part
     gate/        the attention gate, where one acts: its mean by time step (`alpha_1`, ...), spread of its logarithm
     graph/       the temporal graphs, where there are any
@@ -19,10 +19,10 @@ from collections.abc import Mapping
 TRAIN, VALIDATION, TEST = "train/", "validation/", "test/"
 
 TRAIN_LOSS = "train/loss"
+TRAIN_CROSS_ENTROPY = "train/cross_entropy"
 LEARNING_RATE = "train/learning_rate"
 VALIDATION_TOP1 = "validation/top1"
 VALIDATION_TOP5 = "validation/top5"
-VALIDATION_LOSS = "validation/loss"
 VALIDATION_CROSS_ENTROPY = "validation/cross_entropy"
 TEST_TOP1 = "test/top1"
 TEST_TOP5 = "test/top5"

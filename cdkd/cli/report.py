@@ -28,6 +28,26 @@ class TableName(click.ParamType[str]):
             self.fail(str(error), param, ctx)
 
 
+class FigureName(click.ParamType[str]):
+    """The name of a figure; an unknown one gets the nearest suggested, or all of them listed."""
+
+    name = "NAME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The name.
+
+        Raises:
+            click.BadParameter: there is no such figure.
+        """
+        from cdkd.report.figures.catalog import find_figure
+        from cdkd.report.tracked import ReportError
+
+        try:
+            return find_figure(value).name
+        except ReportError as error:
+            self.fail(str(error), param, ctx)
+
+
 @click.command(name="report")
 @click.option(
     "--table",
@@ -36,6 +56,7 @@ class TableName(click.ParamType[str]):
     help="A table of the paper by its number, methods or networks; may be repeated. Without it: every table that has "
     "runs; with --study, the study's own.",
 )
+@click.option("--figure", type=FigureName(), help="A figure instead, as the file that -o names: .svg, .pdf or .png.")
 @click.option("--study", help="Only the runs of this study; without --table its own table, a row for each cell.")
 @click.option("--dataset", help="Only the runs on this data set, for example shapes.")
 @click.option("--where", multiple=True, type=Setting(), help="Only runs with this setting; may be repeated.")
@@ -57,6 +78,7 @@ class TableName(click.ParamType[str]):
 @tracking_uri_option
 def command(
     table: tuple[str, ...],
+    figure: str | None,
     study: str | None,
     dataset: str | None,
     where: tuple[str, ...],
@@ -79,6 +101,7 @@ def command(
       cdkd report --study teachers               a study's own rows, as at the end of its sweep
       cdkd report --table 4 --study ablation --format csv
       cdkd report --table 4 --where train.epochs=80
+      cdkd report --figure curves --study ablation -o curves.svg
     """
     from cdkd.config import parse_override
     from cdkd.report.render import TEXT_WIDTH, render
@@ -86,6 +109,9 @@ def command(
     from cdkd.report.writing import load_reports, load_study_report, write_report
 
     wanted = dict(parse_override(text) for text in where)
+    if figure is not None:
+        _write_figure(figure, output, table, tracking_uri, study, dataset, wanted)
+        return
     if study is not None and not table:
         shown = [load_study_report(study, tracking_uri, dataset, wanted, over_videos)]
     else:
@@ -99,3 +125,20 @@ def command(
         click.echo(text, nl=False)
     else:
         click.echo(f"wrote {write_report(output, text.encode())}")
+
+
+def _write_figure(
+    figure: str,
+    output: Path | None,
+    tables: tuple[str, ...],
+    tracking_uri: str | None,
+    study: str | None,
+    dataset: str | None,
+    where: dict[str, Any],
+) -> None:
+    from cdkd.report.writing import load_evidence, write_figure
+
+    if output is None:
+        raise click.UsageError(f"--figure {figure}: a figure is a file; name one with -o {figure}.svg, .pdf or .png")
+    for file in write_figure(figure, load_evidence(figure, tables, tracking_uri, study, dataset, where), output):
+        click.echo(f"wrote {file}")

@@ -7,7 +7,7 @@ from cdkd.data.manifest import Manifest
 from cdkd.data.opening import OpenDataset
 from cdkd.experiment.identity import cell_identity, teacher_identity
 from cdkd.experiment.inputs import clip_words, resolve_evaluation
-from cdkd.experiment.sizes import num_time_steps, teacher_channels
+from cdkd.experiment.sizes import cost_metrics, num_time_steps, teacher_channels
 from cdkd.inference.preprocessing import Preprocessing, VideoEncoding
 from cdkd.metric_names import TEST_TOP1, former_name
 from cdkd.models.weights.description import Description, described_accuracies, load_description
@@ -97,7 +97,8 @@ def teacher_outcome(checkpoint: Path) -> Outcome:
     metadata = {
         name: value for name, value in known.items() if isinstance(value, str) and name not in ("format", "role")
     }
-    return Outcome("finished", described_accuracies(known), {CHECKPOINT: checkpoint}, metadata)
+    metrics = described_accuracies(known) | cost_metrics(known)
+    return Outcome("finished", metrics, {CHECKPOINT: checkpoint}, metadata)
 
 
 def teacher_metadata(config: RunConfig, metadata: dict[str, str], checkpoint: Path) -> dict[str, str]:

@@ -18,6 +18,7 @@ from cdkd.data.opening import OpenDataset
 from cdkd.distill.objective import Loss
 from cdkd.experiment.inputs import ClipInputs, RunError
 from cdkd.experiment.loader_hint import with_hint
+from cdkd.metric_names import VALIDATION_CROSS_ENTROPY
 from cdkd.settings import EvaluationSettings, OptimizerSettings, RunConfig
 from cdkd.train.calibration import Calibration
 from cdkd.train.engine import FitConfig, TrainingTask, fit
@@ -140,13 +141,13 @@ class NetworkRun(ABC):
         return fit(task, fit_config, with_hint(log, source, unlabelled), progress)
 
     def validate(self) -> dict[str, float]:
-        """Accuracies on the validation part through one view, in percent; {} where there is no such part."""
+        """Cross-entropy and accuracies in percent on the validation part, of one view; {} without such a part."""
         if self._validation is None:
             return {}
-        return self._scores(self._validation, self.inputs.validation).accuracies("validation")
+        return _validation_metrics(self._scores(self._validation, self.inputs.validation))
 
     def judge(self, progress: RunProgress) -> tuple[dict[str, float], Scores]:
-        """The trained network's accuracies on validation and test part, in percent, and the scores of the test.
+        """What `validate` says of the trained network, its accuracies in percent on the test part, the test's scores.
 
         What `fit` validated of the weights that it ended with is not read again.
         """
@@ -160,7 +161,7 @@ class NetworkRun(ABC):
             validation = self._scores(
                 self._validation, self.inputs.validation, lambda done: progress(share * done, "testing")
             )
-            known = validation.accuracies("validation")
+            known = _validation_metrics(validation)
         scores = self._scores(
             tested, self.inputs.evaluation, lambda done: progress(share + (1.0 - share) * done, "testing")
         )
@@ -173,3 +174,7 @@ class NetworkRun(ABC):
             return self.logits(self.inputs.view(batch, crop, evaluation))
 
         return evaluate(self.network, predict, source, evaluation, self.processes, progress)
+
+
+def _validation_metrics(scores: Scores) -> dict[str, float]:
+    return {VALIDATION_CROSS_ENTROPY: scores.cross_entropy, **scores.accuracies("validation")}

@@ -1,7 +1,11 @@
 """Sizes of a run's networks that follow from its settings alone: time steps, width of maps, cost of a view."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 
+from cdkd.metric_names import GMACS, PARAMETERS
 from cdkd.models.complexity import Complexity, student_complexity, teacher_complexity
 from cdkd.models.teacher.teacher import Teacher, build_teacher
 from cdkd.settings import RunConfig
@@ -49,3 +53,10 @@ def teacher_cost(config: RunConfig, num_classes: int) -> Complexity:
 def cost_metadata(cost: Complexity) -> dict[str, str]:
     """As a run's metadata; the cost of a video is that of a view times its `num_views`."""
     return {"gmacs_per_view": str(cost.gmacs_per_view), "parameters": str(cost.parameters)}
+
+
+def cost_metrics(metadata: Mapping[str, Any]) -> dict[str, float]:
+    """The same as numbers that can be plotted, read from metadata; {} where it tells no cost."""
+    if not {"gmacs_per_view", "parameters"} <= metadata.keys():
+        return {}
+    return {GMACS: float(metadata["gmacs_per_view"]), PARAMETERS: float(metadata["parameters"]) / 1e6}

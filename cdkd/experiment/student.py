@@ -1,5 +1,6 @@
 """One cell: the student is trained towards labels and teacher, then tested once."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -12,7 +13,8 @@ from cdkd.experiment.graph_knowledge import graph_knowledge
 from cdkd.experiment.identity import teacher_identity
 from cdkd.experiment.paths import MODEL_NAME
 from cdkd.experiment.pretraining import ensure_streams
-from cdkd.experiment.sizes import cost_metadata, student_cost
+from cdkd.experiment.sizes import cost_metadata, cost_metrics, student_cost
+from cdkd.metric_names import TEACHER_TEST_TOP1, TEACHER_TEST_TOP5, TEACHER_VALIDATION_TOP1, former_name
 from cdkd.models.weights.checkpoints import save_model
 from cdkd.settings import RunConfig
 from cdkd.tracking.tracker import CHECKPOINT, SCORES, Outcome
@@ -40,6 +42,7 @@ def run_student(
     if divergence is not None:
         return Outcome("diverged", divergence.metrics, metadata={**metadata, "diverged": str(divergence)})
     metrics, tested = run.judge(progress)
+    metrics |= cost_metrics(metadata) | _teacher_metrics(run.teacher_metadata)
     if processes.is_main:
         metrics |= graph_knowledge(run)
     artifacts = {CHECKPOINT: folder / MODEL_NAME, SCORES: folder / "scores.parquet"}
@@ -62,3 +65,9 @@ def _metadata(run: StudentRun) -> dict[str, str]:
         **names,
         **run.teacher_metadata,
     }
+
+
+def _teacher_metrics(metadata: Mapping[str, str]) -> dict[str, float]:
+    """The teacher's accuracies as numbers, so that curves and charts can stand beside them."""
+    names = (TEACHER_TEST_TOP1, TEACHER_TEST_TOP5, TEACHER_VALIDATION_TOP1)
+    return {name: float(metadata[former_name(name)]) for name in names if former_name(name) in metadata}

@@ -27,6 +27,8 @@ from cdkd.tracking.tracker import label_text
 
 OVER_FIRST = "first row"
 """What rows are compared with where a study has none without distillation."""
+STUDY_PREFIX = "study-"
+"""Of the name of a study's own table."""
 _STAGE = "stage of the study"
 """Key of the column that tells stages apart; no axis can be called so, since names hold no blank."""
 _UNLABELLED = "data.unlabelled"
@@ -120,7 +122,7 @@ def study_report(
         if row.runs
     }
     table = TableDefinition(
-        name=f"study-{study}",
+        name=f"{STUDY_PREFIX}{study}",
         caption=f"Study {study}",
         label_columns=_label_columns(found),
         published_columns=(),

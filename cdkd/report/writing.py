@@ -1,18 +1,21 @@
-"""Tables of a store: as records, as text, as files."""
+"""Tables and figures of a store: as records, as text, as files."""
 
 from collections.abc import Collection, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 from cdkd.atomic_write import atomic_write
 from cdkd.report.assemble import Report, build_reports
-from cdkd.report.figures.catalog import figure_bytes
+from cdkd.report.figures.catalog import FIGURES, drawing_of_table, find_figure
+from cdkd.report.figures.definition import Evidence
+from cdkd.report.figures.style import FORMATS, pictures
 from cdkd.report.render import TEXT_WIDTH, render
 from cdkd.report.run_filter import runs_of_study, runs_on_dataset, runs_where
-from cdkd.report.study_table import study_report
-from cdkd.report.tables.catalog import find_table
+from cdkd.report.study_table import STUDY_PREFIX, study_report
+from cdkd.report.tables.catalog import TABLES, find_table
 from cdkd.report.tracked import ReportError, Run, read_runs
+from cdkd.tracking.curves import load_curves
 from cdkd.tracking.plans import load_plan
 from cdkd.tracking.runs import load_runs, load_scores
 
@@ -66,6 +69,35 @@ def load_study_report(
     return study_report(study, runs, plan, partial(load_scores, tracking_uri=tracking_uri), over_videos)
 
 
+def load_evidence(
+    figure: str,
+    tables: Sequence[str] = (),
+    tracking_uri: str | None = None,
+    study: str | None = None,
+    dataset: str | None = None,
+    where: Mapping[str, Any] | None = None,
+) -> Evidence:
+    """What a figure is drawn from; the arguments are those of `load_reports`.
+
+    Args:
+        figure: its name; the picture of a table is drawn from that table.
+        tables: whose rows a figure of rows shows; (): the study's, else every table's that has runs.
+
+    Raises:
+        CdkdError: no such figure, or as `load_reports` says.
+    """
+    own = find_figure(figure).table
+    if own.startswith(STUDY_PREFIX):
+        study = own.removeprefix(STUDY_PREFIX)
+    wanted = [own] if own else list(tables)
+    if study is not None and (not wanted or own.startswith(STUDY_PREFIX)):
+        reports: list[Report] = [load_study_report(study, tracking_uri, dataset, where)]
+    else:
+        found = load_reports(wanted or tuple(TABLES), tracking_uri, study, dataset, where)
+        reports = [report for of_table in found.values() for report in of_table]
+    return evidence_of(reports, tracking_uri)
+
+
 def _filtered(runs: Sequence[Run], dataset: str | None, where: Mapping[str, Any] | None) -> tuple[Run, ...]:
     return runs_where(runs if dataset is None else runs_on_dataset(runs, dataset), where or {})
 
@@ -107,23 +139,24 @@ def write_tables(
     study: str | None = None,
     cells: Collection[str] = (),
 ) -> list[Path]:
-    """Writes tables in every format, with a figure where they have one; `cells` as in `load_reports`.
+    """Writes tables in every format, with a figure where they have one, and figures of what is known of their runs.
 
-    Of a study its own table as well, behind the others.
+    Of a study its own table as well, behind the others; `cells` as in `load_reports`.
 
     Returns:
-        The files written: table4.txt, .md, .csv, .tex, .html and .png (table4-<data set>.png beyond the first); a table
-        that the paper does not have is table-<name>.txt and so on, the study's study-<name>.txt.
+        The files written: table4.txt, .md, .csv, .tex and .html, its picture table4.svg, .pdf and .png
+        (table4-<data set>.svg beyond the first data set); a table that the paper does not have is table-<name>.txt and
+        so on, the study's study-<name>.txt. Then the figures of `write_figures`.
 
     Raises:
         CdkdError: no such store, no such table, a study without runs, or a file that cannot be written.
     """
-    written = []
-    for reports in load_reports(tables, tracking_uri, study, cells=cells).values():
-        written += _write(reports, output_folder)
+    found = [*load_reports(tables, tracking_uri, study, cells=cells).values()]
     if study is not None:
-        written += _write([load_study_report(study, tracking_uri)], output_folder)
-    return written
+        found.append((load_study_report(study, tracking_uri),))
+    written = [file for reports in found for file in _write(reports, output_folder)]
+    evidence = evidence_of([report for reports in found for report in reports], tracking_uri)
+    return [*written, *write_figures(evidence, output_folder)]
 
 
 def _write(reports: Sequence[Report], output_folder: Path) -> list[Path]:
@@ -133,11 +166,69 @@ def _write(reports: Sequence[Report], output_folder: Path) -> list[Path]:
         for format_name, suffix in _SUFFIXES.items()
     ]
     for index, report in enumerate(reports):
-        picture = figure_bytes(report, "png")
-        if picture is not None:
-            path = output_folder / (f"{stem}.png" if index == 0 else f"{stem}-{report.dataset}.png")
-            written.append(write_report(path, picture))
+        drawing = drawing_of_table(report)
+        own = stem if index == 0 else f"{stem}-{report.dataset}"
+        for suffix, picture in pictures(drawing).items() if drawing else ():
+            written.append(write_report(output_folder / f"{own}.{suffix}", picture))
     return written
+
+
+def evidence_of(reports: Sequence[Report], tracking_uri: str | None = None) -> Evidence:
+    """What figures of tables of a store's runs are drawn from; nothing is read before a figure asks.
+
+    Args:
+        reports: the tables.
+        tracking_uri: the store; None: `MLFLOW_TRACKING_URI`, else `sqlite:///mlflow.db`.
+    """
+    return Evidence(
+        reports,
+        curves=partial(load_curves, tracking_uri=tracking_uri),
+        # Several figures look at the same runs.
+        scores=cache(partial(load_scores, tracking_uri=tracking_uri)),
+    )
+
+
+def write_figures(evidence: Evidence, folder: Path) -> list[Path]:
+    """Every figure that something is known for, as SVG, PDF and PNG; those that are a table's picture left out.
+
+    Returns:
+        The files written: study-<name>-curves.svg, .pdf and .png, and so on.
+
+    Raises:
+        CdkdError: a file cannot be written.
+    """
+    written = []
+    for figure in FIGURES.values():
+        if not figure.table:
+            for drawing in figure.drawings(evidence):
+                for suffix, content in pictures(drawing).items():
+                    written.append(write_report(folder / f"{drawing.name}.{suffix}", content))
+    return written
+
+
+def write_figure(name: str, evidence: Evidence, path: Path) -> list[Path]:
+    """One figure in the format that the file's suffix says.
+
+    Returns:
+        The files written: `path`, and beside it, where the figure is several pictures, <stem>-2 and so on.
+
+    Raises:
+        ReportError: no such figure, a suffix that no figure has, nothing is known to draw, or a file cannot be written.
+    """
+    figure = find_figure(name)
+    suffix = path.suffix.removeprefix(".")
+    if suffix not in FORMATS:
+        raise ReportError(f"{path}: figures are files that end in {', '.join(f'.{known}' for known in FORMATS)}")
+    found = list(figure.drawings(evidence))
+    if not found:
+        raise ReportError(
+            f"figure {name}: no finished run tells what it shows ({figure.title}); run a study first, or name another "
+            "with --study"
+        )
+    names = [path, *(path.with_stem(f"{path.stem}-{number}") for number in range(2, len(found) + 1))]
+    return [
+        write_report(file, pictures(drawing, (suffix,))[suffix]) for file, drawing in zip(names, found, strict=True)
+    ]
 
 
 def write_report(path: Path, content: bytes) -> Path:

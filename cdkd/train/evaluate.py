@@ -37,6 +37,16 @@ class Scores:
         rank = (self.scores >= own).sum(axis=1)  # 1 where the label's score is the strict maximum
         return float((rank <= k).mean() * 100)
 
+    @property
+    def cross_entropy(self) -> float:
+        """Mean over videos, in nats, of the softmax of the averaged logits: what training minimises, unsmoothed."""
+        logits = self.scores.astype(np.float64)
+        # (N,): the logarithm of the sum of exponentials, less the largest logit so that none overflows.
+        largest = logits.max(axis=1)
+        log_sums = largest + np.log(np.exp(logits - largest[:, None]).sum(axis=1))
+        own = np.take_along_axis(logits, self.labels[:, None], axis=1)[:, 0]
+        return float((log_sums - own).mean())
+
     def accuracies(self, part: str) -> dict[str, float]:
         """Top-1 and top-5 by the names that they are logged under: `test/top1` and so on."""
         return {f"{part}/top{k}": self.accuracy(k) for k in (1, 5)}

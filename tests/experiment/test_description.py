@@ -78,7 +78,7 @@ def test_a_teacher_is_tested_and_its_students_repeat_the_figures(tmp_path: Path)
     path = RUNNER.ensure_teacher(config, silent)
     taught = RUNNER.teacher_outcome(path)
     network, _ = load_model(path)
-    assert set(taught.metrics) == {"validation/top1", "test/top1", "test/top5"}
+    assert set(taught.metrics) == {"validation/top1", "test/top1", "test/top5", "cost/gmacs", "cost/parameters_m"}
     assert taught.metrics["test/top1"] == pytest.approx(_test_accuracy(config, network))
     expected = _counted(network, torch.zeros(1, 6, 1, 3, 32, 32))
     assert float(taught.metadata["gmacs_per_view"]) == pytest.approx(expected, rel=1e-9)

@@ -83,7 +83,7 @@ def test_all_training_videos_are_trained_on_where_no_share_is_held_out(tmp_path:
     options = {**BASELINE, "train__batch_size": 3, "data__name": "folder", "data__root": str(tmp_path / "set")}
     full = {"data__validation_share": 0, "data__sampling": "segments"}
     outcome = RUNNER.run(tiny(**options, **full), tmp_path / "a", silent)
-    assert set(outcome.metrics) == {"test/top1", "test/top5"}
+    assert set(outcome.metrics) == {"test/top1", "test/top5", "cost/gmacs", "cost/parameters_m"}
     assert outcome.metadata["num_train_videos"] == "6" and "num_validation_videos" not in outcome.metadata
     with pytest.raises(RunError, match=r"select=best_validation: there are no validation videos.*hold out a share"):
         RUNNER.run(tiny(**options, **full, evaluation__select="best_validation"), tmp_path / "b", silent)

@@ -27,6 +27,8 @@ _CELLS = {
     "spatial": (SPATIAL, (66.0, 67.0)),
     "both": (BOTH, (68.0, None)),
 }
+_FIGURES = ("curves",)
+"""What can be drawn of these runs beside their tables."""
 
 
 @pytest.fixture(scope="module")
@@ -167,13 +169,32 @@ def test_output_goes_to_a_file(store: str, tmp_path: Path) -> None:
 def test_write_tables_names_every_file(store: str, tmp_path: Path) -> None:
     written = write_tables(["4", "1"], tmp_path / "reports", store, "ablation")
     suffixes = (".txt", ".md", ".csv", ".tex", ".html")
-    names = [*(f"table4{suffix}" for suffix in suffixes), "table4.png", *(f"table1{suffix}" for suffix in suffixes)]
+    formats = (".svg", ".pdf", ".png")
+    names = [f"table4{suffix}" for suffix in (*suffixes, *formats)] + [f"table1{suffix}" for suffix in suffixes]
     names += [f"study-ablation{suffix}" for suffix in suffixes]
+    names += [f"study-ablation-{figure}{suffix}" for figure in _FIGURES for suffix in formats]
     assert [path.name for path in written] == names
     assert sorted(path.name for path in (tmp_path / "reports").iterdir()) == sorted(names)
     ours = write_tables(["methods"], tmp_path / "ours", store)
-    assert [path.name for path in ours] == [f"table-methods{suffix}" for suffix in suffixes]
+    assert [path.name for path in ours][: len(suffixes)] == [f"table-methods{suffix}" for suffix in suffixes]
     assert (tmp_path / "reports" / "table4.txt").read_text() == table_text("4", store, "ablation")
+
+
+def test_a_figure_is_a_file_of_the_kind_that_its_suffix_says(store: str, tmp_path: Path) -> None:
+    for suffix, head in ((".svg", b"<?xml"), (".pdf", b"%PDF"), (".png", b"\x89PNG")):
+        target = tmp_path / f"curves{suffix}"
+        result = _run("--figure", "curves", "--study", "ablation", "-o", str(target), "--tracking-uri", store)
+        assert result.output == f"wrote {target}\n"
+        assert target.read_bytes().startswith(head)
+
+
+def test_what_is_wrong_with_a_figure(store: str, tmp_path: Path) -> None:
+    assert "did you mean 'curves'?" in _run("--figure", "curve").output
+    assert "name one with -o curves.svg, .pdf or .png" in _run("--figure", "curves", "--tracking-uri", store).output
+    with pytest.raises(CdkdError, match=r"figures are files that end in \.svg, \.pdf, \.png"):
+        _run("--figure", "curves", "-o", str(tmp_path / "curves.gif"), "--tracking-uri", store)
+    with pytest.raises(CdkdError, match=r"figure curves: no finished run tells what it shows .*; run a study first"):
+        _run("--figure", "curves", "--table", "1", "-o", str(tmp_path / "curves.svg"), "--tracking-uri", store)
 
 
 def _in_a_process(folder: Path, *arguments: str) -> tuple[subprocess.CompletedProcess[str], float]:

@@ -45,6 +45,7 @@ class RunTable:
         is_search: bool = False,
         labels: Mapping[str, str] | None = None,
         stage: str = "rows",
+        metrics: Mapping[str, float] | None = None,
     ) -> str:
         config = build_record(RunConfig, merge_dotted({}, {**overrides, "seed": seed}))
         run_id = f"run{len(self.rows):03d}"
@@ -67,6 +68,7 @@ class RunTable:
         row |= {f"labels.{axis}": label for axis, label in (labels or {}).items()}
         measured = {"test/top1": top1, "test/top5": top5, "validation/top1": validation}
         row |= {f"metrics.{key}": value for key, value in measured.items() if value is not None}
+        row |= {f"metrics.{key}": value for key, value in (metrics or {}).items()}
         if status == "finished":
             row |= {f"metadata.{key}": value for key, value in metadata.items()}
         self.rows.append(row)

@@ -2,6 +2,7 @@
 
 from cdkd.report.assemble import Report
 from cdkd.report.figures.ablation import ABLATION
+from cdkd.report.figures.curves import CURVES
 from cdkd.report.figures.definition import Evidence, FigureDefinition
 from cdkd.report.figures.labels import LABELS
 from cdkd.report.figures.lambda_search import LAMBDA_SEARCH
@@ -15,6 +16,7 @@ FIGURES: dict[str, FigureDefinition] = {
         ABLATION,
         LAMBDA_SEARCH,
         LABELS,
+        CURVES,
     )
 }
 """By what `--figure` calls them, in the order in which a page shows them."""

@@ -63,8 +63,17 @@ def picture(drawing: Drawing, format_name: str) -> bytes:
     Raises:
         ValueError: no such format.
     """
-    if format_name not in FORMATS:
-        raise ValueError(f"format {format_name}: figures are {', '.join(FORMATS)}")
+    return pictures(drawing, (format_name,))[format_name]
+
+
+def pictures(drawing: Drawing, formats: Sequence[str] = FORMATS) -> dict[str, bytes]:
+    """The same in several formats, drawn once.
+
+    Raises:
+        ValueError: no such format.
+    """
+    if unknown := set(formats) - set(FORMATS):
+        raise ValueError(f"format {unknown.pop()}: figures are {', '.join(FORMATS)}")
     import matplotlib
     from matplotlib.figure import Figure
 
@@ -96,13 +105,20 @@ def picture(drawing: Drawing, format_name: str) -> bytes:
     ):
         figure = Figure(figsize=(WIDTH, drawing.height), layout="constrained")
         drawing.draw(figure)
-        stream = io.BytesIO()
-        metadata: dict[str, Any] = {
-            "svg": {"Date": None, "Creator": None},
-            "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
-            "png": {"Software": None},
-        }[format_name]
-        figure.savefig(stream, format=format_name, dpi=_DOTS_PER_INCH, metadata=metadata)
+        # Laid out once, and in inches: without it each format would find places of its own, a second at a time.
+        figure.get_layout_engine().execute(figure)  # type: ignore[union-attr]
+        figure.set_layout_engine("none")
+        return {name: _saved(figure, name) for name in formats}
+
+
+def _saved(figure: "Figure", format_name: str) -> bytes:
+    stream = io.BytesIO()
+    metadata: dict[str, Any] = {
+        "svg": {"Date": None, "Creator": None},
+        "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+        "png": {"Software": None},
+    }[format_name]
+    figure.savefig(stream, format=format_name, dpi=_DOTS_PER_INCH, metadata=metadata)
     return stream.getvalue()
 
 
