@@ -45,7 +45,7 @@ LAYERS = [
 SUB_LAYERS = {
     "data": [{"annotations", "clips", "shapes"}, {"preparation"}, {"cache"}, {"loading"}],
     "models": [{"backbones"}, {"student", "teacher"}, {"weights"}],
-    "report": [{"tables"}, {"figures"}],
+    "report": [{"tables"}, {"figures"}, {"page"}],
     "sweep": [{"study"}, {"queue"}, {"display"}, {"workers"}],
 }
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}

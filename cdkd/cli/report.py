@@ -1,4 +1,4 @@
-"""`cdkd report`: prints tables from the tracked runs."""
+"""`cdkd report`: prints tables from the tracked runs, or writes all of them as one page."""
 
 from pathlib import Path
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from cdkd.cli.options import Choice, Setting, json_option, output_option, terminal_width, tracking_uri_option
+from cdkd.cli.sweep import REPORTS
 
 
 class TableName(click.ParamType[str]):
@@ -68,6 +69,13 @@ class FigureName(click.ParamType[str]):
     show_default=True,
     help="How the tables are written.",
 )
+@click.option(
+    "--all",
+    "as_page",
+    is_flag=True,
+    help="Write one HTML page of every study, or of --study: tables, figures, provenance, how to do it again.  "
+    "[default file: reports/index.html]",
+)
 @json_option
 @output_option("Write to this file.")
 @click.option(
@@ -83,6 +91,7 @@ def command(
     dataset: str | None,
     where: tuple[str, ...],
     format_name: str,
+    as_page: bool,
     as_json: bool,
     output: Path | None,
     over_videos: bool | None,
@@ -97,7 +106,8 @@ def command(
       cdkd report --table 5 --format latex       the lambda search, for a paper
       cdkd report --table methods                other distillation losses beside the paper's
       cdkd report --table networks               the networks of Tables 1 to 3 on your data, with costs
-      cdkd report --format html -o report.html
+      cdkd report --all                          one page of everything: reports/index.html
+      cdkd report --format html -o report.html   the tables alone
       cdkd report --study teachers               a study's own rows, as at the end of its sweep
       cdkd report --table 4 --study ablation --format csv
       cdkd report --table 4 --where train.epochs=80
@@ -108,6 +118,9 @@ def command(
     from cdkd.report.tables.catalog import TABLES
     from cdkd.report.writing import load_reports, load_study_report, write_report
 
+    if as_page:
+        _write_page(study, output, tracking_uri, over_videos, refused=bool(table or dataset or where or as_json))
+        return
     wanted = dict(parse_override(text) for text in where)
     if figure is not None:
         _write_figure(figure, output, table, tracking_uri, study, dataset, wanted)
@@ -142,3 +155,19 @@ def _write_figure(
         raise click.UsageError(f"--figure {figure}: a figure is a file; name one with -o {figure}.svg, .pdf or .png")
     for file in write_figure(figure, load_evidence(figure, tables, tracking_uri, study, dataset, where), output):
         click.echo(f"wrote {file}")
+
+
+def _write_page(
+    study: str | None, output: Path | None, tracking_uri: str | None, over_videos: bool | None, refused: bool
+) -> None:
+    from cdkd.report.page.assembly import load_page
+    from cdkd.report.page.html import render_page
+    from cdkd.report.writing import PAGE_FILE, write_report
+
+    if refused:
+        raise click.UsageError(
+            "--all writes one page of everything; beside it stand --study, --output, --over-videos and --tracking-uri"
+        )
+    page = load_page(tracking_uri, study, over_videos=over_videos)
+    path = write_report(output or REPORTS / PAGE_FILE, render_page(page).encode())
+    click.echo(f"wrote {path}")

@@ -1,4 +1,4 @@
-"""`cdkd sweep`: trains every cell of a study, and prints its tables."""
+"""`cdkd sweep`: trains every cell of a study, prints its tables, writes its page."""
 
 import contextlib
 import json
@@ -141,9 +141,9 @@ def command(
         find_table(table)
     uri = tracking_uri or default_uri()
     study_folder(loaded.name).use_storage(storage)
-    options = SweepOptions(uri, workers, processes_per_cell, retry_failed, on_failure == "stop", fresh, runner)
-    catch_signals(*STOP_SIGNALS)
     line = typed_command(click.get_current_context())
+    options = SweepOptions(uri, workers, processes_per_cell, retry_failed, on_failure == "stop", fresh, runner, line)
+    catch_signals(*STOP_SIGNALS)
     try:
         with make_display() as display, recorded(study_folder(loaded.name), "sweep", line, uri):
             # At once: what comes next, opening the store, takes seconds.
@@ -187,17 +187,17 @@ def _tell(result: "SweepResult") -> None:
 
 
 def _report(study: "Study", uri: str, cells: Collection[str]) -> None:
-    from cdkd.report.writing import study_text, table_text, write_tables
+    from cdkd.report.page.assembly import load_page
+    from cdkd.report.render import render
+    from cdkd.report.writing import write_page
     from cdkd.sweep.queue.study_folder import HOME
     from cdkd.tracking.mlflow_tracker import MlflowTracker
 
-    for table in study.tables:
+    page = load_page(uri, study.name, study.tables, cells=cells)
+    for report in page.tables or [part.report for part in page.studies]:
         click.echo("")
-        click.echo(table_text(table, uri, study.name, terminal_width(), cells))
-    if not study.tables:
-        click.echo("")
-        click.echo(study_text(study.name, uri, terminal_width()))
-    files = write_tables(study.tables, REPORTS, uri, study.name, cells)
+        click.echo(render([report], "text", terminal_width()))
+    files = write_page(page, REPORTS)
     with contextlib.suppress(ValueError):
         files = [file.relative_to(Path.cwd()) for file in files]
     click.echo("Written: " + ", ".join(str(file) for file in files))

@@ -115,7 +115,7 @@ def _p_value(name: str, row: TableRow) -> TableCell:
 
 
 def _gap_closed(row: TableRow) -> TableCell:
-    return TableCell("" if row.gap_closed is None else f"{100 * row.gap_closed:.0f} %")
+    return TableCell("" if row.gap_closed is None else f"{round(100 * row.gap_closed)} %")
 
 
 def _gflops(rows: Sequence[TableRow]) -> Column:

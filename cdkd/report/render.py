@@ -1,6 +1,5 @@
 """A report becomes text of one of six formats."""
 
-import base64
 import csv
 import io
 import json
@@ -9,7 +8,6 @@ import string
 import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from itertools import groupby, zip_longest
 
 from cdkd.report.assemble import Report
@@ -281,29 +279,9 @@ def render_latex(report: Report) -> str:
 
 def render_html(reports: Sequence[Report]) -> str:
     """One self-contained page: tables, notes, and figures as inline pictures."""
-    from jinja2 import Environment
+    from cdkd.report.page.html import render_tables
 
-    from cdkd.report.figures.catalog import figure_bytes
-
-    source = files("cdkd.report").joinpath("table.html").read_text(encoding="utf-8")
-    pages = []
-    for report in reports:
-        grid = grid_of(report)
-        figure = figure_bytes(report, "svg")
-        pages.append(
-            {
-                "title": report.title,
-                "subtitle": report.subtitle,
-                "groups": grid.groups,
-                "columns": report.columns,
-                "lines": [(x.starts_section, [(c.column, c.text, c.marks) for c in x.cells]) for x in grid.lines],
-                "footnotes": grid.footnotes,
-                "notes": report.notes,
-                "figure": base64.b64encode(figure).decode("ascii") if figure else "",
-            }
-        )
-    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    return environment.from_string(source).render(reports=pages) + "\n"
+    return render_tables(reports)
 
 
 def _joined(render: Callable[[Report], str]) -> Callable[[Sequence[Report]], str]:

@@ -48,6 +48,8 @@ class Run:
     """Its place in its stage, as one text."""
     labels: Mapping[str, str] = field(default_factory=dict)
     """Axis -> label, in the study that trained it."""
+    version: str = ""
+    """Of cdkd."""
 
     @property
     def dataset(self) -> str:
@@ -99,6 +101,7 @@ def _run(row: Mapping[Any, Any]) -> Run:
         stage=str(present.get("stage", "")),
         label=str(present.get("label", "")),
         labels={key: str(value) for key, value in _below("labels.", present).items()},
+        version=str(present.get("version", "")),
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from functools import cache, partial
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ from cdkd.report.assemble import Report, build_reports
 from cdkd.report.figures.catalog import FIGURES, drawing_of_table, find_figure
 from cdkd.report.figures.definition import Evidence
 from cdkd.report.figures.style import FORMATS, pictures
+from cdkd.report.page.content import Page
+from cdkd.report.page.html import render_page
 from cdkd.report.render import TEXT_WIDTH, render
 from cdkd.report.run_filter import runs_of_study, runs_on_dataset, runs_where
 from cdkd.report.study_table import STUDY_PREFIX, study_report
@@ -157,6 +160,25 @@ def write_tables(
     written = [file for reports in found for file in _write(reports, output_folder)]
     evidence = evidence_of([report for reports in found for report in reports], tracking_uri)
     return [*written, *write_figures(evidence, output_folder)]
+
+
+PAGE_FILE = "index.html"
+
+
+def write_page(page: Page, output_folder: Path) -> list[Path]:
+    """Writes what a page holds: tables and figures, as `write_tables` does, and the page.
+
+    Returns:
+        The files written, `index.html` the last.
+
+    Raises:
+        CdkdError: a file cannot be written.
+    """
+    found = [tuple(reports) for _, reports in groupby(page.tables, key=lambda report: report.table.name)]
+    found += [(part.report,) for part in page.studies]
+    written = [file for reports in found for file in _write(reports, output_folder)]
+    written += write_figures(page.evidence, output_folder)
+    return [*written, write_report(output_folder / PAGE_FILE, render_page(page).encode())]
 
 
 def _write(reports: Sequence[Report], output_folder: Path) -> list[Path]:

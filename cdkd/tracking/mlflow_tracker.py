@@ -22,6 +22,7 @@ from cdkd.tracking.store import (
     database_file,
     open_client,
 )
+from cdkd.tracking.study_record import StageRecord, write_record
 from cdkd.tracking.tracker import CellRun, LoggedEpoch, OpenRun, RunStart
 
 if TYPE_CHECKING:
@@ -158,6 +159,10 @@ class MlflowTracker:
                     self._client.create_run(self._experiment, tags=self._tags("stage", stage), run_name=stage)
                 else:
                     self._client.update_run(parent, status="RUNNING")
+
+    def describe(self, stage: str, record: StageRecord) -> None:
+        """See `Tracker`."""
+        write_record(self._client, self._require_parent(stage), record)
 
     def open(self, start: RunStart) -> str:
         """See `Tracker`."""

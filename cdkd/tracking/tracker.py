@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from cdkd.run_status import RunStatus, has_result
+from cdkd.tracking.study_record import StageRecord
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,9 @@ class Tracker(Protocol):
 
     def prepare(self, stages: Sequence[str]) -> None:
         """Makes the store ready for many processes at once: schema, experiment, one parent run per stage."""
+
+    def describe(self, stage: str, record: StageRecord) -> None:
+        """Says with a stage's parent run what it is about."""
 
     def open(self, start: RunStart) -> str:
         """Starts a run, or finds the one that was started with the same token; returns its id."""

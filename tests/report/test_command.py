@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
+from support.pages import parse
 from support.report_runs import BOTH, METADATA, NO_KD, PLAIN, SPATIAL
 
 from cdkd.cli.compare import command as compare
@@ -19,6 +20,8 @@ from cdkd.errors import CdkdError
 from cdkd.report.writing import table_text, write_tables
 from cdkd.settings import RunConfig, flat_settings
 from cdkd.tracking.mlflow_tracker import MlflowTracker
+from cdkd.tracking.store import open_client
+from cdkd.tracking.study_record import StageRecord
 from cdkd.tracking.tracker import LoggedEpoch, RunStart
 
 _CELLS = {
@@ -38,6 +41,8 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> str:
     uri = f"sqlite:///{folder / 'mlflow.db'}"
     tracker = MlflowTracker(uri, "ablation", folder / "home")
     tracker.prepare(["rows"])
+    record = StageRecord("A study for this test.", "cdkd sweep mine.yaml", "study: ablation\n", {"seeds": "0, 1"})
+    tracker.describe("rows", record)
     for label, (overrides, accuracies) in _CELLS.items():
         for seed, top1 in enumerate(accuracies):
             config = build_record(RunConfig, merge_dotted({}, {**overrides, "seed": seed}))
@@ -164,6 +169,31 @@ def test_output_goes_to_a_file(store: str, tmp_path: Path) -> None:
     result = _run("--table", "4", "--format", "html", "--output", str(target), "--tracking-uri", store)
     assert result.output == f"wrote {target}\n"
     assert target.read_text().count("data:image/svg+xml;base64,") == 1
+
+
+def test_one_page_of_everything(store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert _run("--all", "--tracking-uri", store).output == "wrote reports/index.html\n"
+    page = parse((tmp_path / "reports/index.html").read_text())
+    assert page.all("h1")[0].text == "Study ablation"
+    assert "8 runs in sqlite:///" in page.text and "A study for this test." in page.text
+    captions = [caption.text.partition(" Measured")[0] for caption in page.all("caption")]
+    assert captions[:3] == [
+        "Study ablation", "Table 4. Spatial and temporal knowledge distillation, each alone and both",
+        "Table 5. Search of the distillation weights, and logits distillation",
+    ]  # fmt: skip
+    # The tables of data sets that nothing was measured on are left out.
+    assert not any(caption.startswith(("Table 1", "Table 2", "Table 3")) for caption in captions)
+    assert [pre.text for pre in page.all("pre")][:2] == ["cdkd sweep mine.yaml", "study: ablation"]
+    experiment = open_client(store).get_experiment_by_name("ablation").experiment_id
+    runs = [link.attributes["href"] for link in page.all("a") if "/runs/" in link.attributes["href"]]
+    assert len(runs) == 8 and all(f"#/experiments/{experiment}/runs/" in address for address in runs)
+    assert {"figure-table4", "figure-table5"} <= {figure.attributes["id"] for figure in page.all("figure")}
+
+    refused = CliRunner().invoke(command, ["--all", "--table", "4", "--tracking-uri", store])
+    assert refused.exit_code == 2 and "--all writes one page of everything" in refused.output
+    unknown = CliRunner().invoke(command, ["--all", "--study", "ablatoin", "--tracking-uri", store])
+    assert isinstance(unknown.exception, CdkdError) and "ablation" in str(unknown.exception)
 
 
 def test_write_tables_names_every_file(store: str, tmp_path: Path) -> None:

@@ -7,11 +7,13 @@ import sys
 import pytest
 from click.testing import CliRunner
 from support.fake_runner import marks
+from support.pages import parse
 from support.sweeps import FAKE, GRID, Bench
 
 from cdkd.cli import group
 from cdkd.errors import CdkdError
 from cdkd.tracking.runs import load_runs
+from cdkd.tracking.store import open_client
 
 SMALL = GRID.replace("[1, 2, 3]", "[1]").replace("study: grid", "study: grid\ndescription: Two cells.\n")
 
@@ -148,3 +150,27 @@ def test_a_plan_of_a_study_that_has_run_needs_neither_torch_nor_mlflow(bench: Be
         check=True,
     )
     assert done.stdout.splitlines() == ["2 cells: 2 finished", "[]"]
+
+
+def test_a_sweep_ends_with_a_page_that_its_last_stage_keeps(bench: Bench) -> None:
+    file = bench.write(SMALL)
+    swept = CliRunner().invoke(group, ["sweep", str(file), "--runner", FAKE, "--workers", "0"], prog_name="cdkd")
+    assert swept.exit_code == 0 and "reports/study-grid.csv" in swept.output and "reports/index.html" in swept.output
+    page = parse((bench.folder / "reports/index.html").read_text())
+    assert page.all("h1")[0].text == "Study grid" and "Two cells." in page.text
+    assert [pre.text for pre in page.all("pre")] == [
+        f"cdkd sweep {file} --workers 0 --runner {FAKE}", " ".join(SMALL.split()), "cdkd report --all --study grid",
+    ]  # fmt: skip
+    client = open_client("sqlite:///mlflow.db")
+    (parent,) = client.search_runs([client.get_experiment_by_name("grid").experiment_id], "tags.`cdkd.role` = 'stage'")
+    assert "report/index.html" in {entry.path for entry in client.list_artifacts(parent.info.run_id, "report")}
+    assert parent.data.tags["mlflow.note.content"].startswith(
+        "Two cells.\n\n* seeds: 0\n* axis.student.arch: tsm | tdn"
+    )
+    assert parent.data.params["axis.student.arch"] == "tsm | tdn"
+    assert parent.data.params["distill.spatial.enabled"] == "False"
+    # A sweep of the same study with other settings: what was logged stays, as MLflow asks, and the note is today's.
+    again = ["sweep", str(file), "--runner", FAKE, "--workers", "0", "--seeds", "2", "--no-report"]
+    assert CliRunner().invoke(group, again, prog_name="cdkd").exit_code == 0
+    known = client.get_run(parent.info.run_id).data
+    assert known.params["seeds"] == "0" and "* seeds: 0, 1" in known.tags["mlflow.note.content"]

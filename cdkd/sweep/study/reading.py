@@ -50,6 +50,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from cdkd.config import ConfigError, Document, build_record, parse_override
 from cdkd.experiment.recipe import load_recipe
 from cdkd.experiment.underlay import Underlay
@@ -104,8 +106,16 @@ def load_study(
         stages=tuple(stages),
         underlay=_underlay(document, content, recipe, teachers or {}),
         only_with_file=frozenset(content.only_with_file),
+        source=_source(document),
     )
     return _with_settings(study, settings)
+
+
+def _source(document: Document) -> str:
+    if "extends" not in document.values:
+        return document.path.read_text(encoding="utf-8")
+    values = {key: value for key, value in document.values.items() if key != "extends"}
+    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=120)
 
 
 def _underlay(document: Document, content: StudySettings, recipe: str | None, teachers: Mapping[str, str]) -> Underlay:

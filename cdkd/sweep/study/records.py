@@ -143,6 +143,8 @@ class Study:
     """The recipe and the teachers' files, on which every cell stands."""
     only_with_file: frozenset[str] = frozenset()
     """Teachers whose cells are part of the study only where their file is given."""
+    source: str = field(default="", compare=False)
+    """The file's text; of a study that extends another, what both make together."""
 
     def lacks_file_of(self, values: Overrides) -> bool:
         """A cell with these settings is none, since it needs a teacher's file that nobody gave.

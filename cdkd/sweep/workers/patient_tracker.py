@@ -14,6 +14,7 @@ from cdkd.run_status import RunStatus
 from cdkd.sweep.workers.interruption import raise_if_stopped, seconds_since_stop
 from cdkd.tracking.store import StoreAway
 from cdkd.tracking.store_sender import StoreSender, Tell
+from cdkd.tracking.study_record import StageRecord
 from cdkd.tracking.tracker import CellRun, LoggedEpoch, OpenRun, RunStart, Tracker
 
 Result = TypeVar("Result")
@@ -64,6 +65,10 @@ class PatientTracker:
     def prepare(self, stages: Sequence[str]) -> None:
         """See `Tracker`."""
         self._ask(partial(self._tracker.prepare, stages))
+
+    def describe(self, stage: str, record: StageRecord) -> None:
+        """See `Tracker`."""
+        self._ask(partial(self._tracker.describe, stage, record))
 
     def open(self, start: RunStart) -> str:
         """See `Tracker`."""

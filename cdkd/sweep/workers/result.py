@@ -62,3 +62,5 @@ class SweepOptions:
     """Train cells whose result the tracking store has but this study's folder does not."""
     runner: str = DEFAULT_RUNNER
     """`module:name` of the object that trains and tests."""
+    command: str = ""
+    """As typed, for a shell; kept with the study's runs."""

@@ -48,6 +48,7 @@ from cdkd.sweep.workers.places import find_places
 from cdkd.sweep.workers.pool import Workers
 from cdkd.sweep.workers.result import Failure, SweepOptions, SweepResult
 from cdkd.sweep.workers.searching import Searching, num_pruned, unfinished_searches
+from cdkd.sweep.workers.stage_record import open_stages
 from cdkd.sweep.workers.store_results import StoreResults
 from cdkd.sweep.workers.weak_teachers import TeacherWarnings
 from cdkd.tracking.mlflow_tracker import MlflowTracker
@@ -125,7 +126,7 @@ class _Sweep:
         status: RunStatus = "killed"
         with shield():
             # Before any worker starts: many processes that set up one SQLite store at once leave it broken.
-            self.tracker.prepare([stage.name for stage in self.study.stages])
+            open_stages(self.tracker, self.study, self.options.command)
         try:
             with shield():
                 close_abandoned_runs(self.queue, self.tracker, queue_name(self.queue))

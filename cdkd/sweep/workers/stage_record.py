@@ -1,16 +1,45 @@
-"""What a stage leaves with its parent run: the table of its cells and the choice it rests on."""
+"""What a stage leaves with its parent run: what it is about, the table of its cells, the choice it rests on."""
 
 import csv
 import io
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from cdkd.run_status import RunStatus
 from cdkd.sweep.queue.stage_cells import StageCells
 from cdkd.sweep.queue.stage_choice import choice_text
 from cdkd.sweep.queue.trial_queue import Trial
+from cdkd.sweep.study.records import Range, Stage, Study
+from cdkd.tracking.study_record import StageRecord
 from cdkd.tracking.tracker import Tracker
+
+
+def open_stages(tracker: Tracker, study: Study, command: str) -> None:
+    """Opens every stage's parent run, which says what the stage is about and how the study is run."""
+    tracker.prepare([stage.name for stage in study.stages])
+    for stage in study.stages:
+        parameters = stage_parameters(study, stage)
+        tracker.describe(stage.name, StageRecord(study.description, command, study.source, parameters))
+
+
+def stage_parameters(study: Study, stage: Stage) -> dict[str, Any]:
+    """What a stage's cells vary and have in common, as texts and values."""
+    found: dict[str, Any] = {"seeds": ", ".join(map(str, study.seeds))}
+    if study.underlay.name:
+        found["recipe"] = study.underlay.name
+    found |= {f"axis.{axis}": " | ".join(labels) for axis, labels in stage.labels.items()}
+    if stage.search is not None:
+        found["search"] = f"{stage.search.num_trials} suggestions of {stage.search.sampler}"
+        found |= {f"searched.{one.setting}": _range(one) for one in stage.search.over}
+    if stage.best is not None:
+        found["takes_over"] = f"{', '.join(stage.best.take)} from stage {stage.best.stage}, by {stage.best.metric}"
+    return found | {**study.base, **stage.base}
+
+
+def _range(one: Range) -> str:
+    return ", ".join(map(str, one.choices)) if one.choices else f"{one.low:g} to {one.high:g}"
 
 
 def close_stage(tracker: Tracker, stage_cells: StageCells, trials: Mapping[str, Trial], status: RunStatus) -> None:
