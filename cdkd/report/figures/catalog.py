@@ -2,6 +2,7 @@
 
 from cdkd.report.assemble import Report
 from cdkd.report.figures.ablation import ABLATION
+from cdkd.report.figures.costs import COSTS
 from cdkd.report.figures.curves import CURVES
 from cdkd.report.figures.definition import Evidence, FigureDefinition
 from cdkd.report.figures.labels import LABELS
@@ -17,6 +18,7 @@ FIGURES: dict[str, FigureDefinition] = {
         LAMBDA_SEARCH,
         LABELS,
         CURVES,
+        COSTS,
     )
 }
 """By what `--figure` calls them, in the order in which a page shows them."""
