@@ -64,6 +64,19 @@ def probe_graphs(known: GraphSample, held_out: GraphSample, student: Floats | No
     return found if student is None else {**found, "error_student": _error(_upper(student) / scale, theirs)}
 
 
+def leave_one_out(edges: Floats, labels: Labels) -> float:
+    """Clips, in percent, whose class is that of the other clip with the most similar edges.
+
+    Args:
+        edges: (N, T, T) of at least two clips.
+        labels: (N,).
+    """
+    ours = _upper(edges)
+    distances = np.square(ours[:, None] - ours[None, :]).sum(axis=2)
+    np.fill_diagonal(distances, np.inf)
+    return _accuracy(labels[distances.argmin(axis=1)], labels)
+
+
 def _upper(edges: Floats) -> Floats:
     """(N, T, T) to (N, T (T - 1) / 2): graphs are symmetric and their diagonals 0."""
     rows, columns = np.triu_indices(edges.shape[1], 1)

@@ -11,13 +11,14 @@ from cdkd.experiment.description import student_description
 from cdkd.experiment.evaluation import score_columns
 from cdkd.experiment.graph_knowledge import graph_knowledge
 from cdkd.experiment.identity import teacher_identity
+from cdkd.experiment.inspection import inspect
 from cdkd.experiment.paths import MODEL_NAME
 from cdkd.experiment.pretraining import ensure_streams
 from cdkd.experiment.sizes import cost_metadata, cost_metrics, student_cost
 from cdkd.metric_names import TEACHER_TEST_TOP1, TEACHER_TEST_TOP5, TEACHER_VALIDATION_TOP1, former_name
 from cdkd.models.weights.checkpoints import save_model
 from cdkd.settings import RunConfig
-from cdkd.tracking.tracker import CHECKPOINT, SCORES, Outcome
+from cdkd.tracking.tracker import CHECKPOINT, INSPECTION, SCORES, Outcome
 from cdkd.train.processes import ALONE, Processes
 
 
@@ -45,9 +46,17 @@ def run_student(
     metrics |= cost_metrics(metadata) | _teacher_metrics(run.teacher_metadata)
     if processes.is_main:
         metrics |= graph_knowledge(run)
-    artifacts = {CHECKPOINT: folder / MODEL_NAME, SCORES: folder / "scores.parquet"}
+    artifacts = {
+        CHECKPOINT: folder / MODEL_NAME,
+        SCORES: folder / "scores.parquet",
+        INSPECTION: folder / "inspection.npz",
+    }
     if processes.is_main:
-        pd.DataFrame(score_columns(tested)).to_parquet(artifacts[SCORES])
+        frame = pd.DataFrame(score_columns(tested))
+        # A parquet file keeps them beside the columns, so that figures can name what was taken for what.
+        frame.attrs["classes"] = list(run.dataset.manifest.classes)
+        frame.to_parquet(artifacts[SCORES])
+        inspect(run, tested).write(artifacts[INSPECTION])
         description = student_description(config, run.dataset, metadata)
         save_model(artifacts[CHECKPOINT], run.student, {**description, "loss_units": run.units.values})
     processes.barrier()

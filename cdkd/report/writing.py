@@ -19,6 +19,7 @@ from cdkd.report.study_table import STUDY_PREFIX, study_report
 from cdkd.report.tables.catalog import TABLES, find_table
 from cdkd.report.tracked import ReportError, Run, read_runs
 from cdkd.tracking.curves import load_curves
+from cdkd.tracking.inspection import load_inspection
 from cdkd.tracking.plans import load_plan
 from cdkd.tracking.runs import load_runs, load_scores
 
@@ -207,6 +208,7 @@ def evidence_of(reports: Sequence[Report], tracking_uri: str | None = None) -> E
         curves=partial(load_curves, tracking_uri=tracking_uri),
         # Several figures look at the same runs.
         scores=cache(partial(load_scores, tracking_uri=tracking_uri)),
+        inspections=cache(partial(load_inspection, tracking_uri=tracking_uri)),
     )
 
 

@@ -58,7 +58,7 @@ def _is_bare(label: str) -> bool:
     return True
 
 
-CHECKPOINT, SCORES = "checkpoint", "scores"
+CHECKPOINT, SCORES, INSPECTION = "checkpoint", "scores", "inspection"
 """Kinds of files that runs leave behind, and the folders that a store keeps them in."""
 
 
@@ -71,7 +71,7 @@ class Outcome:
     metrics: Mapping[str, float] = field(default_factory=dict)
     """Accuracies in percent, by part: see `cdkd.metric_names`"""
     artifacts: Mapping[str, Path] = field(default_factory=dict)
-    """Files by kind: SCORES (per video, parquet), CHECKPOINT (safetensors)."""
+    """Files by kind: SCORES (per video, parquet), CHECKPOINT (safetensors), INSPECTION (npz)."""
     metadata: Mapping[str, str] = field(default_factory=dict)
     """Provenance: data set, its version and counts, split, views, teacher, initial weights."""
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cdkd.distill.graph_probe import Floats, GraphSample, probe_graphs
+from cdkd.distill.graph_probe import Floats, GraphSample, leave_one_out, probe_graphs
 
 T = 4
 DRAW = np.random.default_rng(0)
@@ -61,3 +61,11 @@ def test_graphs_without_any_motion_are_no_error() -> None:
 def test_an_empty_sample_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one"):
         probe_graphs(sample([1.0], 0), sample([1.0], 3), None)
+
+
+def test_nearest_of_the_other_clips() -> None:
+    clips = sample([0.2, 0.6], 20)
+    assert leave_one_out(clips.edges, clips.labels) == 100
+    # The only clip of its class finds none of its own.
+    alone = sample([0.2, 0.6], 3)
+    assert leave_one_out(alone.edges, alone.labels) == pytest.approx(200 / 3)

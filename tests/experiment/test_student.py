@@ -17,6 +17,7 @@ from cdkd.experiment.paths import teacher_folder
 from cdkd.experiment.teacher_fit import TeacherError
 from cdkd.models.weights.description import load_description
 from cdkd.settings import EvaluationSettings
+from cdkd.tracking.inspection import Inspection, read_inspection
 from cdkd.train.evaluate import Scores, evaluate
 
 
@@ -57,6 +58,26 @@ def test_a_run_leaves_model_scores_and_facts(arch: str, tmp_path: Path) -> None:
     ]
     assert all(0 <= graphs[name] <= 100 for name in ("nearest_neighbour", "logistic_regression"))
     assert graphs["error_student"] > 0
+    _check_inspection(read_inspection(outcome.artifacts["inspection"]), frame)
+
+
+def _check_inspection(kept: Inspection, scores: pd.DataFrame) -> None:
+    """What figures need, of the scored test videos."""
+    logits, labels = scores.filter(like="score_").to_numpy(), dict(zip(scores["video"], scores["label"], strict=True))
+    wrong = scores["video"][logits.argmax(axis=1) != scores["label"]]
+    assert set(kept.confused_videos) <= set(wrong) and len(kept.confused_videos) == min(8, len(wrong))
+    assert [labels[video] for video in kept.confused_videos] == kept.confused_labels.tolist()
+    assert scores.attrs["classes"] == kept.classes.tolist()
+    assert kept.example_frames.shape == (2, 6, 32, 32, 3) and kept.example_frames.std() > 0
+    assert kept.example_motion.max() > 0 and kept.confused_residual.max() > 0
+    assert kept.gates.shape == (12, 6) and kept.example_gates.shape == (2, 6)
+    # One clip is looked at with the others and shown by itself.
+    assert np.allclose(kept.example_gates, kept.gates[[0, -1]], atol=1e-4)
+    assert kept.teacher_edges.shape == kept.student_edges.shape == (4, 6, 6)
+    # The mean over clips of edges in units of the largest cannot exceed 1.
+    assert 0 < kept.teacher_edges.max() <= 1 + 1e-6
+    assert np.allclose(kept.student_features.mean(axis=0), 0, atol=1e-4)
+    assert 0 < kept.teacher_variance[1] <= kept.teacher_variance[0] <= 1
 
 
 def test_validation_has_one_view_and_no_pass_is_made_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,8 +125,11 @@ def test_the_teacher_is_trained_once_and_found_again() -> None:
 def test_rows_without_distillation_need_no_teacher(tmp_path: Path) -> None:
     config = tiny(**BASELINE, teacher__seed=9, train__epochs=1)
     assert RUNNER.has_teacher(config)
-    RUNNER.run(config, tmp_path, silent)
+    outcome = RUNNER.run(config, tmp_path, silent)
     assert not teacher_folder(config).exists()
+    kept = read_inspection(outcome.artifacts["inspection"])
+    assert not kept.has_gate and not len(kept.teacher_edges) and not len(kept.student_edges)
+    assert kept.student_features.shape == (12, 2) and kept.example_frames.std() > 0
 
 
 def test_a_missing_teacher_checkpoint_is_named(tmp_path: Path) -> None:

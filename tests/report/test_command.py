@@ -30,7 +30,7 @@ _CELLS = {
     "spatial": (SPATIAL, (66.0, 67.0)),
     "both": (BOTH, (68.0, None)),
 }
-_FIGURES = ("curves",)
+_FIGURES = ("curves", "classes", "confusion")
 """What can be drawn of these runs beside their tables."""
 
 

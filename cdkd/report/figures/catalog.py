@@ -2,9 +2,15 @@
 
 from cdkd.report.assemble import Report
 from cdkd.report.figures.ablation import ABLATION
+from cdkd.report.figures.classes import CLASSES
+from cdkd.report.figures.confused import CONFUSED
+from cdkd.report.figures.confusion import CONFUSION
 from cdkd.report.figures.costs import COSTS
 from cdkd.report.figures.curves import CURVES
 from cdkd.report.figures.definition import Evidence, FigureDefinition
+from cdkd.report.figures.features import FEATURES
+from cdkd.report.figures.gate import GATE
+from cdkd.report.figures.graphs import GRAPHS
 from cdkd.report.figures.labels import LABELS
 from cdkd.report.figures.lambda_search import LAMBDA_SEARCH
 from cdkd.report.figures.style import Drawing, picture
@@ -19,6 +25,12 @@ FIGURES: dict[str, FigureDefinition] = {
         LABELS,
         CURVES,
         COSTS,
+        CLASSES,
+        CONFUSION,
+        CONFUSED,
+        FEATURES,
+        GATE,
+        GRAPHS,
     )
 }
 """By what `--figure` calls them, in the order in which a page shows them."""

@@ -8,6 +8,7 @@ from cdkd.report.assemble import Report
 from cdkd.report.figures.style import Drawing
 from cdkd.report.videos import ScoreLoader
 from cdkd.tracking.curves import Curve
+from cdkd.tracking.inspection import Inspection
 
 CurveLoader = Callable[[Mapping[str, Collection[str]]], Mapping[str, Mapping[str, Curve]]]
 """Run id -> names of metrics becomes run id -> name -> curve; what a run never logged is absent."""
@@ -21,6 +22,8 @@ class Evidence:
     """Tables."""
     curves: CurveLoader | None = None
     scores: ScoreLoader | None = None
+    inspections: Callable[[str], Inspection | None] | None = None
+    """Run id -> what it keeps of some test clips; None for a run that keeps nothing."""
 
     @property
     def of_rows(self) -> tuple[Report, ...]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
 
 INK, MUTED, GRID, PAPER = "#1d2733", "#5a6775", "#dfe3e8", "#ffffff"
@@ -140,6 +141,13 @@ def adaptive_svg(svg: bytes) -> bytes:
     style = f"<style>{block(DARK)}@media (prefers-color-scheme:dark){block(DARK.values())}</style>"
     end = text.index(">", text.index("<svg")) + 1
     return (text[:end] + style + text[end:]).encode("utf-8")
+
+
+def shades() -> "Colormap":
+    """From the page's white to blue, for shares and magnitudes from nothing to all."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list("shades", [PAPER, BLUE])
 
 
 def tidy(axes: "Axes", grid: str = "y") -> None:
