@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "teacher": ("cdkd.cli.teacher", "Import published checkpoints of teachers."),
     "profile": ("cdkd.cli.profile", "Multiply-adds, parameters, speed and memory of the networks."),
     "report": ("cdkd.cli.report", "Print a table of the paper, measured beside published."),
+    "study": ("cdkd.cli.study", "Take a study elsewhere as one file, and bring it back."),
     "recipes": ("cdkd.cli.recipes", "List recipes of whole runs, or print one, value by value with its source."),
     "compare": ("cdkd.cli.compare", "Compare trained networks, or other people's scores, video by video."),
     "settings": ("cdkd.cli.settings", "Print what can be set, its default and what it does."),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from cdkd.cli.options import Choice, json_option, output_option, tracking_uri_option
+from cdkd.cli.options import Choice, from_option, json_option, output_option, store_to_read, tracking_uri_option
 
 
 @click.command(name="compare")
@@ -17,6 +17,7 @@ from cdkd.cli.options import Choice, json_option, output_option, tracking_uri_op
 @json_option
 @output_option("Write to this file.")
 @tracking_uri_option
+@from_option
 def command(
     references: tuple[str, ...],
     format_name: str,
@@ -24,6 +25,7 @@ def command(
     as_json: bool,
     output: Path | None,
     tracking_uri: str | None,
+    exported: Path | None,
 ) -> None:
     """Compare B, C, ... with A on the same test videos: difference with interval, McNemar, agreement, calibration.
 
@@ -43,7 +45,8 @@ def command(
 
     if len(references) < 2:
         raise click.UsageError("give at least two: cdkd compare A B")
-    first, *others = (read_score_set(reference, tracking_uri) for reference in references)
+    store = store_to_read(tracking_uri, exported)
+    first, *others = (read_score_set(reference, store) for reference in references)
     found = [compare(first, other) for other in others]
     if as_json:
         records = [comparison_record(each) for each in found]

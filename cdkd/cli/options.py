@@ -66,6 +66,14 @@ tracking_uri_option = click.option(
     metavar="ADDRESS",
     help="MLflow store.  [default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db]",
 )
+
+from_option = click.option(
+    "--from",
+    "exported",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="Read this file of cdkd study export instead of a store.",
+)
 storage_option = click.option(
     "--storage",
     metavar="ADDRESS",
@@ -104,6 +112,19 @@ def study_options(command: Command) -> Command:
 def terminal_width() -> int:
     """Characters of a line, 120 at most; 120 too where no terminal reads along."""
     return min(120, shutil.get_terminal_size((120, 24)).columns) if sys.stdout.isatty() else 120
+
+
+def store_to_read(tracking_uri: str | None, exported: Path | None) -> str | None:
+    """The store that `--tracking-uri` and `--from` name together; None where neither does.
+
+    Raises:
+        click.UsageError: both do.
+    """
+    if exported is None:
+        return tracking_uri
+    if tracking_uri is not None:
+        raise click.UsageError("--from and --tracking-uri both say where runs are read from: give one of them")
+    return str(exported.absolute())
 
 
 def output_option(help: str, type: click.Path = FILE, required: bool = False) -> Callable[[Command], Command]:

@@ -5,7 +5,16 @@ from typing import Any
 
 import click
 
-from cdkd.cli.options import Choice, Setting, json_option, output_option, terminal_width, tracking_uri_option
+from cdkd.cli.options import (
+    Choice,
+    Setting,
+    from_option,
+    json_option,
+    output_option,
+    store_to_read,
+    terminal_width,
+    tracking_uri_option,
+)
 from cdkd.cli.sweep import REPORTS
 
 
@@ -84,6 +93,7 @@ class FigureName(click.ParamType[str]):
     help="Compare rows over seeds and test videos too, by a bootstrap.  [default: where there are six seeds]",
 )
 @tracking_uri_option
+@from_option
 def command(
     table: tuple[str, ...],
     figure: str | None,
@@ -96,6 +106,7 @@ def command(
     output: Path | None,
     over_videos: bool | None,
     tracking_uri: str | None,
+    exported: Path | None,
 ) -> None:
     """Print tables from the tracked runs; those of the paper measured beside published.
 
@@ -112,23 +123,25 @@ def command(
       cdkd report --table 4 --study ablation --format csv
       cdkd report --table 4 --where train.epochs=80
       cdkd report --figure curves --study ablation -o curves.svg
+      cdkd report --table 4 --from ablation.zip  from a study's file, where its store is not at hand
     """
     from cdkd.config import parse_override
     from cdkd.report.render import TEXT_WIDTH, render
     from cdkd.report.tables.catalog import TABLES
     from cdkd.report.writing import load_reports, load_study_report, write_report
 
+    store = store_to_read(tracking_uri, exported)
     if as_page:
-        _write_page(study, output, tracking_uri, over_videos, refused=bool(table or dataset or where or as_json))
+        _write_page(study, output, store, over_videos, refused=bool(table or dataset or where or as_json))
         return
     wanted = dict(parse_override(text) for text in where)
     if figure is not None:
-        _write_figure(figure, output, table, tracking_uri, study, dataset, wanted)
+        _write_figure(figure, output, table, store, study, dataset, wanted)
         return
     if study is not None and not table:
-        shown = [load_study_report(study, tracking_uri, dataset, wanted, over_videos)]
+        shown = [load_study_report(study, store, dataset, wanted, over_videos)]
     else:
-        reports = load_reports(table or tuple(TABLES), tracking_uri, study, dataset, wanted, over_videos)
+        reports = load_reports(table or tuple(TABLES), store, study, dataset, wanted, over_videos)
         shown = [report for found in reports.values() for report in found if table or report.dataset]
     if not shown:
         raise click.ClickException("no tracked run fits a table; run a study first: cdkd sweep ablation.yaml")

@@ -1,6 +1,7 @@
 """Which cells a study was last asked for, as its stages' parent runs keep it."""
 
 import csv
+import io
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -63,3 +64,24 @@ def read_cells(stage: str, text: str) -> list[PlannedCell]:
         seed, cell = line[len(axes) : len(axes) + 2]
         cells.append(PlannedCell(stage, labels, int(seed), cell))
     return cells
+
+
+def merged_cells(first: str, second: str) -> str:
+    """A stage's CSV file with the cells of two: the first's as they stand, then what the second has beyond them."""
+    ours, theirs = (list(csv.reader(text.splitlines())) for text in (first, second))
+    if not ours:
+        return second
+    # Axis by axis, since two sweeps of a stage may have been asked for different ones.
+    axes = list(dict.fromkeys(axis for lines in (ours, theirs) for axis in lines[0][: -len(_COLUMNS)]))
+    columns = [*axes, *_COLUMNS]
+    records = [dict(zip(lines[0], line, strict=False)) for lines in (ours, theirs) for line in lines[1:]]
+    by_cell: dict[str, dict[str, str]] = {}
+    for record in records:
+        by_cell.setdefault(record["cell"], record)
+    if len(by_cell) == len(ours) - 1:
+        return first
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([record.get(column, "") for column in columns] for record in by_cell.values())
+    return text.getvalue()

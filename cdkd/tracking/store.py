@@ -3,7 +3,7 @@
 import os
 import sqlite3
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from urllib.parse import quote, unquote, urlsplit
 
 from cdkd.errors import CdkdError
@@ -43,6 +43,11 @@ def database_file(uri: str) -> Path | None:
     return Path(unquote(parts.path[1:])) if parts.scheme == "sqlite" and len(parts.path) > 1 else None
 
 
+def study_file(uri: str) -> Path | None:
+    """The file of `cdkd study export` that an address means; None for every other kind of store."""
+    return Path(uri) if "://" not in uri and Path(uri).is_file() else None
+
+
 def absolute_uri(uri: str) -> str:
     """The same address, meaning the same store in whatever working directory."""
     file = database_file(uri)
@@ -71,9 +76,16 @@ def check_store(uri: str, must_exist: bool = False) -> None:
 def open_client(uri: str, must_exist: bool = False) -> "MlflowClient":
     """A client of a store that `check_store` accepts; imports MLflow (1-2 s) on first use.
 
+    A study's file is a store as well, which can be read alone.
+
     Raises:
-        TrackingError: as `check_store` says, or MLflow cannot open such a store.
+        TrackingError: as `check_store` says, or MLflow cannot open such a store, or the file is damaged.
     """
+    if (exported := study_file(uri)) is not None:
+        from cdkd.tracking.study_file_client import open_study_file
+
+        # It has the methods that read, and says of every other what to do instead.
+        return cast("MlflowClient", open_study_file(exported))
     check_store(uri, must_exist)
     # Before the import, which reads both.
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
