@@ -37,7 +37,8 @@ LAYERS = [
     {"data", "distill"},
     {"train", "inference"},
     {"experiment"},
-    {"sweep", "report", "bench"},
+    {"sweep", "report"},
+    {"bench"},
     {"cli"},
     {"__main__"},
 ]

@@ -131,13 +131,14 @@ def _run(width: str, settings: LossBenchSettings, overrides: Mapping[str, Any], 
     values = merge_dotted({}, {**_CLIPS, **sizes, **WIDTHS[width], **ALL_OFF, **wanted, "distill.calibration": "pull"})
     config = build_record(RunConfig, merge_dotted(values, dict(overrides)))
     if config.teacher.checkpoint is None:
-        path = _random_teacher(config, folder / "teacher.safetensors")
+        path = random_teacher(config, folder / "teacher.safetensors")
         teacher = config.teacher.model_copy(update={"checkpoint": str(path)})
         config = config.model_copy(update={"teacher": teacher})
     return assemble(config, lambda metrics, epoch: None)
 
 
-def _random_teacher(config: RunConfig, path: Path) -> Path:
+def random_teacher(config: RunConfig, path: Path) -> Path:
+    """A checkpoint of the run's teacher with random weights: it knows nothing, and costs what a trained one costs."""
     dataset = open_dataset(config.data)
     teacher = build_own_teacher(config, dataset.num_classes)
     initialise(teacher, config.teacher.seed)

@@ -8,6 +8,7 @@ import click
 from cdkd.cli.bench_inference import command as inference
 from cdkd.cli.bench_loading import command as loading
 from cdkd.cli.bench_losses import command as losses
+from cdkd.cli.bench_sweep import command as sweep
 from cdkd.cli.bench_training import command as training
 from cdkd.cli.command_group import CommandGroup
 from cdkd.cli.options import PATH, json_option
@@ -25,6 +26,7 @@ def command() -> None:
       cdkd bench inference                 milliseconds per video, raw and compressed, decoding and network
       cdkd bench loading                   clips per second from video, packed cache, memory
       cdkd bench losses                    how strongly losses pull, at each width
+      cdkd bench sweep                     what the sweep engine costs, and where a cell's time goes
     """
 
 
@@ -32,6 +34,7 @@ command.add_command(training)
 command.add_command(loading)
 command.add_command(inference)
 command.add_command(losses)
+command.add_command(sweep)
 
 
 @command.command()

@@ -36,6 +36,7 @@ def command(study: str, cells: tuple[str, ...], runs: bool, yes: bool, tracking_
     from cdkd.sweep.queue.store_record import read_store_record
     from cdkd.sweep.queue.study_processes import live_processes
     from cdkd.sweep.queue.study_reference import find_study_folder
+    from cdkd.sweep.queue.trial_queue import TrialQueue
     from cdkd.tracking.deletion import delete_runs, find_runs
     from cdkd.tracking.store import shown
     from cdkd.tracking.store import tracking_uri as default_uri
@@ -59,6 +60,9 @@ def command(study: str, cells: tuple[str, ...], runs: bool, yes: bool, tracking_
             for file in (folder.path / "failures").glob(f"{task}-*.txt"):
                 file.unlink()
     else:
+        # A database first: killed in between, the folder still says where it is.
+        if folder.storage is not None:
+            TrialQueue(folder).remove()
         shutil.rmtree(folder.path)
     click.echo("Removed.")
 
@@ -82,12 +86,15 @@ def _what_goes(
     folder: "StudyFolder", tasks: Sequence[str], found: "Sequence[DeletableRun]", store: str, is_with_runs: bool
 ) -> str:
     from cdkd.sweep.queue.leftovers import disk_bytes
+    from cdkd.sweep.queue.trial_queue import TrialQueue
 
     name = folder.path.name
     places = [folder.work(task) for task in tasks] or [folder.path]
     size = sum(map(disk_bytes, places)) / 1e6
     what = "what these cells would resume from, and their tracebacks" if tasks else "plan, checkpoints, logs"
     lines = [f"goes: {', '.join(map(str, places))} ({size:.1f} MB: {what})"]
+    if folder.storage is not None and not tasks:
+        lines.append(f"goes: its plan in {TrialQueue(folder).place}, which other folders may share")
     own = [run for run in found if run.study == name]
     if own:
         lines.append(f"goes: {len(own)} runs in {store}, marked as deleted")

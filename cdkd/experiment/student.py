@@ -30,8 +30,12 @@ def run_student(
     Several processes that call this train together; the first one writes.
     """
     weights = str(ensure_streams(config, processes)) if config.student.weights == "pretrain" else None
-    run = assemble(config, lambda metrics, epoch: None, processes, weights)
-    metadata = _metadata(run)
+    return train_and_test(assemble(config, lambda metrics, epoch: None, processes, weights), folder, log, progress)
+
+
+def train_and_test(run: StudentRun, folder: Path, log: Log, progress: RunProgress) -> Outcome:
+    """The same for a student that is assembled already."""
+    config, processes, metadata = run.config, run.processes, _metadata(run)
     divergence = run.fit(
         "train",
         folder / "training",

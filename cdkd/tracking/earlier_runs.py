@@ -7,6 +7,7 @@ from typing import Any, cast
 from cdkd.metric_names import EPOCH_SECONDS, current_names
 from cdkd.run_status import RunStatus, has_result
 from cdkd.tracking import tags
+from cdkd.tracking.runs import decode_setting
 from cdkd.tracking.search import search_cells
 from cdkd.tracking.store import database_file, open_client
 
@@ -30,9 +31,6 @@ def earlier_runs(uri: str) -> list[EarlierRun]:
     Raises:
         TrackingError: the store cannot be used.
     """
-    # Inside, since listing a plan whose cells are finished imports this file and needs no pandas.
-    from cdkd.tracking.runs import decode_setting
-
     file = database_file(uri)
     if file is not None and not file.exists():
         return []

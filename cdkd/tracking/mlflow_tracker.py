@@ -87,6 +87,8 @@ class MlflowTracker:
         self._file = database_file(absolute_uri(uri))
         self._cached_client: MlflowClient | None = None
         self._cached_experiment: str | None = None
+        self._parents: dict[str, str] = {}
+        """Stage -> its parent run, of stages whose runs were opened."""
         self._tried: set[str] = set()
         """Tokens with which a run may have been opened."""
 
@@ -105,6 +107,7 @@ class MlflowTracker:
 
     def _forget_connections(self) -> None:
         """Lets go of the file that was there: when one is there again, it may be another."""
+        self._parents.clear()
         tracking = getattr(self._cached_client, "_tracking_client", None)
         engine = getattr(getattr(tracking, "store", None), "engine", None)
         if engine is not None:
@@ -186,8 +189,9 @@ class MlflowTracker:
             found |= {tags.COMMIT: state.commit, "mlflow.source.git.commit": state.commit}
         if state.dirty is not None:
             found[tags.DIRTY] = "true" if state.dirty else "false"
-        parent = self._find_parent(start.stage)
+        parent = self._parents.get(start.stage) or self._find_parent(start.stage)
         if parent is not None:
+            self._parents[start.stage] = parent
             # The tag by which MLflow's own page folds children below their parent.
             found["mlflow.parentRunId"] = parent
         name = f"{start.label}, seed {start.seed}" if start.role == "cell" else start.label

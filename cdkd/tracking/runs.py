@@ -2,10 +2,9 @@
 
 import json
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import pandas as pd
 
 from cdkd.effective_settings import BEFORE
 from cdkd.metric_names import current_names
@@ -14,6 +13,7 @@ from cdkd.tracking.search import search_cells
 from cdkd.tracking.store import TrackingError, open_client, tracking_uri
 
 if TYPE_CHECKING:
+    import pandas as pd
     from mlflow.entities import Run
 
 __all__ = ["BASE_COLUMNS", "load_runs", "load_scores", "tracking_uri"]
@@ -37,7 +37,7 @@ BASE_COLUMNS = (
 """Columns that every table of runs has; `labels.`, `settings.`, `metrics.` and `metadata.` columns follow."""
 
 
-def load_runs(tracking_uri: str | None = None, study: str | None = None) -> pd.DataFrame:
+def load_runs(tracking_uri: str | None = None, study: str | None = None) -> "pd.DataFrame":
     """Every tracked attempt at a cell, oldest first, one row each.
 
     Columns: `BASE_COLUMNS`; `labels.<axis>` (texts); `settings.<dotted key>` (typed as they were configured, lists
@@ -53,6 +53,8 @@ def load_runs(tracking_uri: str | None = None, study: str | None = None) -> pd.D
     Raises:
         TrackingError: there is no such store.
     """
+    import pandas as pd
+
     uri = tracking_uri or store.tracking_uri()
     client = open_client(uri, must_exist=True)
     rows = [_row(run) for run in search_cells(client, study)]
@@ -64,12 +66,13 @@ def load_runs(tracking_uri: str | None = None, study: str | None = None) -> pd.D
     return pd.DataFrame(rows, columns=columns)
 
 
-def load_scores(run_id: str, tracking_uri: str | None = None) -> pd.DataFrame:
+def load_scores(run_id: str, tracking_uri: str | None = None) -> "pd.DataFrame":
     """Per-video scores of a run's test: columns `video`, `label`, `score_0` .. `score_{K-1}`.
 
     Raises:
         TrackingError: there is no such store or run, or the run keeps no scores.
     """
+    import pandas as pd
     from mlflow.exceptions import MlflowException
 
     uri = tracking_uri or store.tracking_uri()
@@ -99,7 +102,7 @@ def _row(run: "Run") -> dict[str, Any]:
         "commit": found.get(tags.COMMIT),
         "dirty": found.get(tags.DIRTY) == "true",
         "version": found.get(tags.VERSION),
-        "started": pd.Timestamp(run.info.start_time, unit="ms", tz="UTC"),
+        "started": datetime.fromtimestamp(run.info.start_time / 1000, UTC),
         "is_search": found.get(tags.SEARCH) == "true",
         "adopted_by": " ".join(sorted(k.removeprefix(tags.ADOPTED) for k in found if k.startswith(tags.ADOPTED))),
     }

@@ -60,6 +60,12 @@ def teacher_start(
     )
 
 
+def _yaml(values: Mapping[str, Any]) -> str:
+    # libyaml's writer, where PyYAML was built with it, takes a tenth of the time: 15 ms of every cell.
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    return str(yaml.dump(values, Dumper=dumper, sort_keys=False))
+
+
 def error_text(error: BaseException) -> str:
     """What lists say of an error: its message alone where it is written for users, else its type as well."""
     if isinstance(error, CdkdError):
@@ -133,7 +139,7 @@ class TrackedRun:
     def attach_configuration(self, config: RunConfig) -> None:
         """Keeps the whole configuration as `config.yaml`."""
         values: dict[str, Any] = config.model_dump(mode="json")
-        self._submit(partial(self._attach_text, "config.yaml", yaml.safe_dump(values, sort_keys=False)))
+        self._submit(partial(self._attach_text, "config.yaml", _yaml(values)))
 
     def _attach_text(self, name: str, text: str) -> None:
         with tempfile.TemporaryDirectory() as folder:

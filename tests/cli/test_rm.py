@@ -1,9 +1,12 @@
 """`cdkd rm` removes what it says, keeps what it says, and the next sweep knows the difference."""
 
 from click.testing import CliRunner
+from support.postgres import PostgresServer
 from support.sweeps import GRID, Bench
 
 from cdkd.cli import group
+from cdkd.sweep.queue.study_folder import StudyFolder
+from cdkd.sweep.queue.trial_queue import TrialQueue
 from cdkd.tracking.runs import load_runs
 
 PAIR = GRID.replace("[1, 2, 3]", "[4]").replace("study: grid", "study: pair")
@@ -43,3 +46,16 @@ def test_another_studys_runs_stay(bench: Bench) -> None:
     told = remove("other", "--runs", "--yes")
     assert "stays: 2 runs that other studies trained; they are no longer this one's" in told
     assert load_runs(study="other").empty and len(load_runs(study="pair")) == 2
+
+
+def test_what_a_database_keeps_of_a_study_goes_too_and_others_stay(bench: Bench, postgres: PostgresServer) -> None:
+    address = postgres.address(postgres.new_database())
+    for text, name in ((PAIR, "pair"), (OTHER, "other")):
+        StudyFolder(bench.folder / ".cdkd" / name).use_storage(address)
+        bench.sweep(bench.write(text, f"{name}.yaml"))
+    told = remove("pair", "--yes")
+    assert "goes: its plan in postgresql+psycopg://cdkd@/test" in told
+    again = StudyFolder(bench.folder / ".cdkd/pair")
+    again.use_storage(address)
+    assert TrialQueue(again).trials() == []
+    assert len(TrialQueue(StudyFolder(bench.folder / ".cdkd/other")).trials()) == 2

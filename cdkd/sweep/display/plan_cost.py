@@ -32,6 +32,8 @@ def plan_cost(cells: Sequence[Cell], runs: Iterable[EarlierRun]) -> PlanCost:
     for run in runs:
         if run.has_result and run.epoch_seconds:
             seconds.setdefault(_likeness(run.settings), []).append(run.epoch_seconds)
+    if not seconds:
+        return PlanCost(0.0, 0, len(cells))
     # Cells of a row differ in the seed, which changes nothing here: one look per row.
     by_row: dict[str, float | None] = {}
     for cell in cells:

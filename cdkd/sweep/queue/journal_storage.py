@@ -6,7 +6,7 @@ Locks of the kernel need every process on one machine, or on a file system that 
 import json
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -166,12 +166,14 @@ class JournalQueueStorage:
 
     def changed(self) -> list[StoredTrial]:
         """See `QueueStorage`."""
-        # Any question makes Optuna read the lines that are new.
-        studies = self._optuna.get_all_studies()
+        # Any question makes Optuna read the lines that are new; this one copies nothing.
+        with suppress(KeyError):
+            self._optuna.get_study_id_from_name("")
         touched, self._file.touched = self._file.touched, set()
         if len(touched) <= _MANY:
             return [_stored(self._optuna.get_trial(number)) for number in sorted(touched)]
         # Not copied, since they are only read.
+        studies = self._optuna.get_all_studies()
         found = [trial for study in studies for trial in self._optuna.get_all_trials(study._study_id, deepcopy=False)]
         return sorted((_stored(trial) for trial in found if trial._trial_id in touched), key=lambda trial: trial.number)
 
@@ -277,6 +279,9 @@ class JournalQueueStorage:
             if study.study_name == wanted:
                 return study.user_attrs.get(name)
         return None
+
+    def remove(self) -> None:
+        """See `QueueStorage`; nothing is kept elsewhere."""
 
 
 @contextmanager

@@ -96,6 +96,13 @@ _REPORT = """
     ON CONFLICT (trial_id, step) DO UPDATE SET intermediate_value = excluded.intermediate_value
 """
 
+_OF_TRIALS = (
+    "trial_heartbeats", "trial_intermediate_values", "trial_params", "trial_system_attributes", "trial_user_attributes",
+    "trial_values",
+)  # fmt: skip
+_OF_STUDIES = ("study_directions", "study_system_attributes", "study_user_attributes", "trials", "studies")
+"""Optuna's tables, those first that refer to others."""
+
 
 class PostgresQueueStorage:
     """See `QueueStorage`.
@@ -273,6 +280,19 @@ class PostgresQueueStorage:
         values = {"study": optuna_study_name(self._study, stage), "name": name}
         found = self._database.run(lambda c: c.execute(text(sql), values).scalar())
         return None if found is None else json.loads(found)
+
+    def remove(self) -> None:
+        """See `QueueStorage`; other studies of the database stay."""
+
+        def delete(connection: "Connection") -> None:
+            found = connection.execute(text(_STUDIES), {"study": json.dumps(self._study)}).scalars().all()
+            trials = "SELECT trial_id FROM trials WHERE study_id = ANY(:studies)"
+            for table in _OF_TRIALS:
+                connection.execute(text(f"DELETE FROM {table} WHERE trial_id IN ({trials})"), {"studies": found})
+            for table in _OF_STUDIES:
+                connection.execute(text(f"DELETE FROM {table} WHERE study_id = ANY(:studies)"), {"studies": found})
+
+        self._database.run(delete)
 
 
 def _taken(number: int) -> TrialTakenError:

@@ -116,6 +116,9 @@ class QueueStorage(Protocol):
     def kept(self, stage: str, name: str) -> Any:
         """What was kept under this name; None where nothing was."""
 
+    def remove(self) -> None:
+        """Forgets the study for good, where its folder does not hold it: a journal goes with its folder."""
+
 
 def open_storage(folder: StudyFolder, is_read_only: bool = False) -> QueueStorage:
     """The storage of a study: the database that its folder names, else the folder's journal.

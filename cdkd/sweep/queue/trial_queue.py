@@ -65,6 +65,11 @@ class TrialQueue:
             self._index.update(stored, stored.attributes["task"])
             self._shown.pop(stored.number, None)
 
+    @property
+    def place(self) -> str:
+        """Where the trials are kept, for messages."""
+        return self._storage.place
+
     def exclusive(self, body: Callable[[], Result]) -> Result:
         """Runs `body`, which alone of all processes may add or settle trials meanwhile.
 
@@ -312,6 +317,11 @@ class TrialQueue:
         Within `exclusive`.
         """
         return self._storage.take_over(number)
+
+    def remove(self) -> None:
+        """Forgets the study where a database keeps it; what the study's folder holds goes with the folder."""
+        self._storage.remove()
+        self._forget()
 
     def enqueue_again(self, trial: Trial) -> None:
         """A fresh trial of a trial's task. Within `exclusive`."""
