@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "profile": ("cdkd.cli.profile", "Multiply-adds, parameters, speed and memory of the networks."),
     "report": ("cdkd.cli.report", "Print a table of the paper, measured beside published."),
     "study": ("cdkd.cli.study", "Take a study elsewhere as one file, and bring it back."),
+    "ui": ("cdkd.cli.ui", "Show the tracked runs in a browser, in MLflow's pages."),
     "recipes": ("cdkd.cli.recipes", "List recipes of whole runs, or print one, value by value with its source."),
     "compare": ("cdkd.cli.compare", "Compare trained networks, or other people's scores, video by video."),
     "settings": ("cdkd.cli.settings", "Print what can be set, its default and what it does."),
@@ -85,7 +86,7 @@ def group() -> None:
       cdkd sweep ablation.yaml         train, track and print Table 4
       cdkd plan ablation.yaml          what that would run, and what is done
       cdkd report --table 4            the table again, from the tracked runs
-      mlflow ui                        the runs, in a browser
+      cdkd ui                          the runs, in a browser
     """
 
 

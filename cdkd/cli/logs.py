@@ -80,7 +80,7 @@ def _echo_end(folder: "StudyFolder", trial: "Trial") -> None:
     if trial.is_done:
         click.echo(f"result      {_numbers(trial.metrics)}")
         if trial.run_id:
-            click.echo(f"Its curves, scores and checkpoint are in run {trial.run_id}: mlflow ui")
+            click.echo(f"Its curves, scores and checkpoint are in run {trial.run_id}: cdkd ui")
     report = folder.traceback(trial.task.id, trial.number)
     if report.exists():
         click.echo(f"{report}:\n{report.read_text(encoding='utf-8').rstrip()}")

@@ -12,7 +12,7 @@ from cdkd.cli.options import tracking_uri_option
 def command(run_id: str, name: str, tracking_uri: str | None) -> None:
     """Register the checkpoint of RUN_ID in MLflow's model registry.
 
-    The run's id stands in `mlflow ui`, and in the tables of `cdkd report --format csv`.
+    The run's id stands in `cdkd ui`, and in the tables of `cdkd report --format csv`.
 
     \b
     Examples:

@@ -192,6 +192,7 @@ def _report(study: "Study", uri: str, cells: Collection[str]) -> None:
     from cdkd.report.writing import write_page
     from cdkd.sweep.queue.study_folder import HOME
     from cdkd.tracking.mlflow_tracker import MlflowTracker
+    from cdkd.tracking.view import is_served, study_links
 
     page = load_page(uri, study.name, study.tables, cells=cells)
     for report in page.tables or [part.report for part in page.studies]:
@@ -202,3 +203,5 @@ def _report(study: "Study", uri: str, cells: Collection[str]) -> None:
         files = [file.relative_to(Path.cwd()) for file in files]
     click.echo("Written: " + ", ".join(str(file) for file in files))
     MlflowTracker(uri, study.name, HOME).attach_to_stage(study.stages[-1].name, files, "report")
+    shows = "" if is_served(uri) else f"cdkd ui {study.name}, then "
+    click.echo(f"Runs in MLflow: {shows}{study_links(uri)[study.name]}")

@@ -24,6 +24,7 @@ from cdkd.tracking.store import (
 )
 from cdkd.tracking.study_record import StageRecord, write_record
 from cdkd.tracking.tracker import CellRun, LoggedEpoch, OpenRun, RunStart
+from cdkd.tracking.view import view_tags
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -147,7 +148,7 @@ class MlflowTracker:
             if found is None:
                 # A server decides for itself where its artifacts lie.
                 location = None if file is None else str(file.resolve().parent / "mlartifacts" / self._study)
-                self._client.create_experiment(self._study, location, tags={tags.STUDY: self._study})
+                self._client.create_experiment(self._study, location, tags={tags.STUDY: self._study, **view_tags()})
             elif found.lifecycle_stage == "deleted":
                 raise TrackingError(
                     f"experiment '{self._study}' was deleted in {self.uri}: restore it with "

@@ -61,7 +61,8 @@ def write_record(client: "MlflowClient", run_id: str, record: StageRecord) -> No
     """Puts a record with a stage's parent run; a parameter that the run has already keeps its value, as MLflow asks."""
     from mlflow.entities import Param, RunTag
 
-    known = client.get_run(run_id).data.params
+    run = client.get_run(run_id)
+    known = run.data.params
     params = [Param(key, str(value)[:_MAX_PARAM_LENGTH]) for key, value in record.parameters.items()]
     found = {NOTE_TAG: record.note, tags.DESCRIPTION: record.description, tags.COMMAND: record.command}
     client.log_batch(
@@ -70,6 +71,7 @@ def write_record(client: "MlflowClient", run_id: str, record: StageRecord) -> No
         tags=[RunTag(key, text[:_MAX_TAG_LENGTH]) for key, text in found.items()],
     )
     client.log_text(run_id, record.source, STUDY_FILE)
+    client.set_experiment_tag(run.info.experiment_id, NOTE_TAG, record.description[:_MAX_TAG_LENGTH])
 
 
 def load_study_records(tracking_uri: str | None = None, studies: Sequence[str] | None = None) -> dict[str, StudyRecord]:

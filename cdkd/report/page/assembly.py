@@ -3,7 +3,6 @@
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from cdkd.report.assemble import build_reports
 from cdkd.report.page.content import Page, StudyPart
@@ -17,12 +16,10 @@ from cdkd.tracking.plans import load_plan
 from cdkd.tracking.runs import load_runs, load_scores
 from cdkd.tracking.store import shown, tracking_uri
 from cdkd.tracking.study_record import StudyRecord, load_study_records
+from cdkd.tracking.view import view_address
 
 if TYPE_CHECKING:
     import pandas as pd
-
-DEFAULT_VIEW = "http://127.0.0.1:5000"
-"""Where MLflow's pages are while `cdkd ui`, or `mlflow ui`, shows a store that no server serves."""
 
 
 def load_page(
@@ -74,8 +71,3 @@ def _parts(
         if runs:
             parts.append(StudyPart(record, study_report(name, runs, load_plan(name, uri), scores, over_videos), runs))
     return parts
-
-
-def view_address(uri: str) -> str:
-    """Where MLflow's pages show a store: at its server, else where they are once somebody has started them."""
-    return shown(uri).rstrip("/") if urlsplit(uri).scheme in ("http", "https") else DEFAULT_VIEW
