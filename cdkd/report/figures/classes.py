@@ -73,16 +73,16 @@ def _classes(found: Sequence[RowPredictions], reference: int) -> list[int]:
 def _finding(found: Sequence[RowPredictions], reference: int) -> str:
     best, gains = _gains(found, reference)
     names = row_names([each.row for each in found])
-    classes = found[0].classes
+    classes = [readable(name) for name in found[0].classes]
     hardest = int(found[best].by_class.mean(axis=0).argmin())
-    text = f"{names[best]} recognises {classes[hardest]} worst, {found[best].by_class.mean(axis=0)[hardest]:.0f} %."
+    text = f"Row {names[best]} recognises {classes[hardest]} worst, {found[best].by_class.mean(axis=0)[hardest]:.0f} %."
     if best == reference:
         return text
     up, down = int(gains.argmax()), int(gains.argmin())
     num_up, num_down = int((gains > 0).sum()), int((gains < 0).sum())
     return (
-        f"Over {names[reference]}, {names[best]} gains in {num_up} of {len(gains)} classes and loses in {num_down}: "
-        f"most in {classes[up]} ({gains[up]:+.0f} points), least in {classes[down]} "
+        f"Over row {names[reference]}, row {names[best]} gains in {num_up} of {len(gains)} classes and loses in "
+        f"{num_down}: most in {classes[up]} ({gains[up]:+.0f} points), least in {classes[down]} "
         f"({gains[down]:+.0f}). {text}"
     )
 

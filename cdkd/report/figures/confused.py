@@ -31,14 +31,14 @@ def _drawing(stem: str, report: Report, rows: Sequence[TableRow], evidence: Evid
     lines = -(-len(found.confused_videos) // _COLUMNS)
     return Drawing(
         name=stem,
-        title=f"Videos that {name} is most wrong about on {report.dataset}",
+        title=f"Videos that row {name} is most wrong about on {report.dataset}",
         caption=(
-            f"Test videos whose wrong class one network of {name}, the most accurate row, puts furthest above the true "
+            f"Test videos whose wrong class one network of row {name}, the most accurate, puts furthest above the true "
             "one, the worst first: I-frame, motion and residual of the time step with the most motion, brighter where "
             "larger. Above each: the true class, what it was taken for, and the probability given to that."
         ),
         alt=_finding(found, name),
-        height=0.3 + 1.62 * lines,
+        height=0.2 + 1.9 * lines,
         draw=lambda figure: _draw(figure, found),
     )
 
@@ -46,12 +46,12 @@ def _drawing(stem: str, report: Report, rows: Sequence[TableRow], evidence: Evid
 def _finding(found: Inspection, name: str) -> str:
     pairs = Counter(zip(found.confused_labels.tolist(), found.confused_predictions.tolist(), strict=True))
     (label, predicted), number = pairs.most_common(1)[0]
-    first = f"{found.classes[found.confused_labels[0]]}, taken for {found.classes[found.confused_predictions[0]]}"
-    text = f"{name} is most wrong about a video of {first} with {found.confused_confidences[0]:.0f} %."
+    names = [readable(str(each)) for each in found.classes]
+    first = f"{names[found.confused_labels[0]]}, taken for {names[found.confused_predictions[0]]}"
+    text = f"Row {name} is most wrong about a video of {first} with {found.confused_confidences[0]:.0f} %."
     if number > 1:
         text += (
-            f" Of the {len(found.confused_videos)} shown, {number} are of {found.classes[label]}, taken for "
-            f"{found.classes[predicted]}."
+            f" Of the {len(found.confused_videos)} shown, {number} are of {names[label]}, taken for {names[predicted]}."
         )
     return text
 

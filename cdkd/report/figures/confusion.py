@@ -78,14 +78,16 @@ def _finding(each: RowPredictions, name: str) -> str:
     order = np.argsort(-mean, axis=None, kind="stable")[:_NUM_NAMED]
     pairs = [np.unravel_index(index, mean.shape) for index in order]
     told = [
-        f"{each.classes[i]} for {each.classes[j]} ({mean[i, j]:.0f} % of its videos)"
+        f"{readable(each.classes[i])} for {readable(each.classes[j])} ({mean[i, j]:.0f} % of its videos)"
         for i, j in pairs
         if mean[i, j] > 0
     ]
-    return f"{name} most often takes {', '.join(told)}." if told else f"{name} confuses nothing."
+    return f"Row {name} most often takes {', '.join(told)}." if told else f"Row {name} confuses nothing."
 
 
 def _draw(figure: "Figure", found: Sequence[RowPredictions], titles: Sequence[str], shown: Sequence[int]) -> None:
+    # Square panels leave room beside them, which this layout gives back.
+    figure.set_layout_engine("compressed")
     panels = figure.subplots(1, len(found), sharey=True, squeeze=False)[0]
     meshes = []
     for axes, each, title in zip(panels, found, titles, strict=True):
@@ -95,7 +97,7 @@ def _draw(figure: "Figure", found: Sequence[RowPredictions], titles: Sequence[st
         axes.set_xticks(range(len(shown)), labels, rotation=90, fontsize=7.5)
         axes.set_yticks(range(len(shown)), labels, fontsize=7.5)
         axes.set_xlabel("taken for")
-    panels[0].set_ylabel("true class")
+    figure.supylabel("true class", fontsize=9.5)
     bar = figure.colorbar(meshes[0], ax=list(panels), shrink=0.7, pad=0.01)
     bar.set_label("% of the class's videos")
     bar.outline.set_visible(False)

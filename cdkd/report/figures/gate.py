@@ -32,12 +32,12 @@ def _drawing(stem: str, report: Report, rows: Sequence[TableRow], evidence: Evid
     name = row_names(rows)[list(rows).index(row)]
     return Drawing(
         name=stem,
-        title=f"Attention gate of {name} on {report.dataset}",
+        title=f"Attention gate of row {name} on {report.dataset}",
         caption=(
-            f"The gate's weights over the time steps of two test clips (bars), by one network of {name}, the most "
-            f"accurate row with a gate; below them what they weigh: P-frames, motion, residual, brighter where larger. "
-            f"Black: mean over {len(gated.gates)} test clips, whiskers from their {_LOW}th to their {_HIGH}th "
-            "percentile. Dashed: equal weights."
+            "The gate's weights over the time steps of two test clips, as bars from equal weights (dashed), by one "
+            f"network of row {name}, the most accurate with a gate; below them what they weigh: P-frames, motion, "
+            f"residual, brighter where larger. Black: mean over {len(gated.gates)} test clips, whiskers from their "
+            f"{_LOW}th to their {_HIGH}th percentile."
         ),
         alt=_finding(gated, name),
         height=4.2,
@@ -50,11 +50,11 @@ def _finding(gated: Inspection, name: str) -> str:
     high, low = int(mean.argmax()), int(mean.argmin())
     spread = float(np.mean(np.percentile(gated.gates, _HIGH, axis=0) - np.percentile(gated.gates, _LOW, axis=0)))
     if mean[high] - mean[low] < 0.02 * mean.mean() and spread < 0.02 * mean.mean():
-        return f"The gate of {name} gives every frame of every clip the same weight, within 2 %."
+        return f"The gate of row {name} gives every frame of every clip the same weight, within 2 %."
     return (
-        f"The gate of {name} weighs time step {high + 1} most, {mean[high]:.2f} on average, and step {low + 1} least, "
-        f"{mean[low]:.2f}; equal weights would be {mean.mean():.2f}. From clip to clip a step's weight spreads over "
-        f"{spread:.2f}."
+        f"The gate of row {name} weighs time step {high + 1} most, {mean[high]:.3f} on average, and step {low + 1} "
+        f"least, {mean[low]:.3f}; equal weights would be {mean.mean():.3f}. From clip to clip a step's weight spreads over "
+        f"{spread:.3f}."
     )
 
 
@@ -73,14 +73,16 @@ def _draw(figure: "Figure", gated: Inspection) -> None:
 def _draw_weights(axes: "Axes", gated: Inspection, index: int) -> None:
     steps = gated.example_steps
     places = range(len(steps))
-    axes.bar(places, gated.example_gates[index][steps], 0.62, color=BLUE, label="this clip")
+    equal = float(gated.gates.mean())
+    # Bars stand on the equal weights: from 0, what the gate prefers would be a few pixels of a large bar.
+    axes.bar(places, gated.example_gates[index][steps] - equal, 0.62, bottom=equal, color=BLUE, label="this clip")
     every = gated.gates[:, steps]
     mean = every.mean(axis=0)
     reach = [mean - np.percentile(every, _LOW, axis=0), np.percentile(every, _HIGH, axis=0) - mean]
     label = f"mean of all clips, {_LOW}th to {_HIGH}th percentile"
     # A mean may lie outside of the percentiles where few clips have nearly all of the weight.
     axes.errorbar(places, mean, np.maximum(reach, 0), fmt="o", color=INK, markersize=4, capsize=3, label=label)
-    axes.axhline(float(gated.gates.mean()), color=MUTED, linestyle="--", linewidth=1, label="equal weights")
+    axes.axhline(equal, color=MUTED, linestyle="--", linewidth=1, label="equal weights")
     axes.tick_params(labelbottom=False)
     tidy(axes)
 

@@ -44,11 +44,11 @@ def _drawing(stem: str, report: Report, rows: Sequence[TableRow], evidence: Evid
     )
     return Drawing(
         name=stem,
-        title=f"Temporal graphs of {name} and its teacher on {report.dataset}",
+        title=f"Temporal graphs of row {name} and its teacher on {report.dataset}",
         caption=(
             f"Edges A(i, j) between time steps (Eq. 3) under each mapping of Eq. 5, mean over {len(found[0].labels)} "
             f"test clips and {len(found)} seed{'s' * (len(found) > 1)}, in units of the teacher's largest edge; above "
-            f"the teacher, below {name}. {told}No interval is drawn."
+            f"the teacher, below row {name}. {told}No interval is drawn."
         ),
         alt=_finding(found, name, probe),
         height=4.9,
@@ -83,8 +83,8 @@ def _finding(found: Sequence[Inspection], name: str, probe: Sequence[float]) -> 
     nearest = int(np.argmin(away))
     text = (
         f"The teacher's graphs tell the class best under the mapping {graphs[best]}: {teacher_tells[best]:.0f} % of "
-        f"the clips by their nearest neighbour, {student_tells[best]:.0f} % of {name}'s, {_chance(found[0]):.0f} % by "
-        f"guessing. The student's mean edges come nearest to the teacher's under {graphs[nearest]}, "
+        f"the clips by their nearest neighbour, {student_tells[best]:.0f} % of row {name}'s, {_chance(found[0]):.0f} % "
+        f"by guessing. The student's mean edges come nearest to the teacher's under {graphs[nearest]}, "
         f"{100 * away[nearest]:.0f} % away."
     )
     if probe:
@@ -104,8 +104,8 @@ def _draw(figure: "Figure", found: Sequence[Inspection], name: str) -> None:
         axes_row[0].set_ylabel("teacher" if who == "teacher" else name)
     for axes, graph in zip(panels[0], graphs, strict=True):
         axes.set_title(graph)
-    bar = figure.colorbar(mesh, ax=list(panels.flat), shrink=0.7, pad=0.01, extend="max")
-    bar.set_label("edge, in the teacher's largest")
+    bar = figure.colorbar(mesh, ax=list(panels.flat), shrink=0.7, pad=0.01)
+    bar.set_label("edge / the teacher's largest")
     bar.outline.set_visible(False)
 
 

@@ -102,12 +102,17 @@ def pictures(drawing: Drawing, formats: Sequence[str] = FORMATS) -> dict[str, by
             "legend.frameon": False,
             "legend.fontsize": _FONT_SIZE - 1,
             "image.interpolation": "nearest",
+            # Letters are a little wider in one format than in another: none may reach over the edge.
+            "figure.constrained_layout.w_pad": 0.09,
+            "figure.constrained_layout.h_pad": 0.07,
         }
     ):
-        figure = Figure(figsize=(WIDTH, drawing.height), layout="constrained")
+        figure = Figure(figsize=(WIDTH, drawing.height), dpi=_DOTS_PER_INCH, layout="constrained")
         drawing.draw(figure)
         # Laid out once, and in inches: without it each format would find places of its own, a second at a time.
-        figure.get_layout_engine().execute(figure)  # type: ignore[union-attr]
+        engine = figure.get_layout_engine()
+        assert engine is not None
+        engine.execute(figure)
         figure.set_layout_engine("none")
         return {name: _saved(figure, name) for name in formats}
 

@@ -49,8 +49,8 @@ def test_classes_by_gain_with_the_reach_of_the_seeds() -> None:
     whisker = spatial.lines[2][0].get_segments()[2]
     assert whisker[:, 0].tolist() == [75.0, 100.0]
     assert drawing.alt == (
-        "Over TSM, three streams, TSM + ours (spatial yes, temporal no) gains in 1 of 3 classes and loses in 1: most "
-        "in cat (+62 points), least in big_horse (-50). TSM + ours (spatial yes, temporal no) recognises big_horse "
+        "Over row TSM, three streams, row TSM + ours (spatial yes, temporal no) gains in 1 of 3 classes and loses in 1: "
+        "most in cat (+62 points), least in big horse (-50). Row TSM + ours (spatial yes, temporal no) recognises big horse "
         "worst, 50 %."
     )
 
@@ -67,8 +67,8 @@ def test_confusions_of_the_best_row_beside_its_reference() -> None:
     # The first class stands above.
     assert left.get_ylim()[0] > left.get_ylim()[1]
     assert drawing.alt == (
-        "TSM + ours (spatial yes, temporal no) most often takes big_horse for dog (50 % of its videos), cat for dog "
-        "(12 % of its videos)."
+        "Row TSM + ours (spatial yes, temporal no) most often takes big horse for dog (50 % of its videos), cat for "
+        "dog (12 % of its videos)."
     )
 
 

@@ -36,13 +36,14 @@ def test_the_gate_above_the_frames_that_it_weighs() -> None:
     drawing, figure = _drawn("gate")
     first, second, frames, _ = figure.axes
     # Time steps 1, 2 and 4 of the last two clips.
-    assert [bar.get_height() for bar in first.patches] == [1.0, 2.0, 0.5]
-    assert [bar.get_height() for bar in second.patches] == [2.0, 1.0, 0.5]
+    assert [bar.get_y() + bar.get_height() for bar in first.patches] == [1.0, 2.0, 0.5]
+    assert [bar.get_y() + bar.get_height() for bar in second.patches] == [2.0, 1.0, 0.5]
     assert [label.get_text() for label in frames.get_xticklabels()] == ["1", "2", "4"]
     assert first.get_xlim() == frames.get_xlim()
     assert (first.get_title(), second.get_title()) == ("cat", "horse")
     assert (
-        "weighs time step 2 most, 1.83 on average, and step 3 least, 0.50; equal weights would be 1.00" in drawing.alt
+        "weighs time step 2 most, 1.833 on average, and step 3 least, 0.500; equal weights would be 1.000"
+        in drawing.alt
     )
     assert "from their 10th to their 90th percentile" in drawing.caption
 
@@ -56,8 +57,8 @@ def test_graphs_side_by_side_with_what_they_tell() -> None:
     # Two clips of each of three classes: of the five others one is of the same.
     assert drawing.alt == (
         "The teacher's graphs tell the class best under the mapping plain: 100 % of the clips by their nearest "
-        "neighbour, 60 % of TSM + ours (spatial no, temporal yes)'s, 20 % by guessing. The student's mean edges come "
-        "nearest to the teacher's under gaussian, 25 % away. Among training clips the teacher's plain edges find 31 % "
+        "neighbour, 60 % of row TSM + ours (spatial no, temporal yes)'s, 20 % by guessing. The student's mean edges "
+        "come nearest to the teacher's under gaussian, 25 % away. Among training clips the teacher's plain edges find 31 % "
         "of the validation's classes."
     )
 
@@ -83,7 +84,7 @@ def test_a_contact_sheet_names_what_was_taken_for_what() -> None:
     height, width, _ = figure.axes[0].images[0].get_array().shape
     assert (height, width) == (10, 33)
     assert drawing.alt == (
-        "TSM + ours (spatial no, temporal yes) is most wrong about a video of dog, taken for cat with 98 %."
+        "Row TSM + ours (spatial no, temporal yes) is most wrong about a video of dog, taken for cat with 98 %."
     )
 
 
