@@ -52,8 +52,9 @@ def _finding(gated: Inspection, name: str) -> str:
     if mean[high] - mean[low] < 0.02 * mean.mean() and spread < 0.02 * mean.mean():
         return f"The gate of row {name} gives every frame of every clip the same weight, within 2 %."
     return (
-        f"The gate of row {name} weighs time step {high + 1} most, {mean[high]:.3f} on average, and step {low + 1} "
-        f"least, {mean[low]:.3f}; equal weights would be {mean.mean():.3f}. From clip to clip a step's weight spreads over "
+        f"The gate of row {name} weighs time step {high + 1} most, {mean[high]:.3f} on average, and "
+        f"step {low + 1} least, {mean[low]:.3f}; equal weights would be {mean.mean():.3f}. "
+        f"From clip to clip a step's weight spreads over "
         f"{spread:.3f}."
     )
 

@@ -12,7 +12,7 @@ from cdkd.report.figures.definition import Evidence
 from cdkd.tracking.inspection import Inspection
 
 _GAP = 2
-"""White pixels between thumbnails."""
+"""Pixels between thumbnails, through which the page is seen."""
 
 
 def inspections_of(row: TableRow, evidence: Evidence) -> list[Inspection]:
@@ -29,14 +29,15 @@ def inspections_of(row: TableRow, evidence: Evidence) -> list[Inspection]:
 
 
 def mosaic(rows: Sequence[Sequence[NDArray[Any]]]) -> NDArray[np.uint8]:
-    """Thumbnails (h, w, 3) of equal size, row by row, as one picture with white gaps: (H, W, 3)."""
+    """Thumbnails (h, w, 3) of equal size, row by row, as one picture with gaps: (H, W, 4), the last opacity."""
     height, width, _ = rows[0][0].shape
     tall, wide = height + _GAP, width + _GAP
-    picture = np.full((len(rows) * tall, max(map(len, rows)) * wide, 3), 255, dtype=np.uint8)
+    picture = np.zeros((len(rows) * tall, max(map(len, rows)) * wide, 4), dtype=np.uint8)
     for i, row in enumerate(rows):
         for j, thumbnail in enumerate(row):
             top, left = i * tall + _GAP // 2, j * wide + _GAP // 2
-            picture[top : top + height, left : left + width] = thumbnail
+            picture[top : top + height, left : left + width, :3] = thumbnail
+            picture[top : top + height, left : left + width, 3] = 255
     return picture
 
 

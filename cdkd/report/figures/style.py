@@ -149,10 +149,13 @@ def adaptive_svg(svg: bytes) -> bytes:
 
 
 def shades() -> "Colormap":
-    """From the page's white to blue, for shares and magnitudes from nothing to all."""
-    from matplotlib.colors import LinearSegmentedColormap
+    """From nothing to blue, for shares and magnitudes.
 
-    return LinearSegmentedColormap.from_list("shades", [PAPER, BLUE])
+    One colour that grows opaque: so that it is `BLUE` all along, which `adaptive_svg` knows, above either page.
+    """
+    from matplotlib.colors import LinearSegmentedColormap, to_rgba
+
+    return LinearSegmentedColormap.from_list("shades", [to_rgba(BLUE, 0.0), to_rgba(BLUE, 1.0)])
 
 
 def tidy(axes: "Axes", grid: str = "y") -> None:

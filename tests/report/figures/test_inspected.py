@@ -58,8 +58,8 @@ def test_graphs_side_by_side_with_what_they_tell() -> None:
     assert drawing.alt == (
         "The teacher's graphs tell the class best under the mapping plain: 100 % of the clips by their nearest "
         "neighbour, 60 % of row TSM + ours (spatial no, temporal yes)'s, 20 % by guessing. The student's mean edges "
-        "come nearest to the teacher's under gaussian, 25 % away. Among training clips the teacher's plain edges find 31 % "
-        "of the validation's classes."
+        "come nearest to the teacher's under gaussian, 25 % away. Among training clips the teacher's plain edges find "
+        "31 % of the validation's classes."
     )
 
 
