@@ -1,7 +1,7 @@
 """`cdkd report`: prints tables from the tracked runs, or writes all of them as one page."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +16,9 @@ from cdkd.cli.options import (
     tracking_uri_option,
 )
 from cdkd.cli.sweep import REPORTS
+
+if TYPE_CHECKING:
+    from cdkd.report.short_notes import NotesAmount
 
 
 class TableName(click.ParamType[str]):
@@ -79,6 +82,11 @@ class FigureName(click.ParamType[str]):
     help="How the tables are written.",
 )
 @click.option(
+    "--notes",
+    type=Choice(["full", "short", "none"]),
+    help="How much stands below a table.  [default: full; in LaTeX short]",
+)
+@click.option(
     "--all",
     "as_page",
     is_flag=True,
@@ -101,6 +109,7 @@ def command(
     dataset: str | None,
     where: tuple[str, ...],
     format_name: str,
+    notes: "NotesAmount | None",
     as_page: bool,
     as_json: bool,
     output: Path | None,
@@ -115,6 +124,7 @@ def command(
       cdkd report --table 4                      the ablation, as text
       cdkd report --table 4 --over-videos        with intervals over seeds and test videos
       cdkd report --table 5 --format latex       the lambda search, for a paper
+      cdkd report --table 5 --notes none         the table alone
       cdkd report --table methods                other distillation losses beside the paper's
       cdkd report --table networks               the networks of Tables 1 to 3 on your data, with costs
       cdkd report --all                          one page of everything: reports/index.html
@@ -126,8 +136,9 @@ def command(
       cdkd report --table 4 --from ablation.zip  from a study's file, where its store is not at hand
     """
     from cdkd.config import parse_override
-    from cdkd.report.render import TEXT_WIDTH, render
+    from cdkd.report.render import render
     from cdkd.report.tables.catalog import TABLES
+    from cdkd.report.text_table import TEXT_WIDTH
     from cdkd.report.writing import load_reports, load_study_report, write_report
 
     store = store_to_read(tracking_uri, exported)
@@ -146,7 +157,7 @@ def command(
     if not shown:
         raise click.ClickException("no tracked run fits a table; run a study first: cdkd sweep ablation.yaml")
     width = terminal_width() if output is None else TEXT_WIDTH
-    text = render(shown, "json" if as_json else format_name, width)
+    text = render(shown, "json" if as_json else format_name, width, notes)
     if output is None:
         click.echo(text, nl=False)
     else:

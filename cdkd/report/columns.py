@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from cdkd.report.aggregate import Accuracy, TableRow
@@ -30,6 +30,8 @@ class Column:
     cell: Callable[[TableRow], TableCell]
     is_text: bool = False
     """Aligned to the left."""
+    follows: bool = False
+    """It is read with the column before it, and never parted from it."""
 
 
 def signed(value: float) -> str:
@@ -89,9 +91,9 @@ def _compared(name: str, rows: Sequence[TableRow]) -> list[Column]:
     interval = "\n[95 %]" if any(difference.interval for difference in found) else ""
     columns = [Column("measured", f"over {name}{interval}", partial(_difference, name))]
     if any(name in row.videos for row in rows):
-        columns.append(Column("measured", "seeds, videos\n[95 %]", partial(_over_videos, name)))
+        columns.append(Column("measured", "seeds, videos\n[95 %]", partial(_over_videos, name), follows=True))
     if any(difference.p_value is not None for difference in found):
-        columns.append(Column("measured", "p", partial(_p_value, name)))
+        columns.append(Column("measured", "p", partial(_p_value, name), follows=True))
     return columns
 
 
@@ -135,6 +137,13 @@ MEASURED: tuple[Column, ...] = (
     Column("measured", "top-1", _top1),
     Column("measured", "top-5", _top5),
 )
+
+
+def is_measured_top1(column: Column) -> bool:
+    """The column shows the test accuracy that rows are compared by."""
+    return column.header == "top-1" and column.group == "measured"
+
+
 VALIDATION = Column("measured", "validation\ntop-1", _validation)
 TEACHER = Column("measured", "teacher\ntop-1", _taught_by)
 GAP_CLOSED = Column("measured", "gap\nclosed", _gap_closed)
@@ -202,7 +211,10 @@ def columns_of(table: TableDefinition, rows: Sequence[TableRow]) -> tuple[Column
         *(_label(table, key, header) for key, header in table.label_columns),
         *([WEIGHTS] if table.weights_by_row else []),
         *measured,
-        *(_published(dataset, measure) for dataset, measure in table.published_columns),
+        *(
+            replace(_published(*what), follows=place > 0)  # one method's printed figures are read together
+            for place, what in enumerate(table.published_columns)
+        ),
     )
 
 

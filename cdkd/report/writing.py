@@ -13,10 +13,11 @@ from cdkd.report.figures.definition import Evidence
 from cdkd.report.figures.style import FORMATS, pictures
 from cdkd.report.page.content import Page
 from cdkd.report.page.html import render_page
-from cdkd.report.render import TEXT_WIDTH, render
+from cdkd.report.render import render
 from cdkd.report.run_filter import runs_of_study, runs_on_dataset, runs_where
 from cdkd.report.study_table import STUDY_PREFIX, study_report
 from cdkd.report.tables.catalog import TABLES, find_table
+from cdkd.report.text_table import TEXT_WIDTH
 from cdkd.report.tracked import ReportError, Run, read_runs
 from cdkd.tracking.curves import load_curves
 from cdkd.tracking.inspection import load_inspection

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from cdkd.report.assemble import Report
 from cdkd.report.figures.catalog import drawing_of_table
 from cdkd.report.figures.style import BLUE, DARK, GRID, INK, MUTED, PAPER, Drawing, adaptive_svg, picture
+from cdkd.report.grid import GridLine, grid_of
 from cdkd.report.page.content import Page, run_facts
-from cdkd.report.render import GridLine, grid_of
 
 if TYPE_CHECKING:
     from jinja2 import Environment
