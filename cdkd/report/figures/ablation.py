@@ -23,10 +23,11 @@ def drawing(report: Report) -> Drawing | None:
         caption=(
             f"Top-1 accuracy on {report.dataset}. Bars reach from the three streams' mean (dashed) to the row's: their "
             "length is the difference. Whiskers are the 95 % interval of that difference, as in the table; where they "
-            "cross the dashed line, these runs cannot tell the row from it. Dots are seeds."
+            "cross the dashed line, these runs cannot tell the row from it. A whisker without an end goes on beyond "
+            "the picture. Dots are seeds."
         ),
         alt=_finding(report),
-        height=3.9,
+        height=4.1,
         draw=lambda figure: _draw(figure, report),
     )
 
@@ -49,8 +50,11 @@ def _draw(figure: "Figure", report: Report) -> None:
     panels = figure.subplots(1, len(blocks), sharey=True, squeeze=False)[0]
     for axes, (block, rows) in zip(panels, blocks.items(), strict=True):
         _draw_block(axes, block, rows)
+    # With two seeds an interval may reach beyond all accuracies there are, and would press the bars flat.
+    low, high = panels[0].get_ylim()
+    panels[0].set_ylim(max(low, 0.0), min(high, 100.0))
     panels[0].set_ylabel(f"top-1 on {report.dataset} (%)")
-    legend_below(figure, panels, columns=5)
+    legend_below(figure, panels, columns=3)
 
 
 def _draw_block(axes: "Axes", block: str, rows: list[TableRow]) -> None:

@@ -120,12 +120,17 @@ def _draw(figure: "Figure", report: Report, rows: Sequence[TableRow], published:
         name = point.name.removeprefix("teacher ")
         axes.annotate(name, (point.gmacs, point.top1), xytext=(7, 3), textcoords="offset points", fontsize=7.5)
     _draw_published(axes, published)
-    costs = [point.gmacs for point in (*_points(rows), *teachers)] + [each.gflops for each in published if each.gflops]
+    points = [*_points(rows), *teachers]
+    costs = [point.gmacs for point in points] + [each.gflops for each in published if each.gflops]
+    heights = [point.top1 + sign * point.deviation for point in points for sign in (-1, 1)]
+    heights += [each.top1 for each in published if each.top1 is not None]
     if max(costs) > _MANY_TIMES * min(costs):
         axes.set_xscale("log")
     else:
         axes.set_xlim(0, 1.15 * max(costs))
-    axes.margins(y=0.15)
+    # By hand: marks that stand beside their place are none that axes follow.
+    room = max(1.0, 0.1 * (max(heights) - min(heights)))
+    axes.set_ylim(min(heights) - room, max(heights) + room)
     axes.set_xlabel("multiply-adds per video (billions)")
     axes.set_ylabel(f"top-1 on {report.dataset} (%)")
     tidy(axes, "both")

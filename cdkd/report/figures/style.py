@@ -143,7 +143,7 @@ def adaptive_svg(svg: bytes) -> bytes:
             ":root{" + ";".join(f"{name}:{colour}" for name, colour in zip(names.values(), colours, strict=True)) + "}"
         )
 
-    style = f"<style>{block(DARK)}@media (prefers-color-scheme:dark){block(DARK.values())}</style>"
+    style = f"<style>{block(DARK)}@media (prefers-color-scheme:dark){{{block(DARK.values())}}}</style>"
     end = text.index(">", text.index("<svg")) + 1
     return (text[:end] + style + text[end:]).encode("utf-8")
 
@@ -155,7 +155,8 @@ def shades() -> "Colormap":
     """
     from matplotlib.colors import LinearSegmentedColormap, to_rgba
 
-    return LinearSegmentedColormap.from_list("shades", [to_rgba(BLUE, 0.0), to_rgba(BLUE, 1.0)])
+    # From fifty steps on, matplotlib makes a picture of a colour bar, which would stay as it is on a dark page.
+    return LinearSegmentedColormap.from_list("shades", [to_rgba(BLUE, 0.0), to_rgba(BLUE, 1.0)], N=48)
 
 
 def tidy(axes: "Axes", grid: str = "y") -> None:

@@ -32,6 +32,9 @@ def test_rows_stand_where_their_costs_are() -> None:
     assert marks["TSM, three streams"] == (60.0, 60.5)
     assert marks["TSM + ours (spatial yes, temporal yes)"] == (80.0, 70.5)
     assert marks["teacher"] == (100.0, 81.5)
+    low, high = axes.get_ylim()
+    assert all(low < y < high for _, y in marks.values())
+    assert axes.get_xlim()[0] == 0 and axes.get_xlim()[1] > 100
     assert "published" not in drawing.caption
     assert drawing.alt == (
         "Top-1 on shapes. Most accurate: TSM + ours (spatial yes, temporal yes), 70.5 % for 80 billion multiply-adds. "

@@ -101,7 +101,8 @@ def test_an_unknown_format() -> None:
 def test_an_adaptive_picture_has_no_colour_of_its_own() -> None:
     text = adaptive_svg(picture(_drawing(), "svg")).decode()
     style, rest = text.split("</style>", 1)
-    assert "prefers-color-scheme:dark" in style
+    # A rule within the braces of its condition: without these, browsers drop it in silence.
+    assert re.search(r"@media \(prefers-color-scheme:dark\)\{:root\{[^{}]+\}\}$", style)
     assert DARK[INK] in style and INK in style
     assert re.findall(r"#[0-9a-f]{6}", rest) == []
     assert "var(--c0)" in rest
