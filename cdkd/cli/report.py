@@ -70,6 +70,12 @@ class FigureName(click.ParamType[str]):
     "runs; with --study, the study's own.",
 )
 @click.option("--figure", type=FigureName(), help="A figure instead, as the file that -o names: .svg, .pdf or .png.")
+@click.option(
+    "--extended",
+    "is_extended",
+    is_flag=True,
+    help="In Tables 1 to 3 also what others have published, each row marked by the evidence for it.",
+)
 @click.option("--study", help="Only the runs of this study; without --table its own table, a row for each cell.")
 @click.option("--dataset", help="Only the runs on this data set, for example shapes.")
 @click.option("--where", multiple=True, type=Setting(), help="Only runs with this setting; may be repeated.")
@@ -105,6 +111,7 @@ class FigureName(click.ParamType[str]):
 def command(
     table: tuple[str, ...],
     figure: str | None,
+    is_extended: bool,
     study: str | None,
     dataset: str | None,
     where: tuple[str, ...],
@@ -126,6 +133,7 @@ def command(
       cdkd report --table 5 --format latex       the lambda search, for a paper
       cdkd report --table 5 --notes none         the table alone
       cdkd report --table methods                other distillation losses beside the paper's
+      cdkd report --table 1 --extended           with more published methods, marked by evidence
       cdkd report --table networks               the networks of Tables 1 to 3 on your data, with costs
       cdkd report --all                          one page of everything: reports/index.html
       cdkd report --format html -o report.html   the tables alone
@@ -152,7 +160,9 @@ def command(
     if study is not None and not table:
         shown = [load_study_report(study, store, dataset, wanted, over_videos)]
     else:
-        reports = load_reports(table or tuple(TABLES), store, study, dataset, wanted, over_videos)
+        reports = load_reports(
+            table or tuple(TABLES), store, study, dataset, wanted, over_videos, is_extended=is_extended
+        )
         shown = [report for found in reports.values() for report in found if table or report.dataset]
     if not shown:
         raise click.ClickException("no tracked run fits a table; run a study first: cdkd sweep ablation.yaml")

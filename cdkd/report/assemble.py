@@ -16,6 +16,7 @@ from cdkd.report.score_set import VideoScores, video_scores
 from cdkd.report.statistics import MIN_SEEDS_TO_TEST
 from cdkd.report.table_definition import RowDefinition, TableDefinition
 from cdkd.report.tables.catalog import find_table
+from cdkd.report.tables.extended import extended
 from cdkd.report.teachers import teachers_of, teachers_of_block
 from cdkd.report.tracked import Run
 from cdkd.report.videos import ScoreLoader, compare_videos
@@ -51,6 +52,7 @@ def build_reports(
     scores: ScoreLoader | None = None,
     over_videos: bool | None = None,
     cells: Collection[str] = (),
+    is_extended: bool = False,
 ) -> tuple[Report, ...]:
     """A table, once for each data set that has runs; once without measured figures when none has.
 
@@ -61,11 +63,12 @@ def build_reports(
         over_videos: compare rows over seeds and test videos too, from two seeds on; None: from as many seeds on as a
             test needs, and unreadable scores are then a note instead of an error.
         cells: identities; where runs of several protocols could stand in the table, theirs do.
+        is_extended: with rows for what others have published beside the paper's own rows.
 
     Raises:
         CdkdError: there is no such table, or per-video scores are missing or do not fit together.
     """
-    table = find_table(name)
+    table = extended(find_table(name)) if is_extended else find_table(name)
     elsewhere = [run for run in runs if not table.takes(run.dataset)]
     runs = [run for run in runs if table.takes(run.dataset)]
     measured = [run for run in runs if not run.is_search]

@@ -38,7 +38,7 @@ def notes_below(table: TableDefinition, rows: Sequence[TableRow], comparable: Co
     notes += _left_out(comparable)
     if table.own_notes is not None:
         notes += table.own_notes(measured)
-    sources = sorted({figure.source for row in rows for figure in row.published})
+    sources = sorted({figure.source for row in rows for figure in row.published if not figure.evidence})
     if sources:
         notes.append(f"Published: {'; '.join(sources)}.")
     notes += table.remarks

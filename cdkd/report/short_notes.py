@@ -35,7 +35,9 @@ def short_notes(report: Report) -> tuple[str, ...]:
         notes.append(f"Mean ± sample deviation (number of seeds){number}.")
         notes += _comparisons(report, measured)
         notes += _warnings(report.rows)
-    sources = sorted({figure.source.partition(", Table")[0] for row in report.rows for figure in row.published})
+    printed = [figure for row in report.rows for figure in row.published]
+    sources = sorted({figure.source.partition(", Table")[0] for figure in printed if not figure.evidence})
+    notes += [note for note in report.notes if note.startswith(("Evidence: ", "Sources: "))]
     return (*notes, *([f"Published: {'; '.join(sources)}."] if sources else []))
 
 

@@ -35,6 +35,7 @@ def load_reports(
     where: Mapping[str, Any] | None = None,
     over_videos: bool | None = None,
     cells: Collection[str] = (),
+    is_extended: bool = False,
 ) -> dict[str, tuple[Report, ...]]:
     """The tables from the tracked runs by name, one report per data set; the store is read once.
 
@@ -46,6 +47,7 @@ def load_reports(
         where: only runs with these settings, by dotted key.
         over_videos: compare rows over seeds and test videos too, from the runs' scores; None: from six seeds on.
         cells: identities; where runs of several protocols could stand in a table, theirs do.
+        is_extended: with what others have published beside the paper's own rows.
 
     Raises:
         CdkdError: no such store, no such table, or a filter that no run passes.
@@ -54,7 +56,7 @@ def load_reports(
         find_table(table)
     runs = _filtered(_study_runs(tracking_uri, study), dataset, where)
     scores = partial(load_scores, tracking_uri=tracking_uri)
-    return {table: build_reports(table, runs, scores, over_videos, cells) for table in tables}
+    return {table: build_reports(table, runs, scores, over_videos, cells, is_extended) for table in tables}
 
 
 def load_study_report(
