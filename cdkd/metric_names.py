@@ -7,7 +7,9 @@
     graph/       the temporal graphs, where there are any
     teacher/     accuracies of the run's teacher, in percent
     cost/        what the network takes: multiply-adds of a view (`gmacs`), parameters (`parameters_m`, millions)
-    time/        seconds of an epoch, and where they went
+    time/        seconds of an epoch, and where they went; of a stage
+    best/        of a stage's parent run: its best row by validation
+    system/      how busy the machine was, as MLflow names it
     run/         how a run ended that did not come to its last epoch
 
 MLflow draws each group as a section of its own. A loss or a part of the network that logs more names its group itself;
@@ -36,6 +38,10 @@ EPOCH_SECONDS = "time/epoch_seconds"
 DATA_SECONDS = "time/data_seconds"
 STEP_SECONDS = "time/step_seconds"
 VALIDATION_SECONDS = "time/validation_seconds"
+STAGE_SECONDS = "time/stage_seconds"
+"""Of a stage's parent run: from its first cell's start to its last cell's end."""
+CELLS_SECONDS = "time/cells_seconds"
+"""Of a stage's parent run: its cells, one after the other."""
 DIVERGED_EPOCH = "run/diverged_epoch"
 LAST_FINITE_LOSS = "run/last_finite_loss"
 PRUNED_EPOCH = "run/pruned_epoch"

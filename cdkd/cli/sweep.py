@@ -202,6 +202,10 @@ def _report(study: "Study", uri: str, cells: Collection[str]) -> None:
     with contextlib.suppress(ValueError):
         files = [file.relative_to(Path.cwd()) for file in files]
     click.echo("Written: " + ", ".join(str(file) for file in files))
-    MlflowTracker(uri, study.name, HOME).attach_to_stage(study.stages[-1].name, files, "report")
+    tracker = MlflowTracker(uri, study.name, HOME)
+    stages = {stage.name for stage in study.stages}
+    for summary in (one for part in page.studies for one in part.summaries if one.section in stages):
+        tracker.log_stage(summary.section, summary.metrics)
+    tracker.attach_to_stage(study.stages[-1].name, files, "report")
     shows = "" if is_served(uri) else f"cdkd ui {study.name}, then "
     click.echo(f"Runs in MLflow: {shows}{study_links(uri)[study.name]}")

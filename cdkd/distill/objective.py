@@ -81,8 +81,9 @@ def objective(
     total = cross_entropy
     parts = {"cross_entropy": cross_entropy}
     terms: dict[str, Tensor | float] = {"cross_entropy": cross_entropy.detach()}
-    # Logged even where no loss reads the gate, since the pooling of the decoded maps does.
-    if student.gate is not None:
+    # Logged even where no loss reads the gate, since the pooling of the decoded maps does; a uniform one, which learns
+    # nothing, would draw flat lines.
+    if student.gate is not None and student.gate.requires_grad:
         terms.update(gate_statistics(student.gate))
     if settings.used:
         if teacher is None:

@@ -7,13 +7,14 @@ from cdkd.data.manifest import Manifest
 from cdkd.data.opening import OpenDataset
 from cdkd.experiment.identity import cell_identity, teacher_identity
 from cdkd.experiment.inputs import clip_words, resolve_evaluation
+from cdkd.experiment.paths import SCORES_NAME
 from cdkd.experiment.sizes import cost_metrics, num_time_steps, teacher_channels
 from cdkd.inference.preprocessing import Preprocessing, VideoEncoding
 from cdkd.metric_names import TEST_TOP1, former_name
 from cdkd.models.weights.description import Description, described_accuracies, load_description
 from cdkd.models.weights.loading import student_architecture, teacher_architecture
 from cdkd.settings import RunConfig
-from cdkd.tracking.tracker import CHECKPOINT, Outcome
+from cdkd.tracking.tracker import CHECKPOINT, SCORES, Outcome
 
 # A test of other videos or through other views is no figure to stand beside the run's own.
 _SAME_TEST = ("dataset", "dataset_version", "split", "views", "num_test_videos")
@@ -98,7 +99,10 @@ def teacher_outcome(checkpoint: Path) -> Outcome:
         name: value for name, value in known.items() if isinstance(value, str) and name not in ("format", "role")
     }
     metrics = described_accuracies(known) | cost_metrics(known)
-    return Outcome("finished", metrics, {CHECKPOINT: checkpoint}, metadata)
+    # A teacher that an earlier version trained, or that was imported, has none.
+    scores = checkpoint.with_name(SCORES_NAME)
+    artifacts = {CHECKPOINT: checkpoint} | ({SCORES: scores} if scores.exists() else {})
+    return Outcome("finished", metrics, artifacts, metadata)
 
 
 def teacher_metadata(config: RunConfig, metadata: dict[str, str], checkpoint: Path) -> dict[str, str]:

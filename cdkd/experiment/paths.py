@@ -10,6 +10,7 @@ from cdkd.models.weights.description import described_accuracies, load_descripti
 from cdkd.settings import EvaluationSettings, RunConfig
 
 MODEL_NAME = "model.safetensors"
+SCORES_NAME = "scores.parquet"
 
 
 def teacher_folder(config: RunConfig) -> Path:

@@ -16,6 +16,7 @@ from cdkd.experiment.paths import MODEL_NAME
 from cdkd.experiment.pretraining import ensure_streams
 from cdkd.experiment.sizes import cost_metadata, cost_metrics, student_cost
 from cdkd.metric_names import TEACHER_TEST_TOP1, TEACHER_TEST_TOP5, TEACHER_VALIDATION_TOP1, former_name
+from cdkd.models.devices import device_words
 from cdkd.models.weights.checkpoints import save_model
 from cdkd.settings import RunConfig
 from cdkd.tracking.tracker import CHECKPOINT, INSPECTION, SCORES, Outcome
@@ -76,6 +77,7 @@ def _metadata(run: StudentRun) -> dict[str, str]:
         **run.unlabelled_metadata,
         **cost_metadata(cost),
         **names,
+        "device": device_words(run.inputs.device),
         **run.teacher_metadata,
     }
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
 import torch
 from torch import Tensor, nn
 
@@ -14,15 +15,16 @@ from cdkd.data.manifest import Part
 from cdkd.data.opening import open_dataset
 from cdkd.distill.objective import Loss
 from cdkd.experiment.description import teacher_description
+from cdkd.experiment.evaluation import score_columns
 from cdkd.experiment.inputs import ClipInputs
 from cdkd.experiment.loss_modules import TeacherObjective
 from cdkd.experiment.network_run import NetworkRun
-from cdkd.experiment.paths import MODEL_NAME, teacher_folder
+from cdkd.experiment.paths import MODEL_NAME, SCORES_NAME, teacher_folder
 from cdkd.experiment.runtime import accelerate
 from cdkd.experiment.sizes import build_own_teacher, cost_metadata, teacher_cost
 from cdkd.experiment.teacher_fit import TeacherError
 from cdkd.file_lock import FileLock
-from cdkd.models.devices import choose_device
+from cdkd.models.devices import choose_device, device_words
 from cdkd.models.teacher.teacher import Teacher
 from cdkd.models.weights.checkpoints import save_model
 from cdkd.models.weights.pretrained import initialise, load_pretrained
@@ -115,9 +117,12 @@ def _train(config: RunConfig, folder: Path, log: Log, progress: RunProgress, pro
             f"the teacher's training diverged: {divergence}; lower teacher.train.learning_rate "
             f"({run.settings.learning_rate:g})"
         )
-    metrics, _ = run.judge(progress)
+    metrics, tested = run.judge(progress)
     if processes.is_main:
         cost = cost_metadata(teacher_cost(config, run.dataset.num_classes))
-        metadata = {**run.inputs.metadata, **cost, "trained_on": part}
+        device = device_words(run.inputs.device)
+        metadata = {**run.inputs.metadata, **cost, "trained_on": part, "device": device}
         description = teacher_description(config, run.dataset, metadata)
+        # Before the checkpoint, which says that all is there.
+        pd.DataFrame(score_columns(tested)).to_parquet(folder / SCORES_NAME)
         save_model(folder / MODEL_NAME, run.teacher, {**description, **metrics})

@@ -32,3 +32,11 @@ def choose_device(name: str, option: str = "runtime.device") -> torch.device:
         found = f"PyTorch finds {number} GPUs" if number else "PyTorch finds no GPU"
         raise DeviceError(f"{option}={name}: not usable here ({found}); use auto or cpu") from error
     return device
+
+
+def device_words(device: torch.device) -> str:
+    """A device as a run's metadata names it: the model of a GPU, or a CPU's threads."""
+    if device.type == "cuda":
+        return str(torch.cuda.get_device_name(device))
+    number = torch.get_num_threads()
+    return f"{device.type.upper()}, {number} thread{'s' * (number != 1)}"

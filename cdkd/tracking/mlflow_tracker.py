@@ -12,6 +12,8 @@ from cdkd.file_lock import FileLock
 from cdkd.metric_names import current_names
 from cdkd.run_status import RunStatus
 from cdkd.tracking import tags
+from cdkd.tracking.dataset_input import log_dataset
+from cdkd.tracking.environment import environment
 from cdkd.tracking.provenance import provenance
 from cdkd.tracking.search import search_cells, search_runs
 from cdkd.tracking.store import (
@@ -181,6 +183,7 @@ class MlflowTracker:
             tags.TOKEN: start.token,
             tags.OWNER: start.owner,
         }
+        found |= {tags.METADATA + name: text for name, text in environment().items()}
         found |= {tags.LABELS + axis: label for axis, label in start.labels.items()}
         if start.recipe:
             found[f"{tags.METADATA}recipe"] = start.recipe
@@ -244,6 +247,7 @@ class MlflowTracker:
         # The tags before the end: whoever finds a run ended may rely on its status, which MLflow's own words do not
         # tell (finished and diverged are both FINISHED).
         self._client.log_batch(run_id, tags=[RunTag(key, text[:_MAX_TAG_LENGTH]) for key, text in found.items()])
+        log_dataset(self._client, run_id, metadata or {})
         self._client.set_terminated(run_id, _MLFLOW_STATUS[status])
 
     def kill_if_open(self, run_id: str) -> bool:
@@ -293,6 +297,10 @@ class MlflowTracker:
     def admit(self, run_id: str) -> None:
         """See `Tracker`."""
         self._client.set_tag(run_id, tags.SEARCH, "false")
+
+    def log_stage(self, stage: str, metrics: Mapping[str, float]) -> None:
+        """See `Tracker`."""
+        self.log(self._require_parent(stage), [LoggedEpoch(0, metrics)])
 
     def close_stage(self, stage: str, status: RunStatus, files: Sequence[Path] = ()) -> None:
         """See `Tracker`."""

@@ -114,7 +114,9 @@ def _row(run: "Run") -> dict[str, Any]:
     if run.data.params:
         row |= {f"settings.{key}": value for key, value in BEFORE.items()}
     row |= {f"settings.{key}": decode_setting(value) for key, value in run.data.params.items()}
-    row |= {f"metrics.{key}": value for key, value in current_names(run.data.metrics).items()}
+    # What the machine did at the last epoch says nothing of a result.
+    metrics = {key: value for key, value in run.data.metrics.items() if not key.startswith("system/")}
+    row |= {f"metrics.{key}": value for key, value in current_names(metrics).items()}
     return row
 
 

@@ -18,7 +18,9 @@ from cdkd.callbacks import SECONDS
 from cdkd.effective_settings import CONTENT
 from cdkd.errors import CdkdError
 from cdkd.settings import RunConfig
+from cdkd.tracking.environment import MachineSampler
 from cdkd.tracking.logbook import Logbook, Metrics
+from cdkd.tracking.run_log import RunLog
 from cdkd.tracking.store_sender import StoreSender, Tell
 from cdkd.tracking.tracker import LoggedEpoch, Outcome, RunStart, Tracker
 
@@ -26,6 +28,8 @@ logger = logging.getLogger(__name__)
 
 TEACHERS_STAGE = "teachers"
 """Stage that the runs of teachers belong to."""
+LOG_FILE = "log.txt"
+"""With every run that came to an end of its own."""
 _SECONDS_TO_KILL = 1.5
 """What a store gets to note that a run was killed: the process is to end within a few seconds."""
 _SETTINGS_OF_TEACHERS = ("teacher.", "data.", "runtime.", f"{CONTENT}teacher.")
@@ -96,6 +100,9 @@ class TrackedRun:
         self.seconds: dict[str, float] = {}
         """Where the time of this attempt's epochs went, summed over them; keys of `SECONDS`."""
         self._sender = StoreSender(tell)
+        self._sampler = MachineSampler()
+        self._run_log = RunLog()
+        self._run_log.add(f"{start.label}, seed {start.seed}, attempt {start.attempt} of {start.study}")
         self._unsent: list[LoggedEpoch] = []
         self._unsent_lock = threading.Lock()
         self._opened = self._sender.submit(partial(tracker.open, start))
@@ -152,6 +159,9 @@ class TrackedRun:
         for name in SECONDS.keys() & metrics.keys():
             self.seconds[name] = self.seconds.get(name, 0.0) + metrics[name]
         self._logbook.log(metrics, epoch)
+        self._run_log.add_epoch(epoch, metrics)
+        # Not in the book: another attempt may go on elsewhere.
+        self._send([LoggedEpoch(epoch, self._sampler.sample())])
 
     @property
     def last_logged(self) -> LoggedEpoch:
@@ -171,6 +181,8 @@ class TrackedRun:
 
     def close(self, outcome: Outcome) -> None:
         """Ends the run with what came of it."""
+        self._run_log.add_epoch(self.last_logged.epoch, outcome.metrics)
+        self._submit(partial(self._attach_text, LOG_FILE, self._run_log.end()))
         self._submit(lambda: self._tracker.close(self.id, outcome.status, outcome.metadata))
         self._wait()
         self._sender.end()
@@ -184,7 +196,9 @@ class TrackedRun:
         """
         # What was refused before does not keep the run from its end.
         self._pending.clear()
+        self._run_log.add(f"failed: {error_text(error)}")
         self._submit(partial(self._attach, report, "failure"))
+        self._submit(partial(self._attach_text, LOG_FILE, self._run_log.end()))
         self._submit(lambda: self._tracker.close(self.id, "failed", error=error_text(error)))
         try:
             self._wait()
@@ -196,6 +210,7 @@ class TrackedRun:
 
     def kill(self) -> None:
         """Ends the run as killed, where the store answers soon; else whoever looks for abandoned runs does."""
+        self._run_log.end()
         self._sender.give_up()
         done = self._sender.submit(lambda: self._tracker.kill_if_open(self.id))
         self._sender.end()

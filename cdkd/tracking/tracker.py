@@ -163,6 +163,9 @@ class Tracker(Protocol):
     def admit(self, run_id: str) -> None:
         """From now on the run may stand in tables, although a search has suggested it: it is a cell of a stage, too."""
 
+    def log_stage(self, stage: str, metrics: Mapping[str, float]) -> None:
+        """Notes with a stage's parent run what came of all its cells; a later figure replaces an earlier one."""
+
     def close_stage(self, stage: str, status: RunStatus, files: Sequence[Path] = ()) -> None:
         """Ends a stage's parent run and keeps the files with it."""
 

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 from support.tiny import BASELINE, tiny
@@ -83,6 +84,11 @@ def test_a_teacher_is_tested_and_its_students_repeat_the_figures(tmp_path: Path)
     expected = _counted(network, torch.zeros(1, 6, 1, 3, 32, 32))
     assert float(taught.metadata["gmacs_per_view"]) == pytest.approx(expected, rel=1e-9)
     assert taught.metadata["num_test_videos"] == "12" and taught.metadata["trained_on"] == "pretrain"
+    assert taught.metadata["device"].startswith("CPU, ")
+    # It keeps what it said of every test video, as students do.
+    scores = pd.read_parquet(taught.artifacts["scores"])
+    said = scores.filter(like="score_").to_numpy().argmax(axis=1)
+    assert 100 * (said == scores.label.to_numpy()).mean() == pytest.approx(taught.metrics["test/top1"])
 
     # The second run finds the teacher of the first in the cache.
     for seed in (0, 1):

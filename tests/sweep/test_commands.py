@@ -170,6 +170,9 @@ def test_a_sweep_ends_with_a_page_that_its_last_stage_keeps(bench: Bench) -> Non
     )
     assert parent.data.params["axis.student.arch"] == "tsm | tdn"
     assert parent.data.params["distill.spatial.enabled"] == "False"
+    # The best row by validation, 60 %, is the study's first of two; the stage's own time, not its parent run's age.
+    assert (parent.data.metrics["best/validation/top1"], parent.data.metrics["best/test/top1"]) == (60.0, 58.0)
+    assert parent.data.metrics["time/stage_seconds"] > 0 and parent.data.metrics["time/cells_seconds"] > 0
     # A sweep of the same study with other settings: what was logged stays, as MLflow asks, and the note is today's.
     again = ["sweep", str(file), "--runner", FAKE, "--workers", "0", "--seeds", "2", "--no-report"]
     assert CliRunner().invoke(group, again, prog_name="cdkd").exit_code == 0

@@ -118,6 +118,10 @@ class PatientTracker:
         """See `Tracker`."""
         self._ask(partial(self._tracker.admit, run_id))
 
+    def log_stage(self, stage: str, metrics: Mapping[str, float]) -> None:
+        """See `Tracker`."""
+        self._ask(partial(self._tracker.log_stage, stage, metrics))
+
     def close_stage(self, stage: str, status: RunStatus, files: Sequence[Path] = ()) -> None:
         """See `Tracker`."""
         self._ask(partial(self._tracker.close_stage, stage, status, files))

@@ -3,10 +3,11 @@
 import csv
 import io
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from cdkd.metric_names import CELLS_SECONDS, STAGE_SECONDS
 from cdkd.run_status import RunStatus
 from cdkd.sweep.queue.stage_cells import StageCells
 from cdkd.sweep.queue.stage_choice import choice_text
@@ -49,6 +50,8 @@ def close_stage(tracker: Tracker, stage_cells: StageCells, trials: Mapping[str, 
         # What a search has run and this stage lists as well may stand in tables.
         if trial is not None and trial.is_done and trial.task.search is not None and trial.run_id:
             tracker.admit(trial.run_id)
+    if seconds := stage_seconds([trials[cell.id] for cell in stage_cells.cells if cell.id in trials]):
+        tracker.log_stage(stage_cells.stage.name, seconds)
     with tempfile.TemporaryDirectory() as folder:
         texts = {"cells.csv": cells_table(stage_cells, trials)}
         if stage_cells.choice is not None:
@@ -56,6 +59,17 @@ def close_stage(tracker: Tracker, stage_cells: StageCells, trials: Mapping[str, 
         for name, text in texts.items():
             (Path(folder) / name).write_text(text, encoding="utf-8")
         tracker.close_stage(stage_cells.stage.name, status, [Path(folder) / name for name in texts])
+
+
+def stage_seconds(trials: Sequence[Trial]) -> dict[str, float]:
+    """How long a stage took, since its parent run is as old as the study: from its first cell's start to its last
+    cell's end, and all cells one after the other; {} where none has run here."""
+    spans = [(one.started, one.ended) for one in trials if one.started and one.ended and not one.reused_from]
+    if not spans:
+        return {}
+    first, last = min(start for start, _ in spans), max(end for _, end in spans)
+    in_all = sum((end - start).total_seconds() for start, end in spans)
+    return {STAGE_SECONDS: (last - first).total_seconds(), CELLS_SECONDS: in_all}
 
 
 def cells_table(stage_cells: StageCells, trials: Mapping[str, Trial]) -> str:
