@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +19,7 @@ POWER = 0.8
 
 _SIGNS_PER_DRAW = 63
 """Signs are the bits of drawn 64-bit integers, which are not negative."""
+_SIGNS_PER_TABLE = 16
 _SMALLEST_P = float(np.finfo(np.float64).tiny)
 """Where all differences are the same to the last bit, t is infinite; a p is never 0 all the same."""
 
@@ -144,19 +146,34 @@ def sign_flip_p_value(differences: Sequence[float]) -> float:
     num_values = len(values)
     observed = abs(float(np.sum(np.asarray(differences, dtype=np.float64))))
     is_enumerated = num_values <= MAX_SEEDS_ENUMERATED
-    generator = np.random.default_rng(0)
-    # One sum for each pattern of signs: all patterns, or as many that were drawn.
-    sums = np.zeros(2 ** min(num_values, MAX_SEEDS_ENUMERATED))
-    for start in range(0, num_values, _SIGNS_PER_DRAW):
-        signed = values[start : start + _SIGNS_PER_DRAW]
-        numbers = 2 ** len(signed)
-        # Bit k of a number is the sign of difference k: counting through the numbers goes through all patterns.
-        drawn = np.arange(numbers) if is_enumerated else generator.integers(0, numbers, size=len(sums), dtype=np.int64)
-        for position, value in enumerate(signed):
-            sums += np.where((drawn >> position) & 1, value, -value)
+    sums = _signed_sums(values) if is_enumerated else _drawn_sums(values)
     # Sums that are equal on paper may differ in their last bit.
     num_extreme = int(np.count_nonzero(np.abs(sums) >= observed - 1e-9 * max(observed, 1.0)))
     return num_extreme / len(sums) if is_enumerated else (num_extreme + 1) / (len(sums) + 1)
+
+
+def _signed_sums(values: "np.ndarray[Any, np.dtype[np.float64]]") -> "np.ndarray[Any, np.dtype[np.float64]]":
+    """The sums of n values (n,) under all patterns of signs (2^n,): bit k of an index is the sign of value k."""
+    sums = np.zeros(1)
+    for value in values:
+        sums = np.concatenate([sums - value, sums + value])
+    return sums
+
+
+def _drawn_sums(values: "np.ndarray[Any, np.dtype[np.float64]]") -> "np.ndarray[Any, np.dtype[np.float64]]":
+    """The sums of values (n,) under 2^20 drawn patterns of signs (2^20,).
+
+    Looked up sixteen values at a time, which for 100 of them takes a twentieth of adding one after the other.
+    """
+    generator = np.random.default_rng(0)
+    sums = np.zeros(2**MAX_SEEDS_ENUMERATED)
+    for start in range(0, len(values), _SIGNS_PER_DRAW):
+        signed = values[start : start + _SIGNS_PER_DRAW]
+        drawn = generator.integers(0, 2 ** len(signed), size=len(sums), dtype=np.int64)
+        for first in range(0, len(signed), _SIGNS_PER_TABLE):
+            table = _signed_sums(signed[first : first + _SIGNS_PER_TABLE])
+            sums += table[(drawn >> first) & (len(table) - 1)]
+    return sums
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
