@@ -1,9 +1,8 @@
 """`cdkd sweep`: trains every cell of a study, prints its tables, writes its page."""
 
-import contextlib
 import json
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -186,6 +185,17 @@ def _tell(result: "SweepResult") -> None:
         click.echo(f"To run failed cells again: {again}", err=True)
 
 
+def _listed(files: Sequence[Path]) -> str:
+    """Files by the formats that they have: table4 (.txt .md .svg); study-x-curves, study-x-gate (.svg)."""
+    formats: dict[str, list[str]] = {}
+    for file in files:
+        formats.setdefault(file.stem, []).append(file.suffix)
+    stems: dict[tuple[str, ...], list[str]] = {}
+    for stem, suffixes in formats.items():
+        stems.setdefault(tuple(suffixes), []).append(stem)
+    return "; ".join(f"{', '.join(names)} ({' '.join(suffixes)})" for suffixes, names in stems.items())
+
+
 def _report(study: "Study", uri: str, cells: Collection[str]) -> None:
     from cdkd.report.page.assembly import load_page
     from cdkd.report.render import render
@@ -199,9 +209,8 @@ def _report(study: "Study", uri: str, cells: Collection[str]) -> None:
         click.echo("")
         click.echo(render([report], "text", terminal_width()))
     files = write_page(page, REPORTS)
-    with contextlib.suppress(ValueError):
-        files = [file.relative_to(Path.cwd()) for file in files]
-    click.echo("Written: " + ", ".join(str(file) for file in files))
+    *parts, page_file = files
+    click.echo(f"Written: {REPORTS / page_file.name}, a page of all this; beside it {_listed(parts)}.")
     tracker = MlflowTracker(uri, study.name, HOME)
     stages = {stage.name for stage in study.stages}
     for summary in (one for part in page.studies for one in part.summaries if one.section in stages):

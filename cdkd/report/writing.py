@@ -1,5 +1,6 @@
 """Tables and figures of a store: as records, as text, as files."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from functools import cache, partial
 from itertools import groupby
@@ -8,7 +9,7 @@ from typing import Any
 
 from cdkd.atomic_write import atomic_write
 from cdkd.report.assemble import Report, build_reports
-from cdkd.report.figures.catalog import FIGURES, drawing_of_table, find_figure
+from cdkd.report.figures.catalog import find_figure
 from cdkd.report.figures.definition import Evidence
 from cdkd.report.figures.style import FORMATS, pictures
 from cdkd.report.page.content import Page
@@ -139,64 +140,34 @@ def study_text(study: str, tracking_uri: str | None = None, width: int = TEXT_WI
     return render([load_study_report(study, tracking_uri)], "text", width)
 
 
-def write_tables(
-    tables: Sequence[str],
-    output_folder: Path,
-    tracking_uri: str | None = None,
-    study: str | None = None,
-    cells: Collection[str] = (),
-) -> list[Path]:
-    """Writes tables in every format, with a figure where they have one, and figures of what is known of their runs.
-
-    Of a study its own table as well, behind the others; `cells` as in `load_reports`.
-
-    Returns:
-        The files written: table4.txt, .md, .csv, .tex and .html, its picture table4.svg, .pdf and .png
-        (table4-<data set>.svg beyond the first data set); a table that the paper does not have is table-<name>.txt and
-        so on, the study's study-<name>.txt. Then the figures of `write_figures`.
-
-    Raises:
-        CdkdError: no such store, no such table, a study without runs, or a file that cannot be written.
-    """
-    found = [*load_reports(tables, tracking_uri, study, cells=cells).values()]
-    if study is not None:
-        found.append((load_study_report(study, tracking_uri),))
-    written = [file for reports in found for file in _write(reports, output_folder)]
-    evidence = evidence_of([report for reports in found for report in reports], tracking_uri)
-    return [*written, *write_figures(evidence, output_folder)]
-
-
 PAGE_FILE = "index.html"
 
 
 def write_page(page: Page, output_folder: Path) -> list[Path]:
-    """Writes what a page holds: tables and figures, as `write_tables` does, and the page.
+    """Writes a page, and what it holds as files of their own: tables in every format, figures as SVG, PDF and PNG.
 
     Returns:
-        The files written, `index.html` the last.
+        The files written: table4.txt, .md, .csv, .tex and .html; a table that the paper does not have is
+        table-<name>.txt and so on, a study's own study-<name>.txt. Then the figures: table4.svg, .pdf and .png,
+        study-<name>-curves.svg, ... (table4-2.svg where a figure is several pictures), and `index.html`, the last.
 
     Raises:
-        CdkdError: a file cannot be written.
+        ReportError: a file cannot be written.
     """
     found = [tuple(reports) for _, reports in groupby(page.tables, key=lambda report: report.table.name)]
     found += [(part.report,) for part in page.studies]
-    written = [file for reports in found for file in _write(reports, output_folder)]
-    written += write_figures(page.evidence, output_folder)
-    return [*written, write_report(output_folder / PAGE_FILE, render_page(page).encode())]
-
-
-def _write(reports: Sequence[Report], output_folder: Path) -> list[Path]:
-    stem = reports[0].table.file_stem
     written = [
-        write_report(output_folder / f"{stem}{suffix}", render(reports, format_name).encode())
+        write_report(output_folder / f"{reports[0].table.file_stem}{suffix}", render(reports, format_name).encode())
+        for reports in found
         for format_name, suffix in _SUFFIXES.items()
     ]
-    for index, report in enumerate(reports):
-        drawing = drawing_of_table(report)
-        own = stem if index == 0 else f"{stem}-{report.dataset}"
-        for suffix, picture in pictures(drawing).items() if drawing else ():
-            written.append(write_report(output_folder / f"{own}.{suffix}", picture))
-    return written
+    seen: Counter[str] = Counter()
+    for drawing in page.drawings:
+        seen[drawing.name] += 1
+        stem = drawing.name if seen[drawing.name] == 1 else f"{drawing.name}-{seen[drawing.name]}"
+        for suffix, content in pictures(drawing).items():
+            written.append(write_report(output_folder / f"{stem}.{suffix}", content))
+    return [*written, write_report(output_folder / PAGE_FILE, render_page(page).encode())]
 
 
 def evidence_of(reports: Sequence[Report], tracking_uri: str | None = None) -> Evidence:
@@ -213,24 +184,6 @@ def evidence_of(reports: Sequence[Report], tracking_uri: str | None = None) -> E
         scores=cache(partial(load_scores, tracking_uri=tracking_uri)),
         inspections=cache(partial(load_inspection, tracking_uri=tracking_uri)),
     )
-
-
-def write_figures(evidence: Evidence, folder: Path) -> list[Path]:
-    """Every figure that something is known for, as SVG, PDF and PNG; those that are a table's picture left out.
-
-    Returns:
-        The files written: study-<name>-curves.svg, .pdf and .png, and so on.
-
-    Raises:
-        CdkdError: a file cannot be written.
-    """
-    written = []
-    for figure in FIGURES.values():
-        if not figure.table:
-            for drawing in figure.drawings(evidence):
-                for suffix, content in pictures(drawing).items():
-                    written.append(write_report(folder / f"{drawing.name}.{suffix}", content))
-    return written
 
 
 def write_figure(name: str, evidence: Evidence, path: Path) -> list[Path]:

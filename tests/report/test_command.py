@@ -17,7 +17,8 @@ from cdkd.cli.compare import command as compare
 from cdkd.cli.report import command
 from cdkd.config import build_record, merge_dotted
 from cdkd.errors import CdkdError
-from cdkd.report.writing import table_text, write_tables
+from cdkd.report.page.assembly import load_page
+from cdkd.report.writing import table_text, write_page
 from cdkd.settings import RunConfig, flat_settings
 from cdkd.tracking.mlflow_tracker import MlflowTracker
 from cdkd.tracking.store import open_client
@@ -196,16 +197,17 @@ def test_one_page_of_everything(store: str, tmp_path: Path, monkeypatch: pytest.
     assert isinstance(unknown.exception, CdkdError) and "ablation" in str(unknown.exception)
 
 
-def test_write_tables_names_every_file(store: str, tmp_path: Path) -> None:
-    written = write_tables(["4", "1"], tmp_path / "reports", store, "ablation")
+def test_a_page_and_what_it_holds_are_files(store: str, tmp_path: Path) -> None:
+    written = write_page(load_page(store, "ablation", ["4", "1"]), tmp_path / "reports")
     suffixes = (".txt", ".md", ".csv", ".tex", ".html")
     formats = (".svg", ".pdf", ".png")
-    names = [f"table4{suffix}" for suffix in (*suffixes, *formats)] + [f"table1{suffix}" for suffix in suffixes]
-    names += [f"study-ablation{suffix}" for suffix in suffixes]
+    names = [f"{table}{suffix}" for table in ("table4", "table1", "study-ablation") for suffix in suffixes]
+    names += [f"table4{suffix}" for suffix in formats]
     names += [f"study-ablation-{figure}{suffix}" for figure in _FIGURES for suffix in formats]
+    names += ["index.html"]
     assert [path.name for path in written] == names
     assert sorted(path.name for path in (tmp_path / "reports").iterdir()) == sorted(names)
-    ours = write_tables(["methods"], tmp_path / "ours", store)
+    ours = write_page(load_page(store, "ablation", ["methods"]), tmp_path / "ours")
     assert [path.name for path in ours][: len(suffixes)] == [f"table-methods{suffix}" for suffix in suffixes]
     assert (tmp_path / "reports" / "table4.txt").read_text() == table_text("4", store, "ablation")
 

@@ -6,7 +6,7 @@ counterpart of a dark one, so that a picture on a page follows the reader's sett
 
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -56,6 +56,8 @@ class Drawing:
     height: float
     """Inches, of a figure `WIDTH` wide."""
     draw: Callable[["Figure"], None]
+    _kept: dict[str, bytes] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """What was drawn of it already, by format: a figure stands in a file and in a page."""
 
 
 def picture(drawing: Drawing, format_name: str) -> bytes:
@@ -75,6 +77,12 @@ def pictures(drawing: Drawing, formats: Sequence[str] = FORMATS) -> dict[str, by
     """
     if unknown := set(formats) - set(FORMATS):
         raise ValueError(f"format {unknown.pop()}: figures are {', '.join(FORMATS)}")
+    if missing := [name for name in formats if name not in drawing._kept]:
+        drawing._kept.update(_drawn(drawing, missing))
+    return {name: drawing._kept[name] for name in formats}
+
+
+def _drawn(drawing: Drawing, formats: Sequence[str]) -> dict[str, bytes]:
     import matplotlib
     from matplotlib.figure import Figure
 

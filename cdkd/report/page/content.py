@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from cdkd.report.assemble import Report
@@ -95,7 +96,7 @@ class Page:
         names = [part.record.study for part in self.studies]
         return f"Study {names[0]}" if len(names) == 1 else f"{len(names)} studies: {', '.join(names)}"
 
-    @property
+    @cached_property
     def drawings(self) -> Sequence[Drawing]:
         """Every figure that something is known for; one that two of them would draw stands there once."""
         found: dict[tuple[str, str], Drawing] = {}
