@@ -193,8 +193,9 @@ def with_gap_closed(rows: Sequence[TableRow], own_teachers: bool = False) -> tup
         teacher = row.taught_by if own_teachers else teachers.get(row.definition.block)
         if name is None or name not in row.differences or teacher is None:
             return None
-        baseline = by_key[row.definition.baselines[name]].top1
-        gap = teacher.mean - baseline.mean if baseline else 0.0
+        # Of the seeds that the difference is over: the baseline may have been run with more.
+        own, baseline = top1_by_seed(row.runs), top1_by_seed(by_key[row.definition.baselines[name]].runs)
+        gap = teacher.mean - mean([baseline[seed] for seed in sorted(own.keys() & baseline.keys())])
         return row.differences[name].mean / gap if gap > 0 else None
 
     return tuple(replace(row, gap_closed=closed(row)) for row in rows)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cdkd.report.score_set import ScoreSet, VideoScores
-from cdkd.report.statistics import Interval, mean
+from cdkd.report.statistics import MIN_SEEDS_TO_TEST, Interval, mean
 from cdkd.report.tracked import ReportError
 from cdkd.report.video_statistics import McNemar, exact_mcnemar, hierarchical_bootstrap
 
@@ -153,6 +153,12 @@ def _text(found: Comparison, num_classes: int) -> str:
     lines.append(f"{'moved most':<28}{'; '.join(texts) or 'nothing'}")
     if not several:
         lines += ["", "Interval and p speak of these two trained networks; other seeds of the same methods may differ."]
+    elif len(found.seeds) < MIN_SEEDS_TO_TEST:
+        lines += [
+            "",
+            f"Each p speaks of one pair of trained networks; of {len(found.seeds)} seeds the interval knows their "
+            f"scatter too little to speak of the methods (from {MIN_SEEDS_TO_TEST} on).",
+        ]
     return "\n".join(lines) + "\n"
 
 

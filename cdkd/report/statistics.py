@@ -20,7 +20,7 @@ POWER = 0.8
 _SIGNS_PER_DRAW = 63
 """Signs are the bits of drawn 64-bit integers, which are not negative."""
 _SIGNS_PER_TABLE = 16
-_SMALLEST_P = float(np.finfo(np.float64).tiny)
+SMALLEST_P = float(np.finfo(np.float64).tiny)
 """Where all differences are the same to the last bit, t is infinite; a p is never 0 all the same."""
 
 
@@ -129,9 +129,9 @@ def t_test_p_value(differences: Sequence[float]) -> float:
         raise ValueError("a t-test needs at least two differences")
     centre = abs(mean(differences))
     if deviation == 0.0:
-        return _SMALLEST_P if centre else 1.0
+        return SMALLEST_P if centre else 1.0
     statistic = centre / (deviation / math.sqrt(len(differences)))
-    return max(_SMALLEST_P, 2 * float(stdtr(len(differences) - 1, -statistic)))
+    return max(SMALLEST_P, 2 * float(stdtr(len(differences) - 1, -statistic)))
 
 
 def sign_flip_p_value(differences: Sequence[float]) -> float:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cdkd.report.statistics import Interval
+from cdkd.report.statistics import SMALLEST_P, Interval
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,8 @@ def exact_mcnemar(row: NDArray[np.bool_], baseline: NDArray[np.bool_]) -> McNema
     for k in range(min(only_row, only_baseline) + 1):
         tail += patterns
         patterns = patterns * (total - k) // (k + 1)
-    return McNemar(only_row, only_baseline, min(1.0, 2 * tail / 2**total))
+    # Of some thousand disagreements on one side the quotient is below every float; a p is never 0 all the same.
+    return McNemar(only_row, only_baseline, max(SMALLEST_P, min(1.0, 2 * tail / 2**total)))
 
 
 def hierarchical_bootstrap(

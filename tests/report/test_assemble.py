@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.stats
-from support.report_runs import BOTH, METADATA, NO_KD, PLAIN, SPATIAL, TEMPORAL, RunTable
+from support.report_runs import BOTH, METADATA, NO_KD, PLAIN, SPATIAL, TEMPORAL, RunTable, six_seeds
 
 from cdkd.report.assemble import Report, build_reports
 from cdkd.report.render import render_text
@@ -145,6 +145,33 @@ def test_six_seeds_are_tested_and_corrected() -> None:
     assert "Below 6 paired seeds nothing is tested" in text
     # Two rows against the decoder: 2 x 2^-5 is 0.0625, so the sign-flip test cannot decide.
     assert "sign-flip" not in text
+
+
+def test_the_whole_of_table_4_at_six_seeds_by_another_computation() -> None:
+    """Rows with known differences: every p, interval and share of the gap is recomputed from the accuracies alone."""
+    runs = six_seeds()
+    frame = runs.frame()
+    (report,) = build_reports("4", read_runs(frame))
+    top1 = {row.definition.key: [run.metrics["test/top1"] for run in row.runs] for row in report.rows if row.runs}
+    assert {len(values) for values in top1.values()} == {6} and len(top1) == 10
+    for baseline, name in (("none", "three streams"), ("decoder", "decoder")):
+        for network in ("tsm", "tdn"):
+            family = [row for row in report.rows if row.definition.block == network and name in row.differences]
+            deltas = [np.subtract(top1[row.definition.key], top1[f"{network}-{baseline}"]) for row in family]
+            raw = np.array([scipy.stats.ttest_1samp(delta, 0).pvalue for delta in deltas])
+            # Holm: the k-th smallest times (m - k), none below the one before.
+            holm, order = np.empty(len(raw)), np.argsort(raw)
+            holm[order] = np.minimum(1, np.maximum.accumulate(raw[order] * np.arange(len(raw), 0, -1)))
+            for row, delta, p_value in zip(family, deltas, holm, strict=True):
+                found = row.differences[name]
+                assert (found.mean, found.p_value) == (pytest.approx(delta.mean()), pytest.approx(p_value, rel=1e-6))
+                assert found.interval is not None and found.interval.excludes_zero == (p_value < 0.05)
+                low, high = scipy.stats.t.interval(1 - 0.05 / len(raw), 5, delta.mean(), scipy.stats.sem(delta))
+                if not found.interval.is_open_at_zero:
+                    assert (found.interval.low, found.interval.high) == (pytest.approx(low), pytest.approx(high))
+    found = {row.definition.key: row for row in report.rows}
+    assert found["tsm-both"].differences["three streams"].mean == pytest.approx(9.0, abs=0.1)
+    assert found["tsm-both"].differences["decoder"].mean == pytest.approx(8.0, abs=0.1)
 
 
 def test_a_table_of_more_seeds_than_a_number_has_bits() -> None:

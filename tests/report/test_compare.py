@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cdkd.cli.compare import command
-from cdkd.report.compare import calibration_error, compare
+from cdkd.report.compare import calibration_error, compare, comparison_text
 from cdkd.report.score_set import ScoreSet, VideoScores, read_score_set
 from cdkd.report.tracked import ReportError
 
@@ -74,6 +74,8 @@ def test_rows_are_paired_by_seed() -> None:
     found = compare(a, b)
     assert (found.seeds, found.top1_a, found.top1_b, found.difference) == ((0, 1), 62.5, 87.5, 25.0)
     assert [(test.num_only_baseline, test.num_only_row) for test in found.tests] == [(0, 2), (1, 1)]
+    # Two seeds know little of their scatter, and the text does not hide it.
+    assert "of 2 seeds the interval knows their scatter too little" in " ".join(comparison_text([found]).split())
     with pytest.raises(ReportError, match="a: seeds 0, 1, 5; c: seeds 0"):
         compare(a, ScoreSet("c", {0: scores("1111")}, False))
 

@@ -45,7 +45,7 @@ def test_a_table_is_whole() -> None:
     assert (first, second) == ("lllrrrrrr", "lllrrr")
     lines = [line for line in text.splitlines() if line.endswith("\\\\") and "multicolumn" not in line]
     assert {line.count("&") for line in lines} == {8, 5}
-    assert "TSM + ours & yes & no & 76.0 \\ensuremath{\\pm} 0.9 (6) & " in text
+    assert "TSM + ours & yes & no & 76.0 \\ensuremath{\\pm} 1.1 (6) & " in text
     assert text.startswith("% needs \\usepackage{booktabs,graphicx}\n\\begin{table*}\n")
     assert "±" not in text and "λ" not in text and text.isascii()
     for start in re.findall(r"\\begin\{([\w*]+)\}", text):

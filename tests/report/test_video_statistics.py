@@ -24,6 +24,11 @@ def test_mcnemar_of_many_disagreements_agrees_with_the_binomial_test() -> None:
     assert result.p_value == pytest.approx(scipy.stats.binomtest(1500, 2900).pvalue, rel=1e-9)
 
 
+def test_mcnemar_is_never_zero() -> None:
+    row = np.ones(3000, dtype=bool)
+    assert 0.0 < exact_mcnemar(row, ~row).p_value < 1e-300
+
+
 def test_bootstrap_agrees_with_plain_resampling() -> None:
     generator = np.random.default_rng(11)
     row, baseline = generator.random((3, 60)) < 0.7, generator.random((3, 60)) < 0.55

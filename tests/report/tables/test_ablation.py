@@ -60,3 +60,10 @@ def test_a_teacher_no_better_than_the_baseline_is_warned_of(runs: RunTable, vali
     if is_weak:
         assert "the TSM rows' teacher is no better on validation videos" in warnings[0]
         assert "(60.0 against 60.0 %)" in warnings[0]
+
+
+def test_the_gap_is_counted_over_the_seeds_of_the_difference(runs: RunTable) -> None:
+    """With the seed that both have it is 6 of 91 - 60 points; the baseline's 62 with another seed change nothing."""
+    runs.add(BOTH, 0, 66.0, metadata=taught(90.0))
+    (row,) = [row for row in report(runs).rows if row.definition.key == "tsm-both"]
+    assert row.gap_closed == pytest.approx(6 / 31)
