@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,8 @@ from cdkd.effective_settings import BEFORE
 from cdkd.metric_names import current_names
 from cdkd.tracking import store, tags
 from cdkd.tracking.search import search_cells
-from cdkd.tracking.store import TrackingError, open_client, tracking_uri
+from cdkd.tracking.sqlite_runs import StoredRun, read_cells
+from cdkd.tracking.store import TrackingError, check_store, database_file, open_client, tracking_uri
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,14 +58,23 @@ def load_runs(tracking_uri: str | None = None, study: str | None = None) -> "pd.
     import pandas as pd
 
     uri = tracking_uri or store.tracking_uri()
-    client = open_client(uri, must_exist=True)
-    rows = [_row(run) for run in search_cells(client, study)]
+    rows = [_row(run) for run in _cells(uri, study)]
     # Ties by the id, so that the table is the same each time.
     rows.sort(key=lambda row: (row["started"], row["run_id"]))
     columns = list(BASE_COLUMNS)
     for prefix in ("labels.", "settings.", "metrics.", "metadata."):
         columns += sorted({key for row in rows for key in row if key.startswith(prefix)})
     return pd.DataFrame(rows, columns=columns)
+
+
+def _cells(uri: str, study: str | None) -> "Iterable[Run | StoredRun]":
+    file = database_file(uri)
+    if file is not None:
+        check_store(uri, must_exist=True)
+        found = read_cells(file, study)
+        if found is not None:
+            return found
+    return search_cells(open_client(uri, must_exist=True), study)
 
 
 def load_scores(run_id: str, tracking_uri: str | None = None) -> "pd.DataFrame":
@@ -87,7 +98,7 @@ def load_scores(run_id: str, tracking_uri: str | None = None) -> "pd.DataFrame":
         raise TrackingError(f"scores of run {run_id} cannot be read from {uri}: {error}") from error
 
 
-def _row(run: "Run") -> dict[str, Any]:
+def _row(run: "Run | StoredRun") -> dict[str, Any]:
     found = run.data.tags
     row: dict[str, Any] = {
         "run_id": run.info.run_id,
