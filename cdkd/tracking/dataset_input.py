@@ -4,13 +4,17 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from cdkd.tracking.study_file import StoredDataset
+
 if TYPE_CHECKING:
+    from mlflow.entities import DatasetInput
     from mlflow.tracking import MlflowClient
 
 _PARTS = {"train": "training", "test": "test"}
 """Part -> what a run uses it for, in MLflow's words."""
 _TOLD = ("split", "clip", "views", "dataset_version", "dataset_hash", "unlabelled", "trained_on")
 _MAX_DIGEST_LENGTH = 36
+_CONTEXT = "mlflow.data.context"
 
 
 def log_dataset(client: "MlflowClient", run_id: str, metadata: Mapping[str, str]) -> None:
@@ -30,5 +34,29 @@ def log_dataset(client: "MlflowClient", run_id: str, metadata: Mapping[str, str]
         number = metadata.get(f"num_{part}_videos")
         profile = None if number is None else json.dumps({"num_videos": int(number)})
         found = Dataset(f"{name} {part}", digest, "cdkd", source, schema=None, profile=profile)
-        inputs.append(DatasetInput(found, [InputTag("mlflow.data.context", context)]))
+        inputs.append(DatasetInput(found, [InputTag(_CONTEXT, context)]))
     client.log_inputs(run_id, datasets=inputs)
+
+
+def stored_dataset(found: "DatasetInput") -> StoredDataset:
+    """An input as a study's file holds it."""
+    dataset = found.dataset
+    context = next((tag.value for tag in found.tags if tag.key == _CONTEXT), "")
+    return StoredDataset(
+        name=dataset.name,
+        digest=dataset.digest,
+        source_type=dataset.source_type,
+        source=dataset.source,
+        schema=dataset.schema or "",
+        profile=dataset.profile or "",
+        context=context,
+    )
+
+
+def dataset_input(stored: StoredDataset) -> "DatasetInput":
+    """The inverse of `stored_dataset`."""
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    texts = (stored.name, stored.digest, stored.source_type, stored.source)
+    found = Dataset(*texts, schema=stored.schema or None, profile=stored.profile or None)
+    return DatasetInput(found, [InputTag(_CONTEXT, stored.context)])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from cdkd.atomic_write import atomic_file
 from cdkd.suggestion import hint
 from cdkd.tracking import tags
+from cdkd.tracking.dataset_input import stored_dataset
 from cdkd.tracking.search import all_pages, search_cells, search_runs
 from cdkd.tracking.store import TrackingError, first_line, open_client
 from cdkd.tracking.study_file import Manifest, StoredMetric, StoredRun, StudyFileWriter
@@ -103,6 +104,7 @@ def _add(
         dict(sorted(run.data.tags.items())),
         dict(sorted(run.data.params.items())),
         tuple(names),
+        tuple(stored_dataset(each) for each in (run.inputs.dataset_inputs if run.inputs else ())),
     )
     metrics = (
         StoredMetric(name, each.step, each.timestamp, each.value)

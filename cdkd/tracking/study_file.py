@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Any
 
 from cdkd import __version__
 from cdkd.tracking.store import TrackingError
@@ -49,6 +49,20 @@ class StoredMetric:
 
 
 @dataclass(frozen=True)
+class StoredDataset:
+    """A data set that a run has read, as the store shows it."""
+
+    name: str
+    digest: str
+    source_type: str
+    source: str
+    schema: str
+    profile: str
+    context: str
+    """What the run read it for."""
+
+
+@dataclass(frozen=True)
 class StoredRun:
     """A run as the store has it, without its metrics and the content of its files."""
 
@@ -64,6 +78,7 @@ class StoredRun:
     params: Mapping[str, str]
     files: tuple[str, ...]
     """What it keeps, by path below its artifacts."""
+    datasets: tuple[StoredDataset, ...] = ()
 
     @property
     def is_open(self) -> bool:
@@ -182,9 +197,7 @@ class StudyFile:
     def runs(self) -> tuple[StoredRun, ...]:
         """All runs, in the order in which they were written."""
         try:
-            runs = tuple(
-                StoredRun(**{**each, "files": tuple(each["files"])}) for each in json.loads(self._bytes(_RUNS))
-            )
+            runs = tuple(_stored_run(each) for each in json.loads(self._bytes(_RUNS)))
         except (KeyError, TypeError, ValueError) as error:
             raise self._damaged(f"{_RUNS}: {error}") from error
         for run in runs:
@@ -220,3 +233,8 @@ class StudyFile:
             for name in run.files:
                 self.content(run, name)
         _ = self.metrics
+
+
+def _stored_run(record: Mapping[str, Any]) -> StoredRun:
+    datasets = tuple(StoredDataset(**each) for each in record.get("datasets", ()))
+    return StoredRun(**{**record, "files": tuple(record["files"]), "datasets": datasets})

@@ -6,6 +6,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from cdkd.tracking.dataset_input import dataset_input
 from cdkd.tracking.store import TrackingError
 from cdkd.tracking.study_file import StoredMetric, StoredRun, StudyFile
 
@@ -42,7 +43,7 @@ class StudyFileClient:
         return {run.run_id: (run, self._entity(run, numbers[run.experiment])) for run in self._file.runs}
 
     def _entity(self, run: StoredRun, experiment_id: str) -> "Run":
-        from mlflow.entities import Param, Run, RunData, RunInfo, RunTag
+        from mlflow.entities import Param, Run, RunData, RunInfo, RunInputs, RunTag
 
         last: dict[str, StoredMetric] = {}
         # Of several values MLflow shows the one of the highest step, then of the latest moment.
@@ -51,7 +52,8 @@ class StudyFileClient:
         info = RunInfo(run.run_id, experiment_id, "", run.status, run.started_ms, run.ended_ms, "active", "", run.name)
         params = [Param(key, value) for key, value in run.params.items()]
         tags = [RunTag(key, value) for key, value in run.tags.items()]
-        return Run(info, RunData([_metric(each) for each in last.values()], params, tags))
+        inputs = RunInputs([dataset_input(each) for each in run.datasets])
+        return Run(info, RunData([_metric(each) for each in last.values()], params, tags), inputs)
 
     def _stored(self, run_id: str) -> StoredRun:
         return self._known(run_id)[0]

@@ -120,6 +120,12 @@ def test_an_import_is_whole_and_happens_once(
     assert table_text("4", study="mine") == table and study_text("mine") == own_table
     pd.testing.assert_frame_equal(without_ids(load_runs(study="mine")), without_ids(frame))
     here = load_runs()
+    for run_id in here.run_id:
+        inputs = open_client("sqlite:///mlflow.db").get_run(run_id).inputs.dataset_inputs
+        assert {(each.dataset.name, each.tags[0].value) for each in inputs} == {
+            ("fake train", "training"),
+            ("fake test", "test"),
+        }
     assert "study mine: 0 runs added, 4 were there already\n" in run("study", "import", str(exported))
     pd.testing.assert_frame_equal(load_runs(), here)
     # Nor does it come back to where it began, by way of the other store.
