@@ -21,8 +21,8 @@ def command(study: str, now: bool, no_wait: bool) -> None:
     """Ask the sweeps and workers of STUDY to end: no new cell is begun, those under way end behind their epoch.
 
     Each cell writes a checkpoint first, so that nothing is lost; typing the sweep's command again goes on from there.
-    It reaches every process that sees the study's folder, on other machines too. Interrupting it stops the waiting
-    alone.
+    It reaches every process that sees the study's folder, on other machines too, and the jobs of a cluster, of which
+    those that have not begun are cancelled. Interrupting it stops the waiting alone.
 
     \b
     Examples:
@@ -33,19 +33,28 @@ def command(study: str, now: bool, no_wait: bool) -> None:
     from cdkd.sweep.queue.stop_request import ask_to_stop
     from cdkd.sweep.queue.study_processes import last_sweep, live_processes
     from cdkd.sweep.queue.study_reference import find_study_folder
+    from cdkd.sweep.workers.job_workers import OrphanedJobs
+    from cdkd.sweep.workers.slurm import SlurmQueue
 
     folder = find_study_folder(study)
     processes = live_processes(folder)
-    if not processes:
+    # A sweep that lives passes it on to its own jobs.
+    jobs = OrphanedJobs(folder, SlurmQueue())
+    if not processes and not jobs.left():
         click.echo(f"Nothing of {folder.path.name} runs in {folder.path}.")
         return
     ask_to_stop(folder, is_immediate=now)
     for process in processes:
         click.echo(f"asked {_name(process)}: {process.command}")
+    for job in jobs.left():
+        click.echo(f"asked job {job}")
+    jobs.stop(is_immediate=now)
     if no_wait:
         return
     try:
         _wait(folder, processes)
+        while jobs.left():
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
     except KeyboardInterrupt:
         click.echo("No longer waiting; they end all the same.", err=True)
         raise click.Abort from None

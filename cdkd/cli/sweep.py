@@ -17,10 +17,12 @@ from cdkd.cli.options import (
     terminal_width,
     tracking_uri_option,
 )
+from cdkd.cli.slurm_options import slurm_options
 
 if TYPE_CHECKING:
     from cdkd.sweep.study.records import Study
     from cdkd.sweep.workers.result import SweepResult
+    from cdkd.sweep.workers.slurm import SlurmOptions
 
 REPORTS = Path("reports")
 
@@ -39,7 +41,7 @@ def _print_schema(context: click.Context, parameter: click.Parameter, is_asked: 
     "--workers",
     type=click.IntRange(min=0),
     help="Cells at once; 0: run everything in this process, for a debugger.  [default: one per GPU, or per group of "
-    "--gpus-per-cell; without GPUs one per core, where memory allows]",
+    "--gpus-per-cell; without GPUs one per core, where memory allows; 16 jobs of a cluster]",
 )
 @gpus_per_cell_option
 @click.option("--retry-failed", is_flag=True, help="Run failed cells again.")
@@ -54,6 +56,7 @@ def _print_schema(context: click.Context, parameter: click.Parameter, is_asked: 
 @click.option("--no-report", is_flag=True, help="Do not print and write the study's tables at the end.")
 @tracking_uri_option
 @storage_option
+@slurm_options
 @click.option(
     "--schema",
     is_flag=True,
@@ -79,6 +82,7 @@ def command(
     tracking_uri: str | None,
     storage: str | None,
     runner: str,
+    slurm: "SlurmOptions | None",
 ) -> None:
     """Train every cell of STUDY that has no result yet, track it, print the study's tables.
 
@@ -102,6 +106,7 @@ def command(
       cdkd sweep ablation.yaml --retry-failed
       cdkd sweep --schema > study.schema.json
       cdkd sweep ablation.yaml --storage postgresql+psycopg://me@db.example/cdkd
+      cdkd sweep ablation.yaml --launcher slurm --partition gpu --array-parallelism 8 --time 4:00:00
 
     \b
     A study file:
@@ -141,7 +146,8 @@ def command(
     uri = tracking_uri or default_uri()
     study_folder(loaded.name).use_storage(storage)
     line = typed_command(click.get_current_context())
-    options = SweepOptions(uri, workers, processes_per_cell, retry_failed, on_failure == "stop", fresh, runner, line)
+    is_stopping = on_failure == "stop"
+    options = SweepOptions(uri, workers, processes_per_cell, retry_failed, is_stopping, fresh, runner, line, slurm)
     catch_signals(*STOP_SIGNALS)
     try:
         with make_display() as display, recorded(study_folder(loaded.name), "sweep", line, uri):

@@ -238,16 +238,21 @@ class MlflowTracker:
         """See `Tracker`."""
         self._client.log_artifact(run_id, str(file), folder or None)
 
-    def close(self, run_id: str, status: RunStatus, metadata: Mapping[str, str] | None = None, error: str = "") -> None:
+    def describe(self, run_id: str, metadata: Mapping[str, str]) -> None:
         """See `Tracker`."""
+        self._tag(run_id, {tags.METADATA + name: text for name, text in metadata.items()})
+        log_dataset(self._client, run_id, metadata)
+
+    def _tag(self, run_id: str, found: Mapping[str, str]) -> None:
         from mlflow.entities import RunTag
 
-        found = {tags.METADATA + name: text for name, text in (metadata or {}).items()}
-        found |= {tags.STATUS: status} | ({tags.ERROR: error} if error else {})
+        self._client.log_batch(run_id, tags=[RunTag(key, text[:_MAX_TAG_LENGTH]) for key, text in found.items()])
+
+    def close(self, run_id: str, status: RunStatus, error: str = "") -> None:
+        """See `Tracker`."""
         # The tags before the end: whoever finds a run ended may rely on its status, which MLflow's own words do not
         # tell (finished and diverged are both FINISHED).
-        self._client.log_batch(run_id, tags=[RunTag(key, text[:_MAX_TAG_LENGTH]) for key, text in found.items()])
-        log_dataset(self._client, run_id, metadata or {})
+        self._tag(run_id, {tags.STATUS: status} | ({tags.ERROR: error} if error else {}))
         self._client.set_terminated(run_id, _MLFLOW_STATUS[status])
 
     def kill_if_open(self, run_id: str) -> bool:

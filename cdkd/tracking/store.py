@@ -4,7 +4,7 @@ import os
 import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from cdkd.errors import CdkdError
 
@@ -55,6 +55,14 @@ def absolute_uri(uri: str) -> str:
         return f"sqlite:///{file.absolute()}"
     # A folder of files, which MLflow takes as well.
     return uri if "://" in uri else str(Path(uri).absolute())
+
+
+def is_on_this_machine(address: str) -> bool:
+    """A server's address means the machine that asks, whichever that is."""
+    parts = urlsplit(address)
+    # PostgreSQL's may stand behind the question mark, and be the folder of a socket.
+    host = parts.hostname or parse_qs(parts.query).get("host", [""])[0]
+    return not host or host.startswith(("/", "127.")) or host in ("localhost", "::1")
 
 
 def check_store(uri: str, must_exist: bool = False) -> None:

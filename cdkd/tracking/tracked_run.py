@@ -169,21 +169,22 @@ class TrackedRun:
         return self._logbook.last
 
     def keep(self, outcome: Outcome) -> None:
-        """Final metrics and files."""
+        """Final metrics, files and provenance: all that a result needs but its end."""
         # Metrics before files: a disk that is full for a checkpoint still leaves the accuracies in the run.
         self._logbook.close(outcome.metrics)
         for name, file in outcome.artifacts.items():
             self._submit(partial(self._attach, file, name))
+        self._run_log.add_epoch(self.last_logged.epoch, outcome.metrics)
+        self._submit(partial(self._attach_text, LOG_FILE, self._run_log.end()))
+        self._submit(lambda: self._tracker.describe(self.id, outcome.metadata))
         self._wait()
 
     def _attach(self, file: Path, folder: str) -> None:
         self._tracker.attach(self.id, file, folder)
 
     def close(self, outcome: Outcome) -> None:
-        """Ends the run with what came of it."""
-        self._run_log.add_epoch(self.last_logged.epoch, outcome.metrics)
-        self._submit(partial(self._attach_text, LOG_FILE, self._run_log.end()))
-        self._submit(lambda: self._tracker.close(self.id, outcome.status, outcome.metadata))
+        """Ends the run, after `keep`."""
+        self._submit(lambda: self._tracker.close(self.id, outcome.status))
         self._wait()
         self._sender.end()
 

@@ -136,7 +136,10 @@ class Tracker(Protocol):
     def attach(self, run_id: str, file: Path, folder: str = "") -> None:
         """Keeps a copy of a file with the run."""
 
-    def close(self, run_id: str, status: RunStatus, metadata: Mapping[str, str] | None = None, error: str = "") -> None:
+    def describe(self, run_id: str, metadata: Mapping[str, str]) -> None:
+        """Keeps an outcome's provenance with the run."""
+
+    def close(self, run_id: str, status: RunStatus, error: str = "") -> None:
         """Ends a run."""
 
     def kill_if_open(self, run_id: str) -> bool:

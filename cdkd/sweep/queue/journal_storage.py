@@ -159,6 +159,11 @@ class JournalQueueStorage:
         """See `QueueStorage`."""
         return str(self._folder.journal)
 
+    @property
+    def shared_name(self) -> str:
+        """See `QueueStorage`."""
+        return ""
+
     def exclusive(self, body: Callable[[], Result]) -> Result:
         """See `QueueStorage`; whoever only claims waits meanwhile, too."""
         with self._file.batch():

@@ -5,7 +5,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import optuna
@@ -52,6 +52,13 @@ class Database:
         self.grace_seconds = grace_seconds
         self.engine = _open_engine(address, self.place)
         self._own = threading.local()
+
+    @cached_property
+    def name(self) -> str:
+        """Of the database, by whatever address and as whichever user it was reached."""
+        sql = "SELECT system_identifier, current_database() FROM pg_control_system()"
+        server, database = self.run(lambda connection: connection.execute(text(sql)).one())
+        return f"postgresql:{server}/{database}"
 
     def run(self, work: "Callable[[Connection], Result]") -> Result:
         """Does something in a transaction: in the one that this thread holds, else in one of its own.

@@ -128,6 +128,11 @@ class PostgresQueueStorage:
         """See `QueueStorage`."""
         return self._database.place
 
+    @property
+    def shared_name(self) -> str:
+        """See `QueueStorage`."""
+        return f"{self._database.name}/{self._study}"
+
     def exclusive(self, body: Callable[[], Result]) -> Result:
         """See `QueueStorage`; the lock and all that was done under it end together, with the transaction."""
 

@@ -67,6 +67,10 @@ class QueueStorage(Protocol):
     def place(self) -> str:
         """Where the trials are kept, for messages."""
 
+    @property
+    def shared_name(self) -> str:
+        """Of what several machines reach, the same on all of them; empty where it is a file of this machine."""
+
     def exclusive(self, body: Callable[[], Result]) -> Result:
         """Runs `body`, which alone of all processes may add or settle trials meanwhile; it may run again on failure."""
 

@@ -20,8 +20,8 @@ def recover(queue: TrialQueue, tracker: Tracker, is_explained: bool = False) -> 
         # With an end it was settled before, and is in the list only as history.
         if trial.status != "stale" or trial.ended is not None:
             continue
-        # An open run is ended as killed, and its task goes on from the last checkpoint. A run that the worker itself
-        # had closed has its result noted, by (2) of `trial_queue.py`, and only the settling is missing.
+        # An open run is ended as killed, and its task goes on from the last checkpoint. Where a result is noted and the
+        # run is closed, only the settling is missing: of an adopted result, or by a worker of an earlier version.
         token = queue.noted(trial.number, "token")
         was_open = tracker.kill_by_token(token) if token else bool(trial.run_id and tracker.kill_if_open(trial.run_id))
         is_complete = not was_open and queue.noted(trial.number, "status") is not None

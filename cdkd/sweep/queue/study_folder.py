@@ -83,6 +83,11 @@ class StudyFolder:
         """What each sweep wants run."""
         return self.path / "sweeps"
 
+    @property
+    def jobs(self) -> Path:
+        """What sweeps have submitted to a cluster, a folder per sweep."""
+        return self.path / "jobs"
+
     def beat(self, process: int) -> Path:
         """Touched by a worker every few seconds while it moves."""
         return self.path / "beats" / str(process)

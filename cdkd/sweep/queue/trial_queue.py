@@ -1,7 +1,7 @@
 """The queue: a study's tasks as trials of an Optuna study, each enqueued once, claimed by one worker, and settled.
 
-    enqueue      claim                     note result      close run      finish
-    WAITING  ->  take the lock, RUNNING ->  attributes  ->   MLflow   ->   COMPLETE
+    enqueue      claim                     keep files, metrics      complete                 close run
+    WAITING  ->  take the lock, RUNNING ->  in MLflow  ->  result noted and COMPLETE in one  ->  MLflow
                      |
                      +-- the process dies: the kernel frees its lock, and a RUNNING trial whose lock is free is stale
 
@@ -9,9 +9,10 @@ Any process may be killed between any two writes. What makes each order of two o
 
 1. The lock is taken before the trial is set RUNNING. Killed in between, a worker leaves a WAITING trial, which the next
    one claims. The other way round, recovery could meet a RUNNING trial without a holder and take it from its worker.
-2. The result is noted on the trial before its run is closed, and the run is closed before the trial is COMPLETE. A
-   stale trial with a closed run therefore has its result, and recovery only finishes it; one with an open run has
-   not, so the run is ended as killed and the task goes on from its last checkpoint.
+2. The trial is COMPLETE before its run is closed as finished, and only the process that runs a trial can complete it:
+   one that was taken for dead, and comes back when the task is another's, is refused, and leaves no second result.
+   Killed in between, a worker leaves an open run whose trial says what it is closed as. Before that, the trial is
+   stale: its run is ended as killed and the task goes on from its last checkpoint.
 3. A stale trial is settled before its task is enqueued again, both under the queue's lock. Killed in between, recovery
    leaves a stale trial that has ended: `enqueue` counts that as not there, so that the next sweep adds the task.
 """
@@ -23,9 +24,9 @@ from typing import Any
 
 from cdkd.errors import CdkdError
 from cdkd.metric_names import VALIDATION_TOP1, current_names
-from cdkd.run_status import has_result
+from cdkd.run_status import RunStatus, has_result
 from cdkd.sweep.queue.cell_configuration import Configuration, shared_name
-from cdkd.sweep.queue.queue_storage import Hold, Result, State, StoredTrial, open_storage
+from cdkd.sweep.queue.queue_storage import Hold, Result, State, StoredTrial, TrialTakenError, open_storage
 from cdkd.sweep.queue.queued_task import QueuedTask, Trial, new_trial, noted, status_of, task_of
 from cdkd.sweep.queue.study_folder import StudyFolder
 from cdkd.sweep.queue.trial_index import TrialIndex
@@ -54,6 +55,11 @@ class TrialQueue:
         self._index = TrialIndex()
         self._shown: dict[int, Trial] = {}
         """Trials that have not changed since they were last shown; what runs may die at any time."""
+
+    @property
+    def shared_name(self) -> str:
+        """See `QueueStorage`."""
+        return self._storage.shared_name
 
     def _refresh(self) -> None:
         for stored in self._storage.changed():
@@ -215,8 +221,7 @@ class TrialQueue:
 
     def settle_with(self, number: int, run: CellRun) -> None:
         """Settles a trial that this process has taken with the result of a tracked run."""
-        # (2): the result before the state. Killed in between, it is a stale trial with a closed run: recovery
-        # finishes it.
+        # The result before the state. Killed in between, it is a stale trial with a closed run: recovery finishes it.
         value, metrics = run.metrics.get(VALIDATION_TOP1, 0.0), dict(run.metrics)
         self.note(number, run_id=run.run_id, metrics=metrics, value=value, status=run.status, reused_from=run.study)
         self.finish(number, value)
@@ -284,6 +289,28 @@ class TrialQueue:
         """Keeps what a trial has reached after an epoch, as Optuna's learning curves show it. Raises as `note` does."""
         if math.isfinite(value):
             self._storage.report(number, epoch, value)
+
+    def complete(self, number: int, value: float, *, run_id: str, status: RunStatus, **attributes: Any) -> None:
+        """Notes a trial's result and settles it, both or neither. Raises as `note` does.
+
+        Args:
+            number: of the trial.
+            value: what Optuna's own tools show.
+            run_id: of its tracked run.
+            status: finished, diverged or pruned.
+            attributes: further ones to note.
+        """
+
+        def complete() -> None:
+            self.note(number, run_id=run_id, status=status, value=value, **attributes)
+            self.finish(number, value)
+
+        try:
+            self.exclusive(complete)
+        except TrialTakenError:
+            # By this very call, where the connection broke after the database had done what it said.
+            if self.noted(number, "run_id") != run_id or self.noted(number, "status") != status:
+                raise
 
     def finish(self, number: int, value: float) -> None:
         """Settles a trial as its noted status says: ended well, or pruned. Raises as `note` does.

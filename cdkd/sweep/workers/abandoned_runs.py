@@ -26,8 +26,10 @@ def close_abandoned_runs(queue: TrialQueue, tracker: Tracker, owner: str) -> int
         trial = trials.get(run.token)
         if trial is not None and (trial.status == "running" or (trial.status == "stale" and trial.ended is None)):
             continue
-        if trial is not None and trial.is_over and trial.run_id == run.run_id:
-            tracker.close(run.run_id, trial.status)
+        is_result = trial is not None and trial.is_over and trial.run_id == run.run_id
+        if trial is not None and (is_result or trial.status == "failed"):
+            # Its process died between (2) the end of the trial and that of the run, of which nothing else is missing.
+            tracker.close(run.run_id, trial.status, trial.error if trial.status == "failed" else "")
         else:
             tracker.kill_if_open(run.run_id)
         num_closed += 1

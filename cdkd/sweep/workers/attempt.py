@@ -52,6 +52,7 @@ def run_claim(
     """
     trial = claim.trial
     run: TrackedRun | None = None
+    is_settled = False
     progress = ProgressWriter(queue.folder.progress(trial.number))
     work = queue.folder.work(trial.task.id)
     try:
@@ -73,25 +74,27 @@ def run_claim(
         # 3. Files before the result: a run that has a result has its scores and its checkpoint too. Here the store is
         # waited for.
         run.keep(outcome)
-        _settle(queue, trial, run, outcome)
-        # Last of all: until the trial is COMPLETE, what the next attempt would resume from has to stay.
-        shutil.rmtree(work, ignore_errors=True)
+        with shield():
+            _settle(queue, trial, run, outcome)
+            is_settled = True
+            # Until the trial is COMPLETE, what the next attempt would resume from has to stay.
+            shutil.rmtree(work, ignore_errors=True)
+        # 4. Last of all, and not shielded, since it waits for the store. Whatever keeps this process from it leaves an
+        # open run, which the sweep or the next one closes.
+        run.close(outcome)
     except StoppedAtCheckpoint:
         # It ends in good order, so that nobody needs to find out that it is gone.
-        if run is not None:
-            run.kill()
-        with shield():
-            put_back(queue, trial, "asked to stop")
+        _give_back(queue, trial, run)
     except (Interrupted, KeyboardInterrupt):
-        # Whatever of this fails is done later by stale-trial recovery.
-        with contextlib.suppress(Exception):
-            # A death that was asked for does not count against the task.
-            queue.note(trial.number, is_interrupted=True)
-        if run is not None:
-            run.kill()
+        if not is_settled:
+            # Whatever of this fails is done later by stale-trial recovery.
+            with contextlib.suppress(Exception):
+                _give_back(queue, trial, run)
         raise
     except Exception as error:
-        return _end_after(error, queue, trial, run)
+        if not is_settled:
+            return _end_after(error, queue, trial, run)
+        tell(f"{trial.task.id} is finished, but its run could not be closed: {error_text(error)}")
     finally:
         # The lock goes last: once it is free, any process may take the trial for stale and settle it.
         with contextlib.suppress(OSError):
@@ -119,19 +122,28 @@ def _end_after(error: Exception, queue: TrialQueue, trial: Trial, run: TrackedRu
     return reason
 
 
+def _give_back(queue: TrialQueue, trial: Trial, run: TrackedRun | None) -> None:
+    """The process was asked to stop: the task waits again at once, and this attempt does not count against it."""
+    try:
+        with shield():
+            put_back(queue, trial, "asked to stop")
+    finally:
+        if run is not None:
+            run.kill()
+
+
 def _settle(queue: TrialQueue, trial: Trial, run: TrackedRun, outcome: Outcome) -> None:
     """The end, (2) of `trial_queue.py`."""
-    with shield():
-        # Noted before the run is closed: a process that dies in between leaves all that settling needs.
-        decides = current_name((trial.task.search or {}).get("metric", VALIDATION_TOP1))
-        value = float(outcome.metrics.get(decides, 0.0))
-        where = outcome.metadata.get("diverged", "")
-        metrics = {**outcome.metrics, **run.seconds}
-        queue.note(trial.number, run_id=run.id, metrics=metrics, status=outcome.status, value=value, error=where)
-    # Not shielded, since it waits for the store.
-    run.close(outcome)
-    with shield():
-        queue.finish(trial.number, value)
+    decides = current_name((trial.task.search or {}).get("metric", VALIDATION_TOP1))
+    value = float(outcome.metrics.get(decides, 0.0))
+    queue.complete(
+        trial.number,
+        value,
+        run_id=run.id,
+        status=outcome.status,
+        metrics={**outcome.metrics, **run.seconds},
+        error=outcome.metadata.get("diverged", ""),
+    )
 
 
 def _where_diverged(run: TrackedRun) -> str:
@@ -180,6 +192,8 @@ def _run_start(queue: TrialQueue, trial: Trial, cell: Cell) -> RunStart:
 
 def queue_name(queue: TrialQueue) -> str:
     """Tells a queue from all others whose runs the same store may hold."""
+    if queue.shared_name:
+        return queue.shared_name
     return f"{socket.gethostname()}:{queue.folder.path.resolve()}".replace("'", "")
 
 
@@ -187,8 +201,14 @@ def _record_failure(queue: TrialQueue, trial: Trial, run: TrackedRun | None, err
     file = queue.folder.traceback(trial.task.id, trial.number)
     # On disk first: whatever fails after this, the cause of it all can be read.
     atomic_write(file, traceback.format_exc())
+    try:
+        with shield():
+            queue.fail(trial.number, error_text(error))
+    except TrialTakenError as taken:
+        logger.warning("cdkd: %s", taken)
+        if run is not None:
+            run.kill()
+        return
     if run is not None:
         # Not shielded, since it waits for the store.
         run.fail(error, file)
-    with shield():
-        queue.fail(trial.number, error_text(error))

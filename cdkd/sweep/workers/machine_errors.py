@@ -7,6 +7,7 @@ A cell that meets one of these is put back as if it had not been tried:
     no space, too many open files ...   by the number of the system's error, or by the words of libraries that hide it
     imports                             a package that is missing or broken here
     a GPU that cannot be opened         by the words of CUDA; its memory running full is the cell's own affair
+    a data loader that was killed       by the words of torch
 """
 
 import errno
@@ -40,6 +41,8 @@ _WORDS = (
     "CUDA error: CUDA-capable device(s) is/are busy or unavailable",
     "CUDA error: unknown error",
     "CUDA unknown error",
+    # A loader that the kernel killed for memory, or a scheduler together with all processes of its job.
+    "DataLoader worker",
 )
 
 # Libraries in Rust, as safetensors, put the system's number into the text.

@@ -82,9 +82,13 @@ class PatientTracker:
         """See `Tracker`."""
         self._ask(partial(self._tracker.attach, run_id, file, folder))
 
-    def close(self, run_id: str, status: RunStatus, metadata: Mapping[str, str] | None = None, error: str = "") -> None:
+    def describe(self, run_id: str, metadata: Mapping[str, str]) -> None:
         """See `Tracker`."""
-        self._ask(partial(self._tracker.close, run_id, status, metadata, error))
+        self._ask(partial(self._tracker.describe, run_id, metadata))
+
+    def close(self, run_id: str, status: RunStatus, error: str = "") -> None:
+        """See `Tracker`."""
+        self._ask(partial(self._tracker.close, run_id, status, error))
 
     def kill_if_open(self, run_id: str) -> bool:
         """See `Tracker`."""

@@ -30,15 +30,20 @@ class Places:
     gpus: tuple[str, ...] = ()
     """Names of what is shared out; empty: there is nothing, or cells name a device themselves."""
 
+    @property
+    def own_environment(self) -> dict[str, str]:
+        """What every worker's environment is given, wherever it runs: its threads, and this process's import path."""
+        # The runner's module has to be found as it was found here. The empty entry, the working directory, is left out
+        # for the reason that -P is given.
+        path = os.pathsep.join(path for path in sys.path if path)
+        return {**dict.fromkeys(_THREADS, str(self.num_threads)), "PYTHONPATH": path}
+
     def environment(self, worker: int) -> dict[str, str]:
         """A worker's environment: its threads, cores and GPUs, and this process's import path."""
-        environment = {**os.environ, **dict.fromkeys(_THREADS, str(self.num_threads))}
+        environment = {**os.environ, **self.own_environment}
         for name in _OF_OTHER_LAUNCHERS:
             environment.pop(name, None)
         environment[CORES_OF_CELL] = str(max(1, num_cores() // self.num_workers))
-        # The runner's module has to be found as it was found here. The empty entry, the working directory, is left out
-        # for the reason that -P is given.
-        environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
         if self.gpus:
             # Set from outside and before torch starts, so that a worker never opens a context on a GPU that is not its
             # own. With one GPU per cell more workers than GPUs are allowed: small networks share one well.

@@ -13,8 +13,8 @@ from pathlib import Path
 from cdkd.errors import CdkdError
 from cdkd.sweep.queue.study_folder import StudyFolder
 from cdkd.sweep.workers.beats import Pulse
+from cdkd.sweep.workers.interruption import DRAIN, STOP
 from cdkd.sweep.workers.places import Places
-from cdkd.sweep.workers.worker import DRAIN, STOP
 
 _GRACE_SECONDS = 3.0
 """What a worker gets to record that it was stopped, before it is killed."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cdkd.sweep.workers.cell_runner import DEFAULT_RUNNER
+from cdkd.sweep.workers.slurm import SlurmOptions
 
 
 @dataclass(frozen=True)
@@ -64,3 +65,5 @@ class SweepOptions:
     """`module:name` of the object that trains and tests."""
     command: str = ""
     """As typed, for a shell; kept with the study's runs."""
+    slurm: SlurmOptions | None = None
+    """Workers are jobs of a cluster; None: processes of this machine."""

@@ -40,12 +40,10 @@ from cdkd.sweep.workers.cell_locks import Elsewhere
 from cdkd.sweep.workers.cell_turn import CellTurn, cell_locks
 from cdkd.sweep.workers.closing import close_records
 from cdkd.sweep.workers.data_preparation import DataPreparation
-from cdkd.sweep.workers.inline import InlineWorker
 from cdkd.sweep.workers.interruption import shield
+from cdkd.sweep.workers.launcher import make_launcher, plan_places
 from cdkd.sweep.workers.machine_errors import machine_reason
 from cdkd.sweep.workers.patient_tracker import PatientTracker
-from cdkd.sweep.workers.places import find_places
-from cdkd.sweep.workers.pool import Workers
 from cdkd.sweep.workers.result import Failure, SweepOptions, SweepResult
 from cdkd.sweep.workers.searching import Searching, num_pruned, unfinished_searches
 from cdkd.sweep.workers.stage_record import open_stages
@@ -104,17 +102,11 @@ class _Sweep:
         self.teacher_warnings = TeacherWarnings(self.runner.teacher_validation, display)
         # Last: it reads the cells for devices and threads. No process starts before `_loop` asks for it.
         configs = [cell.config for cell in sample_cells(self.known_stages)]
-        self.places = find_places(configs, options.workers, options.processes_per_cell)
+        self.places = plan_places(configs, options)
         self.searching = Searching(study, self.queue, self.places.num_workers)
-        self.workers = self._make_workers()
-
-    def _make_workers(self) -> Workers | InlineWorker:
-        if self.options.workers == 0:
-            fresh, tell = self.options.is_fresh, self.display.log_event
-            return InlineWorker(CellTurn(self.queue, self.store, self.runner, self.wanted, tell, fresh))
-        options = ["--sweep", self.wanted.name, "--gpus-per-cell", str(self.places.num_processes)]
-        options += ["--fresh"] if self.options.is_fresh else []
-        return Workers(self.folder, self.options.tracking_uri, self.options.runner, self.places, options)
+        turn = CellTurn(self.queue, self.store, self.runner, self.wanted, display.log_event, options.is_fresh)
+        may_use_gpus = any(config.runtime.device != "cpu" for config in configs)
+        self.workers = make_launcher(self.folder, options, self.places, self.wanted.name, turn, may_use_gpus)
 
     def run(self) -> SweepResult:
         if missing := teachers_without_file(self.study):

@@ -22,15 +22,12 @@ from cdkd.sweep.workers.attempt import queue_name
 from cdkd.sweep.workers.beats import start_beating
 from cdkd.sweep.workers.cell_runner import CellRunner
 from cdkd.sweep.workers.cell_turn import CellTurn
-from cdkd.sweep.workers.interruption import STOP_SIGNALS, catch_signals, shield
+from cdkd.sweep.workers.interruption import LEAVE, STOP, STOP_SIGNALS, catch_signals, shield
 from cdkd.sweep.workers.machine_trouble import MachineTrouble
 from cdkd.sweep.workers.patient_tracker import PatientTracker
 from cdkd.tracking.mlflow_tracker import MlflowTracker
 from cdkd.tracking.tracked_run import error_text
 from cdkd.tracking.tracker import Tracker
-
-DRAIN, STOP = "drain\n", "stop\n"
-"""What a sweep writes to a worker's standard input: end when the task under way has, or when its epoch has."""
 
 _SECONDS_BETWEEN_CLAIMS = 0.3
 
@@ -49,7 +46,8 @@ def work(
         folder: the study's.
         tracker: where runs are tracked.
         runner: trains the cells.
-        is_attached: a sweep holds this process's standard input: it says when to end, and its death ends this too.
+        is_attached: a sweep, or a job of its, holds this process's standard input: it says when to end, and its death
+            ends this too.
         sweep: name of the sweep whose cells alone are run; None: whatever any sweep of the folder wants.
         is_fresh: trains what other studies train or have trained.
 
@@ -57,12 +55,12 @@ def work(
         CdkdError: this process could train nothing; it has claimed nothing, or put back what it had.
         Interrupted: a signal asked to stop, or the sweep died; a run under way was ended as killed.
     """
-    drained = threading.Event()
+    drained, left = threading.Event(), threading.Event()
     # Attached, only the sweep decides: control-C at its terminal reaches it, not its workers.
     catch_signals(*(number for number in STOP_SIGNALS if not (is_attached and number == signal.SIGINT)))
     if is_attached:
         # A daemon, as it sits in a read that nothing but the sweep can end.
-        threading.Thread(target=_listen, args=(drained,), daemon=True).start()
+        threading.Thread(target=_listen, args=(drained, left), daemon=True).start()
         start_beating(folder.beat(os.getpid()))
     tell = partial(write_notice, folder)
     queue, is_wanted, trouble = TrialQueue(folder), wanted_by(folder, sweep), MachineTrouble()
@@ -75,11 +73,11 @@ def work(
             started = time.monotonic()
             if turn.run_next():
                 drained.wait(trouble.seconds_to_wait(turn.reason, time.monotonic() - started))
-            elif not is_attached and not _is_anything_left(queue, patient):
+            elif (not is_attached or left.is_set()) and not _is_anything_left(queue, patient):
                 break
             else:
                 drained.wait(_SECONDS_BETWEEN_CLAIMS)
-    if not is_attached:
+    if not is_attached or left.is_set():
         _clean_up(queue, patient)
 
 
@@ -107,11 +105,11 @@ def _require_all(
         raise CdkdError(f"this process can train nothing: {error_text(error)}") from error
 
 
-def _listen(drained: threading.Event) -> None:
+def _listen(drained: threading.Event, left: threading.Event) -> None:
     for line in sys.stdin:
         if line == STOP:
             request_stop()
-        drained.set()
+        (left if line == LEAVE else drained).set()
     # The end of the stream: the sweep is gone, however it went. By a signal and not by an exception, which would end
     # this thread alone; it takes the way of every other stop.
     os.kill(os.getpid(), signal.SIGTERM)
