@@ -238,7 +238,7 @@ class MlflowTracker:
         """See `Tracker`."""
         self._client.log_artifact(run_id, str(file), folder or None)
 
-    def describe(self, run_id: str, metadata: Mapping[str, str]) -> None:
+    def keep_metadata(self, run_id: str, metadata: Mapping[str, str]) -> None:
         """See `Tracker`."""
         self._tag(run_id, {tags.METADATA + name: text for name, text in metadata.items()})
         log_dataset(self._client, run_id, metadata)

@@ -176,7 +176,7 @@ class TrackedRun:
             self._submit(partial(self._attach, file, name))
         self._run_log.add_epoch(self.last_logged.epoch, outcome.metrics)
         self._submit(partial(self._attach_text, LOG_FILE, self._run_log.end()))
-        self._submit(lambda: self._tracker.describe(self.id, outcome.metadata))
+        self._submit(lambda: self._tracker.keep_metadata(self.id, outcome.metadata))
         self._wait()
 
     def _attach(self, file: Path, folder: str) -> None:

@@ -136,7 +136,7 @@ class Tracker(Protocol):
     def attach(self, run_id: str, file: Path, folder: str = "") -> None:
         """Keeps a copy of a file with the run."""
 
-    def describe(self, run_id: str, metadata: Mapping[str, str]) -> None:
+    def keep_metadata(self, run_id: str, metadata: Mapping[str, str]) -> None:
         """Keeps an outcome's provenance with the run."""
 
     def close(self, run_id: str, status: RunStatus, error: str = "") -> None:

@@ -63,7 +63,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> str:
             if top1 is not None:
                 tracker.log(run_id, [LoggedEpoch(40, {"test/top1": top1, "test/top5": 90.0, "validation/top1": 61.0})])
                 tracker.attach(run_id, _scores(folder, top1), "scores")
-            tracker.describe(run_id, METADATA)
+            tracker.keep_metadata(run_id, METADATA)
             tracker.close(run_id, "diverged" if top1 is None else "finished")
     return uri
 

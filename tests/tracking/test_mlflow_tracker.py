@@ -45,7 +45,7 @@ def test_a_run_comes_back_as_it_went_in(tracker: MlflowTracker, tmp_path: Path) 
     scores = pd.DataFrame({"video": ["a", "b"], "label": [1, 0], "score_0": [0.25, 0.5], "score_1": [0.75, 0.5]})
     scores.to_parquet(tmp_path / "test.parquet")
     tracker.attach(run_id, tmp_path / "test.parquet", "scores")
-    tracker.describe(run_id, {"dataset": "shapes", "num_test_videos": "1200"})
+    tracker.keep_metadata(run_id, {"dataset": "shapes", "num_test_videos": "1200"})
     tracker.close(run_id, "finished")
 
     runs = load_runs(study="mine")

@@ -104,3 +104,8 @@ def task_of(stored: StoredTrial) -> QueuedTask:
     """A task as its trial keeps it; without its parameters, which are Optuna's alone."""
     current = {former: name for name, former in _FORMER_NAMES.items()}
     return QueuedTask(**{current.get(name, name): value for name, value in stored.attributes["task"].items()})
+
+
+def is_blocked(task: QueuedTask, latest: Mapping[str, Trial]) -> bool:
+    """What the task needs failed, so that it cannot start."""
+    return task.needs is not None and task.needs in latest and latest[task.needs].status == "failed"

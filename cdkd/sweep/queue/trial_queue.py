@@ -27,7 +27,7 @@ from cdkd.metric_names import VALIDATION_TOP1, current_names
 from cdkd.run_status import RunStatus, has_result
 from cdkd.sweep.queue.cell_configuration import Configuration, shared_name
 from cdkd.sweep.queue.queue_storage import Hold, Result, State, StoredTrial, TrialTakenError, open_storage
-from cdkd.sweep.queue.queued_task import QueuedTask, Trial, new_trial, noted, status_of, task_of
+from cdkd.sweep.queue.queued_task import QueuedTask, Trial, is_blocked, new_trial, noted, status_of, task_of
 from cdkd.sweep.queue.study_folder import StudyFolder
 from cdkd.sweep.queue.trial_index import TrialIndex
 from cdkd.sweep.study.cell import Cell
@@ -291,15 +291,7 @@ class TrialQueue:
             self._storage.report(number, epoch, value)
 
     def complete(self, number: int, value: float, *, run_id: str, status: RunStatus, **attributes: Any) -> None:
-        """Notes a trial's result and settles it, both or neither. Raises as `note` does.
-
-        Args:
-            number: of the trial.
-            value: what Optuna's own tools show.
-            run_id: of its tracked run.
-            status: finished, diverged or pruned.
-            attributes: further ones to note.
-        """
+        """Notes a trial's result and settles it, both or neither; else as `note` and `finish`."""
 
         def complete() -> None:
             self.note(number, run_id=run_id, status=status, value=value, **attributes)
@@ -353,8 +345,3 @@ class TrialQueue:
     def enqueue_again(self, trial: Trial) -> None:
         """A fresh trial of a trial's task. Within `exclusive`."""
         self._create([self._whole_task(trial)])
-
-
-def is_blocked(task: QueuedTask, latest: Mapping[str, Trial]) -> bool:
-    """What the task needs failed, so that it cannot start."""
-    return task.needs is not None and task.needs in latest and latest[task.needs].status == "failed"

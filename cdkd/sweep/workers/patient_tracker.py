@@ -82,9 +82,9 @@ class PatientTracker:
         """See `Tracker`."""
         self._ask(partial(self._tracker.attach, run_id, file, folder))
 
-    def describe(self, run_id: str, metadata: Mapping[str, str]) -> None:
+    def keep_metadata(self, run_id: str, metadata: Mapping[str, str]) -> None:
         """See `Tracker`."""
-        self._ask(partial(self._tracker.describe, run_id, metadata))
+        self._ask(partial(self._tracker.keep_metadata, run_id, metadata))
 
     def close(self, run_id: str, status: RunStatus, error: str = "") -> None:
         """See `Tracker`."""

@@ -25,12 +25,12 @@ from cdkd.tracking.store import tracking_uri
 class HaltingTracker(MlflowTracker):
     """Lets something happen in the middle of a worker's last writes, which take no time to the worker itself."""
 
-    before_description: Callable[[], None] = staticmethod(lambda: None)
+    before_metadata: Callable[[], None] = staticmethod(lambda: None)
     before_end: Callable[[], None] = staticmethod(lambda: None)
 
-    def describe(self, run_id: str, metadata: Mapping[str, str]) -> None:
-        self.before_description()
-        super().describe(run_id, metadata)
+    def keep_metadata(self, run_id: str, metadata: Mapping[str, str]) -> None:
+        self.before_metadata()
+        super().keep_metadata(run_id, metadata)
 
     def close(self, run_id: str, status: RunStatus, error: str = "") -> None:
         if status == "finished":
@@ -83,7 +83,7 @@ def machines(bench: Bench, postgres: PostgresServer) -> Machines:
 
 def test_a_worker_that_comes_back_when_its_cell_is_done_elsewhere_leaves_no_second_result(machines: Machines) -> None:
     # It stands still in the last moment before its trial is completed: the files are kept, the metrics logged.
-    machines.tracker.before_description = machines.run_there
+    machines.tracker.before_metadata = machines.run_there
     machines.run_here()
     assert [(trial.status, trial.attempt) for trial in machines.there.trials()] == [("stale", 1), ("finished", 2)]
     runs = load_runs()
