@@ -98,12 +98,44 @@ only_option = click.option(
     "--only", multiple=True, metavar="AXIS=LABEL", help="Only cells with this label; may be repeated."
 )
 seeds_option = click.option("--seeds", metavar="N|A,B,...", help="A count, or numbers.  [default: the study's]")
+fresh_option = click.option(
+    "--fresh", is_flag=True, help="Train, too, what other studies have trained; without: take their results."
+)
+retry_failed_option = click.option("--retry-failed", is_flag=True, help="Run failed cells again.")
+on_failure_option = click.option(
+    "--on-failure",
+    type=Choice(["continue", "stop"]),
+    default="continue",
+    show_default=True,
+    help="What becomes of the other cells when one fails.",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
 
 
 def study_options(command: Command) -> Command:
     """STUDY and what changes its cells, for every command that reads a study file."""
-    parts = (click.argument("study"), set_option, recipe_option(), teacher_option, only_option, seeds_option)
+    return click.argument("study")(cell_options(command))
+
+
+def cell_options(command: Command) -> Command:
+    """What changes a study's cells."""
+    return _all_of(command, set_option, recipe_option(), teacher_option, only_option, seeds_option)
+
+
+def run_options(command: Command) -> Command:
+    """How cells are run and kept, for every command that runs them."""
+    return _all_of(
+        command,
+        gpus_per_cell_option,
+        retry_failed_option,
+        on_failure_option,
+        fresh_option,
+        tracking_uri_option,
+        storage_option,
+    )
+
+
+def _all_of(command: Command, *parts: Callable[[Command], Command]) -> Command:
     for part in reversed(parts):
         command = part(command)
     return command

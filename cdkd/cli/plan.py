@@ -1,6 +1,7 @@
 """`cdkd plan`: a study's cells and their state."""
 
 import json
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -59,11 +60,15 @@ def command(
     from cdkd.sweep.display.listing import make_plan, plan_record, plan_text
     from cdkd.sweep.queue.study_folder import study_folder
     from cdkd.sweep.study.opening import open_study
+    from cdkd.tracking.store import shown
     from cdkd.tracking.store import tracking_uri as default_uri
 
     opened = open_study(study, settings, seeds, only, recipe, teachers)
     study_folder(opened.name).use_storage(storage)
     uri = tracking_uri or default_uri()
+    if sys.stderr.isatty():
+        # Asking the store takes seconds; not for programs, which read what is said there as an error.
+        click.echo(f"{opened.name}: looking at {shown(uri)}", err=True)
     plan = make_plan(opened, uri)
     advice = None if resolve is None else _advice(opened.name, uri, resolve)
     if as_json:

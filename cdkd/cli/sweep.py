@@ -9,14 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cdkd.cli.command_line import typed_command
-from cdkd.cli.options import (
-    Choice,
-    gpus_per_cell_option,
-    storage_option,
-    study_options,
-    terminal_width,
-    tracking_uri_option,
-)
+from cdkd.cli.options import run_options, study_options, terminal_width
 from cdkd.cli.slurm_options import slurm_options
 
 if TYPE_CHECKING:
@@ -43,19 +36,8 @@ def _print_schema(context: click.Context, parameter: click.Parameter, is_asked: 
     help="Cells at once; 0: run everything in this process, for a debugger.  [default: one per GPU, or per group of "
     "--gpus-per-cell; without GPUs one per core, where memory allows; 16 jobs of a cluster]",
 )
-@gpus_per_cell_option
-@click.option("--retry-failed", is_flag=True, help="Run failed cells again.")
-@click.option(
-    "--on-failure",
-    type=Choice(["continue", "stop"]),
-    default="continue",
-    show_default=True,
-    help="What becomes of the other cells when one fails.",
-)
-@click.option("--fresh", is_flag=True, help="Train, too, what other studies have trained; without: take their results.")
+@run_options
 @click.option("--no-report", is_flag=True, help="Do not print and write the study's tables at the end.")
-@tracking_uri_option
-@storage_option
 @slurm_options
 @click.option(
     "--schema",

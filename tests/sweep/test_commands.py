@@ -60,7 +60,9 @@ def test_a_plan_shows_every_cell_and_its_state(bench: Bench) -> None:
     assert swept.exit_code == 0
     swept = CliRunner().invoke(group, ["sweep", str(file), "--runner", FAKE, "--workers", "0"])
     assert swept.exit_code == 0
-    assert swept.output.startswith("All 2 cells were finished before; nothing to train.\n\nStudy grid\n")
+    first, rest = swept.output.split("\n", 1)
+    assert first[9:] == "grid: opening sqlite:///mlflow.db"
+    assert rest.startswith("All 2 cells were finished before; nothing to train.\n\nStudy grid\n")
 
 
 def test_an_unknown_table_is_told_before_anything_is_trained(bench: Bench) -> None:

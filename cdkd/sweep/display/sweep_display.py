@@ -97,6 +97,7 @@ class LineDisplay:
     def __init__(self, seconds_between: float = 60.0) -> None:
         self._seconds_between = seconds_between
         self._last_shown = time.monotonic()
+        self._is_new = True
 
     def __enter__(self) -> Self:
         return self
@@ -112,7 +113,9 @@ class LineDisplay:
 
     def show(self, status: SweepStatus) -> None:
         """See `SweepDisplay`."""
-        if time.monotonic() - self._last_shown >= self._seconds_between:
+        # The first thing of all is told at once, so that there is something to see within a second.
+        is_first, self._is_new = self._is_new and bool(status.note), False
+        if is_first or time.monotonic() - self._last_shown >= self._seconds_between:
             self._last_shown = time.monotonic()
             self.log_event(headline(status))
 

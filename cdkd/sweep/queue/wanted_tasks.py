@@ -7,6 +7,7 @@ adds a worker.
 """
 
 import json
+import math
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -14,8 +15,12 @@ from pathlib import Path
 
 from cdkd.atomic_write import atomic_write
 from cdkd.file_lock import FileLock, is_free
+from cdkd.sweep.queue.stage_cells import all_cells, resolve_stages, teacher_task
 from cdkd.sweep.queue.study_folder import StudyFolder
 from cdkd.sweep.queue.trial_queue import QueuedTask, Trial, is_blocked
+from cdkd.sweep.study.records import Study
+
+_SECONDS_BETWEEN_LOOKS = 5.0
 
 
 class WantedTasks:
@@ -78,6 +83,37 @@ def _ids(file: Path, known: dict[Path, tuple[int, frozenset[str]]]) -> frozenset
     except FileNotFoundError:
         return frozenset()
     return known[file][1]
+
+
+class TasksOfStudy:
+    """The tasks of a study as somebody's options narrow it, whatever else the queue holds.
+
+    Args:
+        study: so narrowed.
+        folder: its; choices of stages and suggestions of searches that come later are taken in.
+    """
+
+    def __init__(self, study: Study, folder: StudyFolder) -> None:
+        self._study = study
+        self._folder = folder
+        self._looked = -math.inf
+        self._ids: frozenset[str] = frozenset()
+        self._is_whole = False
+
+    def _look(self) -> None:
+        stages = resolve_stages(self._study, self._folder)
+        cells = all_cells(stages)
+        teachers = {task for cell in cells.values() if (task := teacher_task(cell)) is not None}
+        self._ids = frozenset(cells) | teachers
+        self._looked = time.monotonic()
+        self._is_whole = len(stages) == len(self._study.stages) and not any(stage.search for stage in stages)
+
+    def __call__(self, task: QueuedTask) -> bool:
+        """The study has this task."""
+        # Expanding a study may take a second: not for each of thousands of tasks that are none of its.
+        if task.id not in self._ids and not self._is_whole and time.monotonic() - self._looked > _SECONDS_BETWEEN_LOOKS:
+            self._look()
+        return task.id in self._ids
 
 
 def is_open(trial: Trial, trials: Mapping[str, Trial]) -> bool:

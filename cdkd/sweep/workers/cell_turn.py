@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from cdkd.sweep.queue.stale_trials import put_back
-from cdkd.sweep.queue.trial_queue import Claim, QueuedTask, TrialQueue
+from cdkd.sweep.queue.trial_queue import Claim, QueuedTask, Trial, TrialQueue
 from cdkd.sweep.workers.attempt import queue_name, run_claim
 from cdkd.sweep.workers.cell_locks import CellHolder, CellLock, CellLocks
 from cdkd.sweep.workers.cell_runner import CellRunner
@@ -29,6 +29,7 @@ class CellTurn:
         is_wanted: whether a task may be taken.
         tell: called when something is to be told on the sweep's terminal.
         is_fresh: trains what other studies train or have trained.
+        watch: called with the trial when its task is begun, and again when it has ended.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class CellTurn:
         is_wanted: Callable[[QueuedTask], bool],
         tell: Tell,
         is_fresh: bool,
+        watch: Callable[[Trial], None] | None = None,
     ) -> None:
         self._queue = queue
         self._tracker = tracker
@@ -47,6 +49,7 @@ class CellTurn:
         self._is_wanted = is_wanted
         self._tell = tell
         self._locks = None if is_fresh else cell_locks(queue, tracker.uri)
+        self._watch = watch
         self.reason: str | None = None
         """Why the last task was put back; None where it was settled."""
 
@@ -98,7 +101,11 @@ class CellTurn:
         return True
 
     def _run(self, claim: Claim) -> None:
+        if self._watch is not None:
+            self._watch(claim.trial)
         self.reason = run_claim(self._queue, claim, self._tracker, self._runner, self._tell)
+        if self._watch is not None:
+            self._watch(self._queue.latest()[claim.trial.task.id])
         if self.reason is not None:
             task = claim.trial.task
             self._tell(f"put back {', '.join(task.labels.values()) or task.id}, seed {task.seed}: {self.reason}")

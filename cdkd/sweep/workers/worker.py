@@ -7,15 +7,19 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import dataclass
 from functools import partial
 
 from cdkd.errors import CdkdError
 from cdkd.graceful_stop import is_stop_requested, request_stop
+from cdkd.sweep.display.event_log import EventLog
 from cdkd.sweep.display.notices import write_notice
+from cdkd.sweep.display.running import task_label
+from cdkd.sweep.display.sweep_display import LineDisplay
 from cdkd.sweep.queue.stale_trials import recover
 from cdkd.sweep.queue.stop_request import heeding_stop_requests
 from cdkd.sweep.queue.study_folder import StudyFolder
-from cdkd.sweep.queue.trial_queue import QueuedTask, TrialQueue
+from cdkd.sweep.queue.trial_queue import QueuedTask, Trial, TrialQueue
 from cdkd.sweep.queue.wanted_tasks import wanted_by
 from cdkd.sweep.workers.abandoned_runs import close_abandoned_runs, close_abandoned_stages
 from cdkd.sweep.workers.attempt import queue_name
@@ -32,13 +36,29 @@ from cdkd.tracking.tracker import Tracker
 _SECONDS_BETWEEN_CLAIMS = 0.3
 
 
+def _everything(task: QueuedTask) -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class WorkerOptions:
+    """What a worker takes from the queue of its study, and how."""
+
+    is_chosen: Callable[[QueuedTask], bool] = _everything
+    """Tasks besides are left to others."""
+    is_fresh: bool = False
+    """Trains what other studies train or have trained."""
+    stop_on_failure: bool = False
+    """It takes nothing more once a task of its own has failed."""
+
+
 def work(
     folder: StudyFolder,
     tracker: MlflowTracker,
     runner: CellRunner,
     is_attached: bool,
     sweep: str | None = None,
-    is_fresh: bool = False,
+    options: WorkerOptions = WorkerOptions(),
 ) -> None:
     """Runs trials until told to stop (attached to a sweep), or until none is left (on its own).
 
@@ -49,7 +69,7 @@ def work(
         is_attached: a sweep, or a job of its, holds this process's standard input: it says when to end, and its death
             ends this too.
         sweep: name of the sweep whose cells alone are run; None: whatever any sweep of the folder wants.
-        is_fresh: trains what other studies train or have trained.
+        options: what of the queue it takes, and how.
 
     Raises:
         CdkdError: this process could train nothing; it has claimed nothing, or put back what it had.
@@ -63,25 +83,51 @@ def work(
         threading.Thread(target=_listen, args=(drained, left), daemon=True).start()
         start_beating(folder.beat(os.getpid()))
     tell = partial(write_notice, folder)
-    queue, is_wanted, trouble = TrialQueue(folder), wanted_by(folder, sweep), MachineTrouble()
+    queue, trouble = TrialQueue(folder), MachineTrouble()
+    is_asked = wanted_by(folder, sweep)
+
+    def is_wanted(task: QueuedTask) -> bool:
+        return is_asked(task) and options.is_chosen(task)
+
     patient = PatientTracker(tracker, tell)
     _require_all(queue, patient if is_attached else tracker, runner, is_wanted)
-    turn = CellTurn(queue, tracker, runner, is_wanted, tell, is_fresh)
+    # A sweep tells of its workers' cells itself; what these print goes to their logs.
+    events = None if is_attached else WorkerEvents(queue)
+    turn = CellTurn(queue, tracker, runner, is_wanted, tell, options.is_fresh, events)
     # A sweep passes requests to stop on to its workers; others look for themselves.
     with nullcontext() if is_attached else heeding_stop_requests(folder):
         while not (drained.is_set() or is_stop_requested()):
             started = time.monotonic()
             if turn.run_next():
+                if options.stop_on_failure and events is not None and events.num_failed:
+                    break
                 drained.wait(trouble.seconds_to_wait(turn.reason, time.monotonic() - started))
-            elif (not is_attached or left.is_set()) and not _is_anything_left(queue, patient):
+            elif (not is_attached or left.is_set()) and not is_anything_left(queue, patient, options.is_chosen):
                 break
             else:
                 drained.wait(_SECONDS_BETWEEN_CLAIMS)
     if not is_attached or left.is_set():
-        _clean_up(queue, patient)
+        clean_up(queue, patient)
 
 
-def _clean_up(queue: TrialQueue, tracker: Tracker) -> None:
+class WorkerEvents:
+    """Tells on the terminal of a worker of its own what it begins and what comes of that."""
+
+    def __init__(self, queue: TrialQueue) -> None:
+        self._events = EventLog(LineDisplay(), queue.folder, queue.trials())
+
+    def __call__(self, trial: Trial) -> None:
+        """A trial of this worker's has been begun, or has ended."""
+        self._events.labels.setdefault(trial.task.id, task_label(trial.task))
+        self._events.log_changes({trial.task.id: trial})
+
+    @property
+    def num_failed(self) -> int:
+        """Of its tasks."""
+        return self._events.num_failed
+
+
+def clean_up(queue: TrialQueue, tracker: Tracker) -> None:
     """What a sweep does at its end, where there is none."""
     with shield():
         close_abandoned_runs(queue, tracker, queue_name(queue))
@@ -115,7 +161,10 @@ def _listen(drained: threading.Event, left: threading.Event) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _is_anything_left(queue: TrialQueue, tracker: Tracker) -> bool:
+def is_anything_left(queue: TrialQueue, tracker: Tracker, is_chosen: Callable[[QueuedTask], bool]) -> bool:
+    """Somebody else is at a task that may come back, or that others wait for."""
     with shield():
         # A running trial of another worker may die and come back, or be a teacher that waiting cells need.
-        return bool(recover(queue, tracker)) or any(trial.status == "running" for trial in queue.trials())
+        recovered = recover(queue, tracker)
+        running = [trial for trial in queue.trials() if trial.status == "running"]
+        return any(is_chosen(trial.task) for trial in [*running, *(trial for trial, _ in recovered)])
