@@ -6,7 +6,7 @@ Importing this package imports no torch; calling `RUNNER` does.
 from pathlib import Path
 
 from cdkd.callbacks import Log, Progress, RunProgress, silent
-from cdkd.experiment.paths import has_teacher, teacher_validation
+from cdkd.experiment.paths import has_teacher, take_teacher, teacher_validation
 from cdkd.settings import RunConfig
 from cdkd.tracking.tracker import Outcome
 
@@ -41,6 +41,10 @@ class ExperimentRunner:
     def has_teacher(self, config: RunConfig) -> bool:
         """The run's teacher is ready: given as a checkpoint, or trained before, or not needed."""
         return has_teacher(config)
+
+    def take_teacher(self, config: RunConfig, checkpoint: Path) -> None:
+        """Makes a copy of a file the teacher that the run needs, which was trained elsewhere."""
+        take_teacher(config, checkpoint)
 
     def ensure_teacher(self, config: RunConfig, log: Log, progress: RunProgress = silent) -> Path:
         """The checkpoint of the run's teacher; it is trained where it is missing, once for all processes.

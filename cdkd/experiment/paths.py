@@ -1,10 +1,12 @@
 """Where a run's shared products lie; imports no torch."""
 
+import shutil
 from pathlib import Path
 
 from cdkd.data.home import cdkd_home
 from cdkd.distill.losses.table import LOSSES, DistillSettings
 from cdkd.experiment.identity import cell_identity, teacher_identity
+from cdkd.file_lock import FileLock
 from cdkd.metric_names import VALIDATION_TOP1
 from cdkd.models.weights.description import described_accuracies, load_description
 from cdkd.settings import EvaluationSettings, RunConfig
@@ -23,6 +25,18 @@ def has_teacher(config: RunConfig) -> bool:
     if not config.uses_teacher or config.teacher.checkpoint is not None:
         return True
     return (teacher_folder(config) / MODEL_NAME).exists()
+
+
+def take_teacher(config: RunConfig, checkpoint: Path) -> None:
+    """Makes a copy of a file the teacher that a run trains elsewhere; what is there stays."""
+    folder = teacher_folder(config)
+    folder.mkdir(parents=True, exist_ok=True)
+    # The lock of who trains it.
+    with FileLock(folder / "training.lock"):
+        if not (folder / MODEL_NAME).exists():
+            partial = folder / f"{MODEL_NAME}.part"
+            shutil.copyfile(checkpoint, partial)
+            partial.replace(folder / MODEL_NAME)
 
 
 def teacher_validation(config: RunConfig) -> float | None:

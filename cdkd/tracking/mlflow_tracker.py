@@ -12,6 +12,7 @@ from cdkd.file_lock import FileLock
 from cdkd.metric_names import current_names
 from cdkd.run_status import RunStatus
 from cdkd.tracking import tags
+from cdkd.tracking.artifacts import fetch_checkpoint
 from cdkd.tracking.dataset_input import log_dataset
 from cdkd.tracking.environment import environment
 from cdkd.tracking.provenance import provenance
@@ -247,6 +248,10 @@ class MlflowTracker:
         from mlflow.entities import RunTag
 
         self._client.log_batch(run_id, tags=[RunTag(key, text[:_MAX_TAG_LENGTH]) for key, text in found.items()])
+
+    def fetch_checkpoint(self, run_id: str, folder: Path) -> Path:
+        """See `Tracker`."""
+        return fetch_checkpoint(run_id, folder, self.uri)
 
     def close(self, run_id: str, status: RunStatus, error: str = "") -> None:
         """See `Tracker`."""

@@ -139,6 +139,13 @@ class Tracker(Protocol):
     def keep_metadata(self, run_id: str, metadata: Mapping[str, str]) -> None:
         """Keeps an outcome's provenance with the run."""
 
+    def fetch_checkpoint(self, run_id: str, folder: Path) -> Path:
+        """A copy, below `folder`, of the checkpoint that a finished run keeps.
+
+        Raises:
+            TrackingError: the run is gone, or keeps none.
+        """
+
     def close(self, run_id: str, status: RunStatus, error: str = "") -> None:
         """Ends a run."""
 

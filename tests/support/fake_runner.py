@@ -57,6 +57,10 @@ def has_teacher(config):
     return (home() / "teachers" / teacher_identity(config)).exists()
 
 
+def take_teacher(config, checkpoint):
+    raise AssertionError("all processes of these tests have the same teachers")
+
+
 def ensure_teacher(config, log, progress=lambda fraction: None):
     file = home() / "teachers" / teacher_identity(config)
     if not file.exists():
@@ -140,6 +144,7 @@ class FakeRunner:
     check = staticmethod(check)
     prepare_data = staticmethod(prepare_data)
     has_teacher = staticmethod(has_teacher)
+    take_teacher = staticmethod(take_teacher)
     ensure_teacher = staticmethod(ensure_teacher)
     teacher_outcome = staticmethod(teacher_outcome)
     teacher_validation = staticmethod(teacher_validation)

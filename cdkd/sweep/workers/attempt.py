@@ -22,6 +22,7 @@ from cdkd.sweep.queue.stale_trials import put_back
 from cdkd.sweep.queue.trial_queue import Claim, Trial, TrialQueue
 from cdkd.sweep.study.cell import Cell
 from cdkd.sweep.workers.cell_runner import CellRunner
+from cdkd.sweep.workers.distant_teachers import take_distant_teacher
 from cdkd.sweep.workers.interruption import Interrupted, shield
 from cdkd.sweep.workers.machine_errors import machine_reason
 from cdkd.sweep.workers.validation_reports import ValidationReports, until_pruned
@@ -64,6 +65,8 @@ def run_claim(
         run = TrackedRun(tracker, start, work / "metrics.jsonl", tell)
         run.attach_configuration(cell.config)
         # 2. Not shielded: it may take days, and a signal is to end it now. The next attempt has its checkpoints.
+        if trial.task.kind == "cell" and trial.task.needs is not None:
+            take_distant_teacher(queue.latest().get(trial.task.needs), tracker, runner, cell.config)
         log = ValidationReports(queue, trial, cell.config, run.log)
         outcome = until_pruned(lambda: _train(work, trial, cell, log, runner, progress))
         if outcome.status == "diverged":

@@ -80,6 +80,10 @@ class CellGroup:
         runtime = config.runtime.model_copy(update={"device": "cpu"})
         self._runner.check(config.model_copy(update={"runtime": runtime}))
 
+    def take_teacher(self, config: RunConfig, checkpoint: Path) -> None:
+        """See `CellRunner`."""
+        self._runner.take_teacher(config, checkpoint)
+
     def ensure_teacher(self, config: RunConfig, log: Log, progress: RunProgress) -> Path:
         """See `CellRunner`."""
         return Path(self._train("ensure_teacher", config, None, log, progress)["checkpoint"])

@@ -26,6 +26,9 @@ class CellRunner(Protocol):
     def has_teacher(self, config: RunConfig) -> bool:
         """The teacher that the run needs is trained."""
 
+    def take_teacher(self, config: RunConfig, checkpoint: Path) -> None:
+        """Makes a copy of a file the teacher that the run needs, which was trained elsewhere."""
+
     def ensure_teacher(self, config: RunConfig, log: Log, progress: RunProgress) -> Path:
         """Trains the teacher that the run needs, or finds it."""
 

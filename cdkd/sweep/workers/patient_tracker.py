@@ -86,6 +86,10 @@ class PatientTracker:
         """See `Tracker`."""
         self._ask(partial(self._tracker.keep_metadata, run_id, metadata))
 
+    def fetch_checkpoint(self, run_id: str, folder: Path) -> Path:
+        """See `Tracker`."""
+        return self._ask(partial(self._tracker.fetch_checkpoint, run_id, folder))
+
     def close(self, run_id: str, status: RunStatus, error: str = "") -> None:
         """See `Tracker`."""
         self._ask(partial(self._tracker.close, run_id, status, error))

@@ -40,16 +40,18 @@ from cdkd.sweep.workers.cell_locks import Elsewhere
 from cdkd.sweep.workers.cell_turn import CellTurn, cell_locks
 from cdkd.sweep.workers.closing import close_records
 from cdkd.sweep.workers.data_preparation import DataPreparation
+from cdkd.sweep.workers.distant_teachers import look_for_distant_teacher
 from cdkd.sweep.workers.interruption import shield
 from cdkd.sweep.workers.launcher import make_launcher, plan_places
 from cdkd.sweep.workers.machine_errors import machine_reason
 from cdkd.sweep.workers.patient_tracker import PatientTracker
 from cdkd.sweep.workers.result import Failure, SweepOptions, SweepResult
 from cdkd.sweep.workers.searching import Searching, num_pruned, unfinished_searches
-from cdkd.sweep.workers.stage_record import open_stages
+from cdkd.sweep.workers.stage_record import open_stages, prepare_stages
 from cdkd.sweep.workers.store_results import StoreResults
 from cdkd.sweep.workers.weak_teachers import TeacherWarnings
 from cdkd.tracking.mlflow_tracker import MlflowTracker
+from cdkd.tracking.store import database_file
 from cdkd.tracking.tracked_run import TEACHERS_STAGE, teacher_label
 
 _SECONDS_BETWEEN_LOOKS = 0.5
@@ -113,12 +115,14 @@ class _Sweep:
             self.display.log_event(f"left out, since they need their file: {files_to_give(missing)}")
         is_busy = any(trial.status == "running" for trial in self.queue.trials())
         write_store_record(self.folder, self.options.tracking_uri, self.options.runner, is_busy)
+        if self.folder.storage is not None and (file := database_file(self.options.tracking_uri)) is not None:
+            self.display.log_event(f"no other machine can join in: {file}, where runs are tracked, is a file")
         self._prepare_unknown_data()
         # What the stages are closed as, unless the loop comes to its end.
         status: RunStatus = "killed"
         with shield():
             # Before any worker starts: many processes that set up one SQLite store at once leave it broken.
-            open_stages(self.tracker, self.study, self.options.command)
+            open_stages(self.queue, self.tracker, self.study, self.options.command)
         try:
             with shield():
                 close_abandoned_runs(self.queue, self.tracker, queue_name(self.queue))
@@ -295,12 +299,14 @@ class _Sweep:
             if task_id is None or task_id in self.event_log.labels:
                 continue
             self.event_log.labels[task_id] = teacher_label(cell.config)
+            last = latest.get(task_id)
+            look_for_distant_teacher(last, self.tracker, self.runner, cell.config, self.display.log_event)
             # The checkpoint counts, not the trial: its file may have been deleted, or made by another study.
-            is_trained, last = self.runner.has_teacher(cell.config), latest.get(task_id)
+            is_trained = self.runner.has_teacher(cell.config)
             if is_trained and (last is None or last.is_done):
                 continue
             if not self.teachers_up:
-                self.tracker.prepare([TEACHERS_STAGE])
+                prepare_stages(self.queue, self.tracker, [TEACHERS_STAGE])
                 self.teachers_up = True
             # A teacher that failed here but was trained elsewhere since only has to be found.
             (configuration,) = configurations_of([cell])

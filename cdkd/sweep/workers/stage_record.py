@@ -11,18 +11,27 @@ from cdkd.metric_names import CELLS_SECONDS, STAGE_SECONDS
 from cdkd.run_status import RunStatus
 from cdkd.sweep.queue.stage_cells import StageCells
 from cdkd.sweep.queue.stage_choice import choice_text
-from cdkd.sweep.queue.trial_queue import Trial
+from cdkd.sweep.queue.trial_queue import Trial, TrialQueue
 from cdkd.sweep.study.records import Range, Stage, Study
 from cdkd.tracking.study_record import StageRecord
 from cdkd.tracking.tracker import Tracker
 
 
-def open_stages(tracker: Tracker, study: Study, command: str) -> None:
+def open_stages(queue: TrialQueue, tracker: Tracker, study: Study, command: str) -> None:
     """Opens every stage's parent run, which says what the stage is about and how the study is run."""
-    tracker.prepare([stage.name for stage in study.stages])
+    prepare_stages(queue, tracker, [stage.name for stage in study.stages])
     for stage in study.stages:
         parameters = stage_parameters(study, stage)
         tracker.describe(stage.name, StageRecord(study.description, command, study.source, parameters))
+
+
+def prepare_stages(queue: TrialQueue, tracker: Tracker, stages: Sequence[str]) -> None:
+    """Makes the store ready for stages, one sweep at a time: two at once would make two parent runs of each."""
+    if queue.shared_name:
+        queue.exclusive(lambda: tracker.prepare(stages))
+    else:
+        # The tracker's lock is enough for the sweeps of one machine.
+        tracker.prepare(stages)
 
 
 def stage_parameters(study: Study, stage: Stage) -> dict[str, Any]:
