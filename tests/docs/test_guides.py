@@ -31,7 +31,9 @@ def write_inputs(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("guide", GUIDES, ids=lambda path: path.name)
-def test_the_blocks_of_a_guide_run(guide: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+def test_the_blocks_of_a_guide_run(
+    guide: Path, tmp_path: Path, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     text = guide.read_text()
     notes = COMMENT.findall(text)
     blocks = BLOCK.findall(text)
@@ -42,7 +44,7 @@ def test_the_blocks_of_a_guide_run(guide: Path, tmp_path: Path, request: pytest.
         folder.mkdir()
         write_inputs(folder)
     extra = {note.split()[0]: shlex.split(note)[1:] for note in notes if note != "needs runs"}
-    workplace = Workplace(folder, extra)
+    workplace = Workplace(folder, extra, home=tmp_path_factory.getbasetemp() / "guides-home")
     python = "\n".join(code for language, code in blocks if language == "python")
     for code in (code for language, code in blocks if language == "sh"):
         workplace.shell(code)

@@ -37,9 +37,16 @@ class Workplace:
         folder: where commands are typed; the embedded data set and teachers go beside it.
         extra: command -> arguments that are added to it.
         small: what trains is made as small as the embedded data set allows, too.
+        home: where generated data and teachers go; a place that several share has them made once.
     """
 
-    def __init__(self, folder: Path, extra: Mapping[str, Sequence[str]] | None = None, small: bool = True) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        extra: Mapping[str, Sequence[str]] | None = None,
+        small: bool = True,
+        home: Path | None = None,
+    ) -> None:
         self.folder = folder
         tools = folder / ".tools"
         tools.mkdir(exist_ok=True)
@@ -60,7 +67,7 @@ class Workplace:
             **{key: value for key, value in os.environ.items() if key != "MLFLOW_TRACKING_URI"},
             "PATH": os.pathsep.join([str(tools), str(Path(sys.executable).parent), os.environ["PATH"]]),
             "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
-            "CDKD_HOME": str(folder / ".home"),
+            "CDKD_HOME": str(home or folder / ".home"),
         }
 
     def shell(self, code: str) -> str:

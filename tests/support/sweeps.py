@@ -62,7 +62,8 @@ class Bench:
         return run_sweep(load_study(file), SweepOptions(tracking_uri(), **settings), self.display)
 
     def start(self, file: Path, *arguments: str) -> "subprocess.Popen[str]":
-        return self.run("sweep", str(file), "--runner", FAKE, *arguments)
+        """A sweep in a process of its own, without tables and figures at its end."""
+        return self.run("sweep", str(file), "--runner", FAKE, "--no-report", *arguments)
 
     def run(self, *arguments: str) -> "subprocess.Popen[str]":
         command = [sys.executable, "-m", "cdkd", *arguments]

@@ -85,7 +85,7 @@ def test_what_stops_one_process_ends_all_and_the_cell_goes_on(bench: Bench) -> N
     assert list(load_runs().status) == ["killed", "killed"]
     # 3. The third attempt takes up where the first one's checkpoint stood, and shows every epoch once.
     (bench.fake / "hold").unlink()
-    sweep = bench.start(file, *arguments, "--no-report")
+    sweep = bench.start(file, *arguments)
     output, _ = sweep.communicate(timeout=120)
     assert sweep.returncode == 0, output
     (run,) = load_runs().query("status == 'finished'").itertuples()
