@@ -98,6 +98,8 @@ def open_client(uri: str, must_exist: bool = False) -> "MlflowClient":
     # Before the import, which reads both.
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    # Two lines with links for every run that ends, into the middle of what a sweep shows.
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     # MLflow would go on asking a server that is away for four minutes, in which no signal is heard. Whoever can wait
     # asks again by itself (`store_sender.py`).
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
