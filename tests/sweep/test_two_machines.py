@@ -51,14 +51,14 @@ def table(output: str) -> list[str]:
 
 def test_two_sweeps_share_a_study(bench: Bench, machines: tuple[Machine, Machine]) -> None:
     file = bench.write(TAUGHT)
-    with tracking_server(bench.folder, bench.folder / "mlflow.db") as address:
+    with tracking_server(bench.folder, bench.folder / "mlflow.db") as server:
         for machine in machines:
-            machine.environment["MLFLOW_TRACKING_URI"] = address
+            machine.environment["MLFLOW_TRACKING_URI"] = server.uri
         sweeps = [machine.start("sweep", str(file), "--runner", FAKE, "--workers", "1") for machine in machines]
         outputs = [sweep.communicate(timeout=240)[0] for sweep in sweeps]
         assert [sweep.returncode for sweep in sweeps] == [0, 0], "\n".join(outputs)
-        runs = load_runs(address, study="taught")
-        client = open_client(address)
+        runs = load_runs(server.uri, study="taught")
+        client = open_client(server.uri)
         (experiment,) = client.search_experiments(filter_string="name = 'taught'")
         parents = client.search_runs([experiment.experiment_id], "tags.`cdkd.role` = 'stage'")
     # The teacher and the four cells once, whoever was first; and each stage has one parent run, which has ended.
