@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cdkd.errors import CdkdError
@@ -21,6 +21,8 @@ _GRACE_SECONDS = 3.0
 
 _MAX_REPLACEMENTS_IN_A_ROW = 10
 """Killed workers are replaced so often without any task ending; then something is wrong with the machine."""
+_SECONDS_OF_A_USEFUL_LIFE = 60.0
+"""One that was killed after so long had trained: whatever kills workers now and then is survived for ever."""
 
 _SECONDS_BEFORE_RESTARTS = (1.0, 5.0)
 """How long a worker that ended by itself waits for its next try; after the last one it is given up."""
@@ -41,6 +43,8 @@ class _Worker:
     """It was told of."""
     num_exits: int = 0
     """How often it ended by itself since a task ended."""
+    started: float = field(default_factory=time.monotonic)
+    """When its process was started, on the monotonic clock."""
     restart_at: float | None = None
     """When the next try is due, on the monotonic clock; None while the process runs."""
 
@@ -135,7 +139,7 @@ class Workers:
 
     def _start_again(self, worker: _Worker) -> None:
         worker.process, worker.restart_at, worker.is_still = self._spawn(worker.name), None, False
-        worker.pulse = self._pulse(worker.process)
+        worker.pulse, worker.started = self._pulse(worker.process), time.monotonic()
 
     def _look_for_life(self, worker: _Worker) -> list[str]:
         """Kills a worker that has hung for long; its end is met with at the next look."""
@@ -152,7 +156,8 @@ class Workers:
         return [f"{who} moves again"] if was_still and not worker.is_still else []
 
     def _replace_killed(self, worker: _Worker, number: int) -> str:
-        self._replacements += 1
+        is_useful = time.monotonic() - worker.started > _SECONDS_OF_A_USEFUL_LIFE
+        self._replacements = 0 if is_useful else self._replacements + 1
         if self._replacements > _MAX_REPLACEMENTS_IN_A_ROW:
             log = self._log(worker.name)
             where = f"See {log}" if log.exists() and log.stat().st_size else "They have printed nothing"

@@ -102,6 +102,12 @@ def test_killed_workers_are_replaced_but_not_for_ever(folder: StudyFolder, monke
         workers.watch()
     workers.note_success()
     assert workers.watch() == ["worker 1 was killed by signal 9; started another"]
+    # Nor does it count where workers come to train before they are killed, however often.
+    monkeypatch.setattr("cdkd.sweep.workers.pool._SECONDS_OF_A_USEFUL_LIFE", 0.0)
+    for _ in range(11):
+        os.kill(ids(workers)[1], signal.SIGKILL)
+        wait_until(lambda: workers._workers[1].process.poll() is not None)
+        assert workers.watch() == ["worker 1 was killed by signal 9; started another"]
     workers.stop()
     assert len(workers) == 0
 

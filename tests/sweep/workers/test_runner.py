@@ -7,8 +7,11 @@ import signal
 from pathlib import Path
 
 import pytest
-from support.sweeps import GRID, Bench, is_alive, wait_until
+from support.sweeps import FAKE, GRID, Bench, Recorder, is_alive, wait_until
 
+from cdkd.sweep.study.opening import open_study
+from cdkd.sweep.workers.result import SweepOptions
+from cdkd.sweep.workers.runner import run_sweep
 from cdkd.tracking.runs import load_runs
 from cdkd.tracking.store import open_client, tracking_uri
 
@@ -85,6 +88,16 @@ def test_what_another_study_has_finished_is_reused_and_reported(bench: Bench) ->
 
     again = bench.sweep(plan)
     assert (again.num_done, again.num_reused, again.num_trained) == (6, 0, 0)
+
+
+def test_tables_4_and_5_share_the_rows_that_they_have_in_common(bench: Bench) -> None:
+    options = SweepOptions(tracking_uri(), 0, runner=FAKE)
+    ablation = run_sweep(open_study("ablation.yaml", only=["network=TSM"]), options, Recorder())
+    assert (ablation.num_cells, ablation.num_trained) == (5, 5)
+    # Without distillation, at the chosen lambda1, at the chosen lambda2: the paper's own choices, by the fake accuracy.
+    result = run_sweep(open_study("lambda.yaml"), options, Recorder())
+    assert (result.num_cells, result.num_reused, result.num_trained) == (9, 3, 6)
+    assert len(bench.marks("started")) == 11
 
 
 def test_a_fresh_sweep_trains_what_another_study_has(bench: Bench) -> None:
