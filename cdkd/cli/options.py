@@ -78,7 +78,8 @@ storage_option = click.option(
     "--storage",
     metavar="ADDRESS",
     envvar="CDKD_STORAGE",
-    help="PostgreSQL database that keeps the study's cells, for several machines: postgresql+psycopg://host/database.  "
+    help="PostgreSQL database that keeps the study's cells, for several machines: postgresql+psycopg://host/database; "
+    "or Optuna's gRPC proxy of one: grpc://host:port.  "
     "[default: CDKD_STORAGE, else what the study's folder in .cdkd notes, else its journal]",
 )
 workers_option = click.option(

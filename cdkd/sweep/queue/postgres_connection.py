@@ -14,7 +14,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError, SQLAlchemyError
 
-from cdkd.sweep.queue.queue_storage import StorageError
+from cdkd.sweep.queue.queue_storage import GRACE_SECONDS, HEARTBEAT_SECONDS, PATIENCE_SECONDS, StorageError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -22,10 +22,6 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-HEARTBEAT_SECONDS, GRACE_SECONDS = 60.0, 300.0
-"""Between two heartbeats; after the last one, until a process counts as dead."""
-PATIENCE_SECONDS = 600.0
-"""A server that is away for longer ends the process that needs it."""
 _LONGEST_PAUSE_SECONDS = 30.0
 _CONNECT_SECONDS = 10
 _SET_UP_LOCK = 0x63646B64

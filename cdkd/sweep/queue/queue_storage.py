@@ -2,8 +2,9 @@
 
     journal_storage.py     a file of this machine; a lock per running trial, which the kernel frees when its holder dies
     postgres_storage.py    a database that many machines reach; a heartbeat per running trial, written every minute
+    grpc_storage.py        the same through Optuna's proxy, for more workers than the database takes connections
 
-Both keep Optuna studies, one per stage, so that every tool of Optuna's shows them.
+All keep Optuna studies, one per stage, so that every tool of Optuna's shows them.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -16,6 +17,11 @@ from cdkd.sweep.queue.parameters import Parameters
 from cdkd.sweep.queue.study_folder import StudyFolder
 
 Result = TypeVar("Result")
+
+HEARTBEAT_SECONDS, GRACE_SECONDS = 60.0, 300.0
+"""Of databases: between two heartbeats; after the last one, until a process counts as dead."""
+PATIENCE_SECONDS = 600.0
+"""A server that is away for longer ends the process that needs it."""
 
 State = Literal["WAITING", "RUNNING", "COMPLETE", "PRUNED", "FAIL"]
 """Optuna's names of a trial's states."""
@@ -139,6 +145,10 @@ def open_storage(folder: StudyFolder, is_read_only: bool = False) -> QueueStorag
         from cdkd.sweep.queue.journal_storage import JournalQueueStorage
 
         return JournalQueueStorage(folder, is_read_only)
+    if address.startswith("grpc:"):
+        from cdkd.sweep.queue.grpc_storage import GrpcQueueStorage
+
+        return GrpcQueueStorage(address, folder.path.name)
     from cdkd.sweep.queue.postgres_storage import PostgresQueueStorage
 
     return PostgresQueueStorage(address, folder.path.name)

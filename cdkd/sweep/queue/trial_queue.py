@@ -301,7 +301,8 @@ class TrialQueue:
             self.exclusive(complete)
         except TrialTakenError:
             # By this very call, where the connection broke after the database had done what it said.
-            if self.noted(number, "run_id") != run_id or self.noted(number, "status") != status:
+            is_mine = self.noted(number, "run_id") == run_id and self.noted(number, "status") == status
+            if not is_mine or self._index.trials[number].state == "FAIL":
                 raise
 
     def finish(self, number: int, value: float) -> None:
