@@ -8,6 +8,7 @@ import click
 from cdkd.cli.bench_inference import command as inference
 from cdkd.cli.bench_loading import command as loading
 from cdkd.cli.bench_losses import command as losses
+from cdkd.cli.bench_report import command as report
 from cdkd.cli.bench_sweep import command as sweep
 from cdkd.cli.bench_training import command as training
 from cdkd.cli.command_group import CommandGroup
@@ -27,6 +28,7 @@ def command() -> None:
       cdkd bench loading                   clips per second from video, packed cache, memory
       cdkd bench losses                    how strongly losses pull, at each width
       cdkd bench sweep                     what the sweep engine costs, and where a cell's time goes
+      cdkd bench report                    seconds of a table of 1,000 tracked runs
     """
 
 
@@ -35,6 +37,7 @@ command.add_command(loading)
 command.add_command(inference)
 command.add_command(losses)
 command.add_command(sweep)
+command.add_command(report)
 
 
 @command.command()

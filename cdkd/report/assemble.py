@@ -12,14 +12,14 @@ from cdkd.report.columns import Column, columns_of
 from cdkd.report.notes import notes_below, unlabelled_warning
 from cdkd.report.protocol import ComparableRuns, select, variants_of
 from cdkd.report.published import figures_of_row
-from cdkd.report.score_set import VideoScores, video_scores
+from cdkd.report.score_set import video_scores
 from cdkd.report.statistics import MIN_SEEDS_TO_TEST
 from cdkd.report.table_definition import RowDefinition, TableDefinition
 from cdkd.report.tables.catalog import find_table
 from cdkd.report.tables.extended import extended
 from cdkd.report.teachers import teachers_of, teachers_of_block
 from cdkd.report.tracked import Run
-from cdkd.report.videos import ScoreLoader, compare_videos
+from cdkd.report.videos import ScoreLoader, VideoOutcomes, compare_videos, outcomes_of
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def finished_report(
     if scores is not None and over_videos is not False:
         try:
             # A baseline is compared with every row of its network, but read once.
-            read = cache(lambda run_id: video_scores(scores(run_id), f"run {run_id}"))
+            read = cache(lambda run_id: outcomes_of(video_scores(scores(run_id), f"run {run_id}")))
             least_seeds = 2 if over_videos else MIN_SEEDS_TO_TEST
             rows = [_with_videos(row, rows, read, least_seeds) for row in rows]
         except CdkdError as error:
@@ -176,7 +176,7 @@ def _rows_shown(table: TableDefinition, comparable: ComparableRuns) -> list[RowD
 def _with_videos(
     row: TableRow,
     rows: Sequence[TableRow],
-    read: Callable[[str], VideoScores],
+    read: Callable[[str], VideoOutcomes],
     least_seeds: int,
 ) -> TableRow:
     by_key = {other.definition.key: other for other in rows}

@@ -20,6 +20,20 @@ ScoreLoader = Callable[[str], "pd.DataFrame"]
 
 
 @dataclass(frozen=True)
+class VideoOutcomes:
+    """What is kept of one network's scores of N test videos: of hundreds of networks the logits would fill memory."""
+
+    videos: tuple[str, ...]
+    correct: NDArray[np.bool_]
+    """(N,)"""
+
+
+def outcomes_of(scores: VideoScores) -> VideoOutcomes:
+    """Which videos a network gets right."""
+    return VideoOutcomes(scores.videos, scores.correct)
+
+
+@dataclass(frozen=True)
 class VideoComparison:
     """A row against its baseline over the same test videos."""
 
@@ -31,13 +45,13 @@ class VideoComparison:
 def compare_videos(
     row: Sequence[Run],
     baseline: Sequence[Run],
-    scores: Callable[[str], VideoScores],
+    outcomes: Callable[[str], VideoOutcomes],
     least_seeds: int = MIN_SEEDS_TO_TEST,
 ) -> VideoComparison | None:
     """Bootstrap over seeds and videos; None below `least_seeds` common seeds.
 
     Args:
-        scores: run id -> what its network says of each test video.
+        outcomes: run id -> what its network gets right.
         least_seeds: with fewer than the default, what resampling them says of their spread is too narrow.
 
     Raises:
@@ -51,7 +65,7 @@ def compare_videos(
     tables: list[list[NDArray[np.bool_]]] = [[], []]
     for seed in seeds:
         for side, run in enumerate((runs[seed], others[seed])):
-            found = scores(run.run_id)
+            found = outcomes(run.run_id)
             videos = found.videos if videos is None else videos
             if found.videos != videos:
                 raise ReportError(f"run {run.run_id} was tested on other videos than the rest")

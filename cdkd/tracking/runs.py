@@ -2,8 +2,9 @@
 
 import json
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +12,15 @@ from cdkd.effective_settings import BEFORE
 from cdkd.metric_names import current_names
 from cdkd.tracking import store, tags
 from cdkd.tracking.search import search_cells
-from cdkd.tracking.sqlite_runs import StoredRun, read_cells
+from cdkd.tracking.sqlite_runs import StoredRun, find_artifacts, read_cells
 from cdkd.tracking.store import TrackingError, check_store, database_file, open_client, tracking_uri
+from cdkd.tracking.tracker import SCORES
 
 if TYPE_CHECKING:
     import pandas as pd
     from mlflow.entities import Run
+
+_SUFFIX = ".parquet"
 
 __all__ = ["BASE_COLUMNS", "load_runs", "load_scores", "tracking_uri"]
 
@@ -83,19 +87,48 @@ def load_scores(run_id: str, tracking_uri: str | None = None) -> "pd.DataFrame":
     Raises:
         TrackingError: there is no such store or run, or the run keeps no scores.
     """
-    import pandas as pd
+    uri = tracking_uri or store.tracking_uri()
+    file = database_file(uri)
+    # A table may ask for the scores of hundreds of runs, which MLflow takes a twentieth of a second each to copy.
+    folder = find_artifacts(file, run_id) if file is not None else None
+    if folder is None:
+        return _fetch_scores(run_id, uri)
+    found = list((folder / SCORES).glob(f"*{_SUFFIX}"))
+    _require_one(found, run_id, uri)
+    try:
+        return _read_scores(found[0])
+    except (OSError, ValueError) as error:
+        raise _unreadable(run_id, uri, error) from error
+
+
+def _fetch_scores(run_id: str, uri: str) -> "pd.DataFrame":
     from mlflow.exceptions import MlflowException
 
-    uri = tracking_uri or store.tracking_uri()
     client = open_client(uri, must_exist=True)
     try:
-        files = [found.path for found in client.list_artifacts(run_id, "scores") if found.path.endswith(".parquet")]
-        if len(files) != 1:
-            raise TrackingError(f"run {run_id} of {uri} keeps {len(files)} score tables; one was expected")
+        files = [found.path for found in client.list_artifacts(run_id, SCORES) if found.path.endswith(_SUFFIX)]
+        _require_one(files, run_id, uri)
         with tempfile.TemporaryDirectory() as folder:
-            return pd.read_parquet(Path(client.download_artifacts(run_id, files[0], folder)))
-    except (MlflowException, OSError) as error:
-        raise TrackingError(f"scores of run {run_id} cannot be read from {uri}: {error}") from error
+            return _read_scores(Path(client.download_artifacts(run_id, files[0], folder)))
+    except (MlflowException, OSError, ValueError) as error:
+        raise _unreadable(run_id, uri, error) from error
+
+
+def _read_scores(file: Path) -> "pd.DataFrame":
+    import pandas as pd
+
+    # Opened here and read by one thread: for small files pandas's own search for a file system takes longer.
+    with file.open("rb") as stream:
+        return pd.read_parquet(stream, use_threads=False)
+
+
+def _require_one(files: Sequence[object], run_id: str, uri: str) -> None:
+    if len(files) != 1:
+        raise TrackingError(f"run {run_id} of {uri} keeps {len(files)} score tables; one was expected")
+
+
+def _unreadable(run_id: str, uri: str, error: Exception) -> TrackingError:
+    return TrackingError(f"scores of run {run_id} cannot be read from {uri}: {error}")
 
 
 def _row(run: "Run | StoredRun") -> dict[str, Any]:
@@ -133,7 +166,15 @@ def _row(run: "Run | StoredRun") -> dict[str, Any]:
 
 def decode_setting(text: str) -> Any:
     """The inverse of `cdkd.tracking.mlflow_tracker.encode_setting`."""
+    # Runs have most of their settings in common. A list is made anew each time, since its owner may change it.
+    return _decoded(text) if text.startswith(("[", "{")) else _decoded_once(text)
+
+
+def _decoded(text: str) -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError:
         return text
+
+
+_decoded_once = lru_cache(maxsize=4096)(_decoded)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit
 
 from cdkd.tracking import tags
 
@@ -67,6 +67,19 @@ def read_cells(file: Path, study: str | None) -> list[StoredRun] | None:
             return list(_read(connection, study))
     except sqlite3.Error:
         return None
+
+
+def find_artifacts(file: Path, run_id: str) -> Path | None:
+    """The folder of a run's files, where a store's file names one on this machine; None: MLflow is to be asked."""
+    try:
+        connection = sqlite3.connect(f"file:{quote(str(file.absolute()))}?mode=ro", uri=True, timeout=_SECONDS_TO_WAIT)
+        with closing(connection):
+            found = connection.execute("SELECT artifact_uri FROM runs WHERE run_uuid = ?", (run_id,)).fetchone()
+    except sqlite3.Error:
+        return None
+    place = str(found[0]) if found else ""
+    path = Path(unquote(urlsplit(place).path) if place.startswith("file:///") else place)
+    return path if path.is_absolute() and path.is_dir() else None
 
 
 def _read(connection: sqlite3.Connection, study: str | None) -> Iterator[StoredRun]:

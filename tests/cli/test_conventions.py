@@ -16,7 +16,7 @@ from cdkd.cli import COMMANDS, group
 WITH_JSON = {
     "plan", "recipes", "status", "compare", "evaluate", "settings", "report", "profile", "predict", "teacher import",
     "data list", "data check", "data inspect", "bench reader", "bench loading", "bench training", "bench losses",
-    "bench inference", "bench sweep",
+    "bench inference", "bench sweep", "bench report",
 }  # fmt: skip
 
 

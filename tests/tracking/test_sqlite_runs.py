@@ -1,6 +1,7 @@
 """Plain queries find in a store's file what MLflow finds in it."""
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,9 @@ from support.sweeps import ready_store
 
 import cdkd.tracking.runs as runs_module
 from cdkd.tracking.mlflow_tracker import MlflowTracker
-from cdkd.tracking.runs import load_runs
-from cdkd.tracking.sqlite_runs import read_cells
-from cdkd.tracking.store import open_client
+from cdkd.tracking.runs import load_runs, load_scores
+from cdkd.tracking.sqlite_runs import find_artifacts, read_cells
+from cdkd.tracking.store import TrackingError, open_client
 from cdkd.tracking.tracker import LoggedEpoch, RunStart
 
 
@@ -63,3 +64,37 @@ def test_a_table_that_is_not_as_expected_is_left_to_mlflow(file: Path) -> None:
     connection.commit()
     connection.close()
     assert read_cells(file, None) is None
+
+
+def test_scores_are_read_where_they_lie_and_else_through_mlflow(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    uri = f"sqlite:///{file}"
+    run = load_runs(uri, "one").iloc[0].run_id
+    scores = pd.DataFrame({"video": ["a", "b"], "label": [1, 0], "score_0": [0.25, 0.5], "score_1": [0.75, 0.5]})
+    scores.attrs["classes"] = ["one", "two"]
+    path = file.parent / "test.parquet"
+    scores.to_parquet(path)
+    MlflowTracker(uri, "one", file.parent).attach(run, path, "scores")
+    by_mlflow = runs_module._fetch_scores(run, uri)
+    with monkeypatch.context() as patched:
+        patched.setattr(runs_module, "open_client", None)
+        where_they_lie = load_scores(run, uri)
+    for found in (where_they_lie, by_mlflow):
+        pd.testing.assert_frame_equal(found, scores)
+        assert found.attrs == scores.attrs
+    # A folder as an address, and one that is no folder of this machine.
+    (artifacts,) = file.parent.glob(f"mlartifacts/*/{run}/artifacts")
+    for address, expected in ((artifacts.as_uri(), artifacts), ("s3://bucket/run", None), ("file:///away", None)):
+        with closing(sqlite3.connect(file)) as connection, connection:
+            connection.execute("UPDATE runs SET artifact_uri = ? WHERE run_uuid = ?", (address, run))
+        assert find_artifacts(file, run) == expected
+    assert find_artifacts(file, "no such run") is None
+
+
+def test_a_score_file_that_is_none_is_told(file: Path) -> None:
+    uri = f"sqlite:///{file}"
+    run = load_runs(uri, "one").iloc[0].run_id
+    path = file.parent / "test.parquet"
+    path.write_bytes(b"not parquet at all")
+    MlflowTracker(uri, "one", file.parent).attach(run, path, "scores")
+    with pytest.raises(TrackingError, match=f"scores of run {run} cannot be read from {uri}: "):
+        load_scores(run, uri)
