@@ -153,7 +153,8 @@ def _first_run(tracker: MlflowTracker, row: int, settings: dict[str, Any]) -> st
     run = tracker.open(RunStart("cell", _STUDY, _STAGE, f"row {row}", f"{row:012x}", 0, 1, "", logged_settings(config)))
     top1 = 60.0 + row
     tracker.log(run, [LoggedEpoch(1, {TEST_TOP1: top1, TEST_TOP5: 95.0, VALIDATION_TOP1: top1 + 1.0})])
-    tracker.close(run, "finished", _METADATA)
+    tracker.keep_metadata(run, _METADATA)
+    tracker.close(run, "finished")
     return run
 
 

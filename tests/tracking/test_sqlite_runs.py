@@ -37,7 +37,8 @@ def file(tmp_path: Path, store_template: Path) -> Path:
             kept.append(tracker.open(start))
         tracker.log(kept[0], [LoggedEpoch(1, {"test/top1": 1.0}), LoggedEpoch(2, {"test/top1": 62.5})])
         tracker.log(kept[1], [LoggedEpoch(1, {"train/loss": float("nan")})])
-        tracker.close(kept[0], "finished", {"split": "1"})
+        tracker.keep_metadata(kept[0], {"split": "1"})
+        tracker.close(kept[0], "finished")
         tracker.close(kept[1], "diverged")
         open_client(uri).delete_run(kept[3])
     first = load_runs(uri, "one").iloc[0]
