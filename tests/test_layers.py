@@ -31,6 +31,7 @@ LAYERS = [
         "settings",
         "settings_reference",
         "suggestion",
+        "weak_teacher",
         "yaml_files",
     },
     {"video", "models", "tracking"},

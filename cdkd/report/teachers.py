@@ -1,6 +1,5 @@
 """The raw-domain rows: what teachers reach on the students' test, as the students' runs tell it."""
 
-import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,8 +8,10 @@ from statistics import fmean
 from typing import Any
 
 from cdkd.effective_settings import active_losses
-from cdkd.report.protocol import ComparableRuns, is_shared_by_blocks, protocol_of, shared_metadata
+from cdkd.metric_names import VALIDATION_TOP1
+from cdkd.report.protocol import ComparableRuns, Variant, is_shared_by_blocks, protocol_of, shared_metadata
 from cdkd.report.tracked import Run
+from cdkd.weak_teacher import UntaughtRow, weakness
 
 _Kind = frozenset[tuple[str, str]]
 """The settings of a teacher without its seed."""
@@ -79,26 +80,26 @@ def one_per_teacher_seed(runs: Iterable[Run]) -> tuple[TaughtBy, ...]:
 
 
 def weak_teachers(comparable: ComparableRuns) -> list[str]:
-    """Warnings of teachers that are no better on validation videos than a student of theirs without them."""
+    """Warnings of the teachers of shown rows that are too weak, by `cdkd.weak_teacher`."""
     warnings = []
     for block in dict.fromkeys(variant.row.block for variant in comparable.chosen.values()):
         own = [variant for variant in comparable.chosen.values() if variant.row.block == block and variant.finished]
-        plain = [variant for variant in own if not variant.row.losses and variant.validation > -math.inf]
-        # The row that the others are compared with, else whichever learns from no teacher.
-        plain.sort(key=lambda variant: bool(variant.row.baselines))
+        untaught = [_untaught(variant) for variant in own if not variant.row.losses]
         told: dict[_Kind, list[Run]] = defaultdict(list)
         for run in (run for variant in own for run in variant.finished):
             if _VALIDATION in run.metadata and active_losses(run.settings):
                 told[_kind(run)].append(run)
-        for runs in told.values() if plain else ():
-            reached, baseline = fmean(float(run.metadata[_VALIDATION]) for run in runs), plain[0].validation
-            if reached <= baseline:
-                which = "teacher" if len(told) == 1 else f"teacher {_arch(runs[0]).upper()}"
-                warnings.append(
-                    f"Warning: the {block.upper()} rows' {which} is no better on validation videos than their student "
-                    f"without distillation ({reached:.1f} against {baseline:.1f} %): what learns from it shows noise."
-                )
+        for runs in told.values():
+            which = "teacher" if len(told) == 1 else f"teacher {_arch(runs[0]).upper()}"
+            if found := weakness(fmean(float(run.metadata[_VALIDATION]) for run in runs), untaught):
+                warnings.append(f"Warning: the {block.upper()} rows' {which} {found}.")
     return warnings
+
+
+def _untaught(variant: Variant) -> UntaughtRow:
+    accuracies = [run.metrics[VALIDATION_TOP1] for run in variant.finished if VALIDATION_TOP1 in run.metrics]
+    has_decoder = bool(variant.finished[0].settings.get("student.decoder", True))
+    return UntaughtRow(variant.row.name, has_decoder, accuracies)
 
 
 def _arch(run: Run) -> str:

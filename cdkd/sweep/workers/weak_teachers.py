@@ -1,7 +1,6 @@
-"""Teachers that are no better than the student that learns from nobody: what learns from them shows noise."""
+"""A sweep warns of teachers that are too weak, as soon as it is known."""
 
 from collections.abc import Callable, Iterable, Mapping
-from statistics import fmean
 
 from cdkd.metric_names import VALIDATION_TOP1
 from cdkd.settings import DataSettings, RunConfig
@@ -10,9 +9,10 @@ from cdkd.sweep.queue.stage_cells import teacher_task
 from cdkd.sweep.queue.trial_queue import Trial
 from cdkd.sweep.study.cell import Cell
 from cdkd.tracking.tracked_run import teacher_label
+from cdkd.weak_teacher import UntaughtRow, weakness
 
 _Kind = tuple[DataSettings, str, str]
-"""What a student and its baseline share: data, architecture, streams."""
+"""What a distilled student and the same without distillation share: data, architecture, streams."""
 
 
 class TeacherWarnings:
@@ -40,10 +40,7 @@ class TeacherWarnings:
 def weak_teachers(
     cells: Iterable[Cell], trials: Mapping[str, Trial], validation_of: Callable[[RunConfig], float | None]
 ) -> dict[str, str]:
-    """Teacher's task -> a warning, where its students' baseline does as well on validation videos.
-
-    The baseline is the plain student, three streams without decoder; where the study has none, whatever other row
-    learns from no teacher. Both are of the distilled student's kind and data, and means over the seeds that have ended.
+    """Teacher's task -> a warning, where `cdkd.weak_teacher` finds it too weak for a student of its kind and data.
 
     Args:
         cells: of the study, those too that have no result yet.
@@ -54,7 +51,7 @@ def weak_teachers(
     # Asked whenever a cell has ended, of perhaps thousands.
     if all(cell.teacher is None for cell in cells):
         return {}
-    baselines = _baselines(cells, trials)
+    untaught = _untaught_rows(cells, trials)
     warnings: dict[str, str] = {}
     # Thousands of cells share a few teachers, which are of few kinds: each is looked at once.
     seen: set[tuple[str, _Kind]] = set()
@@ -63,34 +60,28 @@ def weak_teachers(
         if task is None or task in warnings or (task, kind) in seen:
             continue
         seen.add((task, kind))
-        baseline = baselines.get(kind)
-        reached = validation_of(cell.config) if baseline is not None else None
-        if baseline is not None and reached is not None and reached <= baseline[1]:
+        reached = validation_of(cell.config) if kind in untaught else None
+        if reached is not None and (found := weakness(reached, untaught[kind])):
             warnings[task] = (
-                f"{teacher_label(cell.config)} is no better than its student without distillation: {reached:.1f} % of "
-                f"the validation videos against {baseline[1]:.1f} % ({baseline[0]}). What learns from it shows noise. "
-                f"Start it from weights that know more (teacher.weights, teacher.checkpoint), or train it on more"
+                f"{teacher_label(cell.config)} {found}. Start it from weights that know more (teacher.weights, "
+                f"teacher.checkpoint), or train it on more"
             )
     return warnings
 
 
-def _baselines(cells: Iterable[Cell], trials: Mapping[str, Trial]) -> dict[_Kind, tuple[str, float]]:
-    """Kind -> label and mean accuracy of the row that distilled ones are compared with, where one has ended."""
-    reached: dict[_Kind, dict[str, list[float]]] = {}
-    has_decoder: dict[tuple[_Kind, str], bool] = {}
+def _untaught_rows(cells: Iterable[Cell], trials: Mapping[str, Trial]) -> dict[_Kind, list[UntaughtRow]]:
+    """Kind -> its rows without a teacher, in the study's order, over the seeds that have ended."""
+    accuracies: dict[tuple[_Kind, str, bool], list[float]] = {}
     for cell in cells:
         trial = trials.get(cell.id)
         if cell.config.uses_teacher or trial is None:
             continue
         if trial.status == "finished" and VALIDATION_TOP1 in trial.metrics:
-            kind = _kind(cell.config)
-            reached.setdefault(kind, {}).setdefault(cell.label, []).append(trial.metrics[VALIDATION_TOP1])
-            has_decoder[kind, cell.label] = cell.config.student.decoder
-    found = {}
-    for kind, by_label in reached.items():
-        # Of equals `min` takes the study's first.
-        label = min(by_label, key=lambda label: has_decoder[kind, label])
-        found[kind] = label, fmean(by_label[label])
+            row = _kind(cell.config), cell.label, cell.config.student.decoder
+            accuracies.setdefault(row, []).append(trial.metrics[VALIDATION_TOP1])
+    found: dict[_Kind, list[UntaughtRow]] = {}
+    for (kind, label, has_decoder), reached in accuracies.items():
+        found.setdefault(kind, []).append(UntaughtRow(label, has_decoder, reached))
     return found
 
 

@@ -59,7 +59,7 @@ def test_a_teacher_no_better_than_the_baseline_is_warned_of(runs: RunTable, vali
     assert len(warnings) == is_weak
     if is_weak:
         assert "the TSM rows' teacher is no better on validation videos" in warnings[0]
-        assert "(60.0 against 60.0 %)" in warnings[0]
+        assert "(60.0 against 60.0 % of 'TSM, three streams')" in warnings[0]
 
 
 def test_the_gap_is_counted_over_the_seeds_of_the_difference(runs: RunTable) -> None:
