@@ -81,7 +81,9 @@ def _serving(uri: str, host: str, port: int) -> Iterator["subprocess.Popen[bytes
     # Its jobs are for language models; they would be a process more.
     environment = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", **os.environ}
     # A session of its own, so that its workers end with it.
-    server = subprocess.Popen([*line, "--workers", "1"], env=environment, start_new_session=True)
+    # A line for every file that a page asks for would drown the links.
+    line += ["--workers", "1", "--uvicorn-opts", "--log-level warning"]
+    server = subprocess.Popen(line, env=environment, start_new_session=True)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         deadline = time.monotonic() + _SECONDS_TO_START

@@ -30,7 +30,6 @@ _VIEW = {
     "selectedColumns": [
         *(f"metrics.`{name}`" for name in (VALIDATION_TOP1, TEST_TOP1, TEACHER_TEST_TOP1, EPOCH_SECONDS)),
         "attributes.`Duration`",
-        "attributes.`Dataset`",
     ],
     "runsExpanded": {},
     "runsPinned": [],
