@@ -1,7 +1,7 @@
 """The data set of a run as MLflow knows data sets: each part under its name, its version as digest, what it was for."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from cdkd.tracking.study_file import StoredDataset
@@ -15,6 +15,7 @@ _PARTS = {"train": "training", "test": "test"}
 _TOLD = ("split", "clip", "views", "dataset_version", "dataset_hash", "unlabelled", "trained_on")
 _MAX_DIGEST_LENGTH = 36
 _CONTEXT = "mlflow.data.context"
+_TRIES = 5
 
 
 def log_dataset(client: "MlflowClient", run_id: str, metadata: Mapping[str, str]) -> None:
@@ -35,7 +36,26 @@ def log_dataset(client: "MlflowClient", run_id: str, metadata: Mapping[str, str]
         profile = None if number is None else json.dumps({"num_videos": int(number)})
         found = Dataset(f"{name} {part}", digest, "cdkd", source, schema=None, profile=profile)
         inputs.append(DatasetInput(found, [InputTag(_CONTEXT, context)]))
-    client.log_inputs(run_id, datasets=inputs)
+    log_inputs(client, run_id, inputs)
+
+
+def log_inputs(client: "MlflowClient", run_id: str, inputs: "Sequence[DatasetInput]") -> None:
+    """Notes data sets as a run's inputs.
+
+    MLflow looks whether an experiment knows a data set, and adds it else: of several runs that begin with one at the same
+    moment one can, the others are refused by the database. They find it when they look again.
+
+    Raises:
+        MlflowException: refused again and again.
+    """
+    from mlflow.exceptions import MlflowException
+
+    for attempt in range(_TRIES):
+        try:
+            return client.log_inputs(run_id, datasets=list(inputs))
+        except MlflowException:
+            if attempt == _TRIES - 1:
+                raise
 
 
 def stored_dataset(found: "DatasetInput") -> StoredDataset:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from cdkd.file_lock import FileLock
 from cdkd.tracking import tags
-from cdkd.tracking.dataset_input import dataset_input
+from cdkd.tracking.dataset_input import dataset_input, log_inputs
 from cdkd.tracking.mlflow_tracker import MlflowTracker
 from cdkd.tracking.plans import CELLS_FILE, merged_cells
 from cdkd.tracking.search import all_pages, search_runs
@@ -146,7 +146,7 @@ class _Import:
         for start in range(0, len(metrics), _BATCH):
             self.client.log_batch(copy, metrics=metrics[start : start + _BATCH])
         if run.datasets:
-            self.client.log_inputs(copy, datasets=[dataset_input(each) for each in run.datasets])
+            log_inputs(self.client, copy, [dataset_input(each) for each in run.datasets])
         with tempfile.TemporaryDirectory() as folder:
             for name in run.files:
                 self._attach(copy, Path(folder), name, self.file.content(run, name))

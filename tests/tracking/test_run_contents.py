@@ -2,6 +2,8 @@
 
 import json
 import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -86,3 +88,20 @@ def test_a_stage_keeps_its_last_figures(tracker: MlflowTracker) -> None:
     client = open_client(tracker.uri)
     (parent,) = client.search_runs([client.get_experiment_by_name("mine").experiment_id])
     assert parent.data.metrics == {"best/test/top1": 62.0}
+
+
+def test_runs_that_begin_with_a_data_set_at_the_same_moment_all_hold_it(tracker: MlflowTracker) -> None:
+    num_runs = 6
+    runs = [tracker.open(_start("cell")) for _ in range(num_runs)]
+    for version in ("one", "two", "three"):
+        together = threading.Barrier(num_runs)
+
+        def keep(run_id: str, version: str = version, together: threading.Barrier = together) -> None:
+            together.wait()
+            tracker.keep_metadata(run_id, {**METADATA, "dataset_version": version})
+
+        with ThreadPoolExecutor(num_runs) as pool:
+            list(pool.map(keep, runs))
+    for run_id in runs:
+        inputs = open_client(tracker.uri).get_run(run_id).inputs.dataset_inputs
+        assert {each.dataset.digest for each in inputs} == {"one", "two", "three"}
