@@ -113,10 +113,10 @@ def command(
     """
     from cdkd.report.tables.catalog import find_table
     from cdkd.sweep.display.sweep_display import SweepStatus, make_display
+    from cdkd.sweep.interruption import STOP_SIGNALS, Interrupted, catch_signals
     from cdkd.sweep.queue.study_folder import study_folder
     from cdkd.sweep.queue.study_processes import recorded
     from cdkd.sweep.study.opening import open_study
-    from cdkd.sweep.workers.interruption import STOP_SIGNALS, Interrupted, catch_signals
     from cdkd.sweep.workers.result import SweepOptions
     from cdkd.sweep.workers.runner import run_sweep
     from cdkd.tracking.store import shown

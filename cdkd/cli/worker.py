@@ -72,8 +72,8 @@ def command(
       CUDA_VISIBLE_DEVICES=2,3 cdkd worker .cdkd/ablation --gpus-per-cell 2
       cdkd worker ablation.yaml --storage postgresql+psycopg://me@db.example/cdkd
     """
+    from cdkd.sweep.interruption import Interrupted
     from cdkd.sweep.study.opening import open_study
-    from cdkd.sweep.workers.interruption import Interrupted
 
     has_cells = any((settings, recipe, teachers, only, seeds))
     if has_cells and of_study is None and Path(study).is_dir():

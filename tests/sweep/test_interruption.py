@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from cdkd.sweep.workers.interruption import Interrupted, catch_signals, shield
+from cdkd.sweep.interruption import Interrupted, catch_signals, shield
 
 
 @pytest.fixture(autouse=True)

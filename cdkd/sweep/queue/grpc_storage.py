@@ -27,10 +27,10 @@ from optuna.trial import TrialState, create_trial
 
 from cdkd.sweep.queue.heartbeat import Heartbeat
 from cdkd.sweep.queue.parameters import Parameters
+from cdkd.sweep.queue.patience import patiently
 from cdkd.sweep.queue.queue_storage import (
     GRACE_SECONDS,
     HEARTBEAT_SECONDS,
-    PATIENCE_SECONDS,
     Hold,
     NewTrial,
     Result,
@@ -49,7 +49,6 @@ SCHEME = "grpc"
 _STUDY_ATTRIBUTE, _LOCK_OF = "cdkd.study", "cdkd.lock"
 """Of an Optuna study: the cdkd study whose stage it is, or whose lock."""
 _BEAT = "beat"
-_LONGEST_PAUSE_SECONDS = 30.0
 _SECONDS_BETWEEN_TRIES = 0.05
 _ENDED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 
@@ -91,17 +90,7 @@ class GrpcQueueStorage:
         """Asks the proxy; waits for one that is away."""
         import grpc
 
-        deadline, pause = time.monotonic() + PATIENCE_SECONDS, 1.0
-        while True:
-            try:
-                return question()
-            except grpc.RpcError as error:
-                if time.monotonic() + pause > deadline:
-                    raise StorageError(
-                        f"{self.place} has been away for {PATIENCE_SECONDS:.0f} s: {_words(error)}"
-                    ) from error
-                time.sleep(pause)
-                pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+        return patiently(question, (grpc.RpcError,), self.place, _words)
 
     def exclusive(self, body: Callable[[], Result]) -> Result:
         """See `QueueStorage`."""

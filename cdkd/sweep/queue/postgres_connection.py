@@ -1,8 +1,6 @@
 """Connections to a PostgreSQL database that holds studies: opened once, patient with a server that is away."""
 
-import logging
 import threading
-import time
 import warnings
 from collections.abc import Callable
 from functools import cached_property, lru_cache
@@ -14,7 +12,8 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError, SQLAlchemyError
 
-from cdkd.sweep.queue.queue_storage import GRACE_SECONDS, HEARTBEAT_SECONDS, PATIENCE_SECONDS, StorageError
+from cdkd.sweep.queue.patience import patiently
+from cdkd.sweep.queue.queue_storage import GRACE_SECONDS, HEARTBEAT_SECONDS, StorageError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -22,12 +21,9 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-_LONGEST_PAUSE_SECONDS = 30.0
 _CONNECT_SECONDS = 10
 _SET_UP_LOCK = 0x63646B64
 """Key of the advisory lock under which the tables are made."""
-
-_logger = logging.getLogger(__name__)
 
 
 class Database:
@@ -95,24 +91,12 @@ class Database:
             return work(connection)
 
     def _patiently(self, work: Callable[[], Result]) -> Result:
-        deadline, pause = time.monotonic() + PATIENCE_SECONDS, 1.0
-        while True:
-            try:
-                return work()
-            except (OperationalError, InterfaceError) as error:
-                # Of a lost connection, of a deadlock, of a server that shuts down: nothing that the caller did.
-                if time.monotonic() + pause > deadline:
-                    raise StorageError(
-                        f"{self.place} has been away for {PATIENCE_SECONDS:.0f} s ({_reason(error)}); when it is back, "
-                        "the same command goes on"
-                    ) from error
-                _logger.warning(
-                    "cdkd: %s does not answer (%s); trying again in %.0f s", self.place, _reason(error), pause
-                )
-                time.sleep(pause)
-                pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
-            except SQLAlchemyError as error:
-                raise StorageError(f"{self.place}: {_reason(error)}") from error
+        # Of a lost connection, of a deadlock, of a server that shuts down: nothing that the caller did.
+        away = (OperationalError, InterfaceError)
+        try:
+            return patiently(work, away, self.place, _reason)
+        except SQLAlchemyError as error:
+            raise StorageError(f"{self.place}: {_reason(error)}") from error
 
 
 @lru_cache(maxsize=8)

@@ -17,13 +17,13 @@ from cdkd.experiment.identity import logged_settings
 from cdkd.graceful_stop import StoppedAtCheckpoint
 from cdkd.metric_names import TRAIN_LOSS, VALIDATION_TOP1, current_name
 from cdkd.sweep.display.progress import ProgressWriter
+from cdkd.sweep.interruption import Interrupted, shield
 from cdkd.sweep.queue.queue_storage import TrialTakenError
 from cdkd.sweep.queue.stale_trials import put_back
 from cdkd.sweep.queue.trial_queue import Claim, Trial, TrialQueue
 from cdkd.sweep.study.cell import Cell
 from cdkd.sweep.workers.cell_runner import CellRunner
 from cdkd.sweep.workers.distant_teachers import take_distant_teacher
-from cdkd.sweep.workers.interruption import Interrupted, shield
 from cdkd.sweep.workers.machine_errors import machine_reason
 from cdkd.sweep.workers.validation_reports import ValidationReports, until_pruned
 from cdkd.tracking.store_sender import Tell

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 
+from cdkd.sweep.interruption import shield
 from cdkd.sweep.queue.stale_trials import put_back
 from cdkd.sweep.queue.trial_queue import Claim, QueuedTask, Trial, TrialQueue
 from cdkd.sweep.workers.attempt import queue_name, run_claim
 from cdkd.sweep.workers.cell_locks import CellHolder, CellLock, CellLocks
 from cdkd.sweep.workers.cell_runner import CellRunner
-from cdkd.sweep.workers.interruption import shield
 from cdkd.sweep.workers.patient_tracker import PatientTracker
 from cdkd.tracking.mlflow_tracker import MlflowTracker
 from cdkd.tracking.store import absolute_uri

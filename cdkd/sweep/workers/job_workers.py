@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cdkd.errors import CdkdError
+from cdkd.sweep.interruption import seconds_since_stop
 from cdkd.sweep.queue.job_group import JobGroup, Order, job_groups
 from cdkd.sweep.queue.study_folder import StudyFolder
 from cdkd.sweep.workers.cluster_jobs import Cluster, JobLook, JobState, Scheduler, SchedulerAway
-from cdkd.sweep.workers.interruption import seconds_since_stop
 from cdkd.sweep.workers.places import Places
 from cdkd.sweep.workers.pool import command_of
 from cdkd.sweep.workers.worker_job import WorkerJob

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from cdkd.run_status import RunStatus
-from cdkd.sweep.workers.interruption import raise_if_stopped, seconds_since_stop
+from cdkd.sweep.interruption import raise_if_stopped, seconds_since_stop
 from cdkd.tracking.store import StoreAway
 from cdkd.tracking.store_sender import StoreSender, Tell
 from cdkd.tracking.study_record import StageRecord

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cdkd.errors import CdkdError
+from cdkd.sweep.interruption import DRAIN, STOP
 from cdkd.sweep.queue.study_folder import StudyFolder
 from cdkd.sweep.workers.beats import Pulse
-from cdkd.sweep.workers.interruption import DRAIN, STOP
 from cdkd.sweep.workers.places import Places
 
 _GRACE_SECONDS = 3.0

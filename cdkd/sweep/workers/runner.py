@@ -21,6 +21,7 @@ from cdkd.sweep.display.event_log import EventLog
 from cdkd.sweep.display.listing import files_to_give
 from cdkd.sweep.display.notices import NoticeReader
 from cdkd.sweep.display.sweep_display import SweepDisplay
+from cdkd.sweep.interruption import shield
 from cdkd.sweep.queue.cell_configuration import configurations_of
 from cdkd.sweep.queue.stage_cells import StageCells, all_cells, resolve_stages, sample_cells, teacher_task
 from cdkd.sweep.queue.stage_choice import ChoiceError, choose, freeze
@@ -41,7 +42,6 @@ from cdkd.sweep.workers.cell_turn import CellTurn, cell_locks
 from cdkd.sweep.workers.closing import close_records
 from cdkd.sweep.workers.data_preparation import DataPreparation
 from cdkd.sweep.workers.distant_teachers import look_for_distant_teacher
-from cdkd.sweep.workers.interruption import shield
 from cdkd.sweep.workers.launcher import make_launcher, plan_places
 from cdkd.sweep.workers.machine_errors import machine_reason
 from cdkd.sweep.workers.patient_tracker import PatientTracker

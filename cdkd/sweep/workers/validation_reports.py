@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping
 from cdkd.callbacks import Log
 from cdkd.metric_names import PRUNED_EPOCH, VALIDATION, VALIDATION_TOP1, current_name
 from cdkd.settings import RunConfig
+from cdkd.sweep.interruption import shield
 from cdkd.sweep.queue.pruning import PastCurve, is_behind
 from cdkd.sweep.queue.queue_storage import StorageError
 from cdkd.sweep.queue.trial_queue import Trial, TrialQueue
-from cdkd.sweep.workers.interruption import shield
 from cdkd.tracking.tracker import Outcome
 
 

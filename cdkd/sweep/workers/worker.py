@@ -16,6 +16,7 @@ from cdkd.sweep.display.event_log import EventLog
 from cdkd.sweep.display.notices import write_notice
 from cdkd.sweep.display.running import task_label
 from cdkd.sweep.display.sweep_display import LineDisplay
+from cdkd.sweep.interruption import LEAVE, STOP, STOP_SIGNALS, catch_signals, shield
 from cdkd.sweep.queue.stale_trials import recover
 from cdkd.sweep.queue.stop_request import heeding_stop_requests
 from cdkd.sweep.queue.study_folder import StudyFolder
@@ -26,7 +27,6 @@ from cdkd.sweep.workers.attempt import queue_name
 from cdkd.sweep.workers.beats import start_beating
 from cdkd.sweep.workers.cell_runner import CellRunner
 from cdkd.sweep.workers.cell_turn import CellTurn
-from cdkd.sweep.workers.interruption import LEAVE, STOP, STOP_SIGNALS, catch_signals, shield
 from cdkd.sweep.workers.machine_trouble import MachineTrouble
 from cdkd.sweep.workers.patient_tracker import PatientTracker
 from cdkd.tracking.mlflow_tracker import MlflowTracker

@@ -5,12 +5,12 @@ from cdkd.sweep.display.event_log import EventLog
 from cdkd.sweep.display.notices import NoticeReader
 from cdkd.sweep.display.running import task_label
 from cdkd.sweep.display.sweep_display import SweepDisplay
+from cdkd.sweep.interruption import STOP_SIGNALS, catch_signals, shield
 from cdkd.sweep.queue.stale_trials import recover
 from cdkd.sweep.queue.stop_request import heeding_stop_requests
 from cdkd.sweep.queue.study_folder import StudyFolder
 from cdkd.sweep.queue.trial_queue import TrialQueue
 from cdkd.sweep.queue.wanted_tasks import is_open, wanted_by
-from cdkd.sweep.workers.interruption import STOP_SIGNALS, catch_signals, shield
 from cdkd.sweep.workers.patient_tracker import PatientTracker
 from cdkd.sweep.workers.pool import Workers
 from cdkd.sweep.workers.worker import WorkerOptions, clean_up

@@ -23,10 +23,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from cdkd.capacity import CORES_OF_CELL, num_cores
+from cdkd.sweep.interruption import DRAIN, LEAVE, STOP
 from cdkd.sweep.queue.job_group import JobGroup
 from cdkd.sweep.queue.study_folder import StudyFolder
 from cdkd.sweep.workers.beats import Pulse
-from cdkd.sweep.workers.interruption import DRAIN, LEAVE, STOP
 
 _SECONDS_BETWEEN_LOOKS = 0.25
 _SECONDS_UNTIL_ALONE = 300.0
