@@ -42,8 +42,8 @@ def log_dataset(client: "MlflowClient", run_id: str, metadata: Mapping[str, str]
 def log_inputs(client: "MlflowClient", run_id: str, inputs: "Sequence[DatasetInput]") -> None:
     """Notes data sets as a run's inputs.
 
-    MLflow looks whether an experiment knows a data set, and adds it else: of several runs that begin with one at the same
-    moment one can, the others are refused by the database. They find it when they look again.
+    MLflow looks whether an experiment knows a data set, and adds it else: of several runs that begin with one at the
+    same moment one can, the others are refused by the database. They find it when they look again.
 
     Raises:
         MlflowException: refused again and again.
