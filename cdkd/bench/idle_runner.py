@@ -17,6 +17,9 @@ MARK = "CDKD_BENCH_MARK"
 class IdleRunner:
     """See `cdkd.sweep.workers.cell_runner.CellRunner`: no data, no teacher, one epoch of nothing."""
 
+    def preload(self) -> None:
+        """Nothing to import."""
+
     def check(self, config: RunConfig) -> None:
         """Always able."""
 
@@ -26,6 +29,9 @@ class IdleRunner:
     def has_teacher(self, config: RunConfig) -> bool:
         """None is missing."""
         return True
+
+    def take_teacher(self, config: RunConfig, checkpoint: Path) -> None:
+        """Never asked."""
 
     def ensure_teacher(self, config: RunConfig, log: Log, progress: RunProgress = silent) -> Path:
         """Never asked."""

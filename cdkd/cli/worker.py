@@ -36,6 +36,7 @@ _CELL_OPTIONS = ("settings", "recipe", "teachers", "only", "seeds")
 @click.option("--attached", is_flag=True, hidden=True)
 @click.option("--sweep", "sweep_name", hidden=True)
 @click.option("--of", "of_study", hidden=True)
+@click.option("--early", "is_early", is_flag=True, hidden=True)
 def command(
     study: str,
     settings: tuple[str, ...],
@@ -54,6 +55,7 @@ def command(
     attached: bool,
     sweep_name: str | None,
     of_study: str | None,
+    is_early: bool,
 ) -> None:
     """Run waiting cells of a study, until none is left.
 
@@ -84,7 +86,7 @@ def command(
     asked = _Asked(study, folder, record, chosen, processes_per_cell, fresh, on_failure == "stop")
     try:
         if attached:
-            asked.work(is_attached=True, sweep=sweep_name)
+            asked.work(is_attached=True, sweep=sweep_name, is_early=is_early)
         else:
             asked.work_alone(retry_failed, workers)
     except Interrupted as stop:
@@ -166,11 +168,11 @@ class _Asked:
                 self.cells.prepare_data(cell.config, lambda fraction: None)
         return WorkerOptions(TasksOfStudy(self.chosen, self.folder), self.is_fresh, self.stop_on_failure)
 
-    def work(self, is_attached: bool, sweep: str | None = None) -> None:
+    def work(self, is_attached: bool, sweep: str | None = None, is_early: bool = False) -> None:
         """In this process."""
         from cdkd.sweep.workers.worker import work
 
-        work(self.folder, self.tracker, self.cells, is_attached, sweep, self.options)
+        work(self.folder, self.tracker, self.cells, is_attached, sweep, self.options, is_early)
 
     def work_alone(self, retry_failed: bool, num_workers: int) -> None:
         """As nobody's but the user's: says what it does, and is told of by `cdkd status`."""

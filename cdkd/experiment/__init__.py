@@ -14,15 +14,19 @@ from cdkd.tracking.tracker import Outcome
 class ExperimentRunner:
     """What a sweep asks of a run: its data, its teacher, its training; the last two among processes under torchrun."""
 
+    def preload(self) -> None:
+        """Imports torch and all that a run builds."""
+        import cdkd.experiment.student  # noqa: F401
+
     def check(self, config: RunConfig) -> None:
         """Imports what a run needs, opens its device and its data; what fails here would fail in every run.
 
         Raises:
             CdkdError: the device cannot be used on this machine, or the data set is not where the settings say.
         """
+        self.preload()
         import torch
 
-        import cdkd.experiment.student  # noqa: F401
         from cdkd.models.devices import choose_device
 
         # `auto` asks for a device without opening it.

@@ -15,9 +15,9 @@ from types import FrameType
 # the machine back (TERM), and schedulers that say so some time before (USR1 and USR2, as Slurm's --signal).
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
-DRAIN, STOP, LEAVE = "drain\n", "stop\n", "leave\n"
+DRAIN, STOP, LEAVE, READY = "drain\n", "stop\n", "leave\n", "ready\n"
 """What whoever holds a worker writes to its standard input: end when the task under way has, when its epoch has, or
-when nothing is left to do."""
+when nothing is left to do; begin, where it was started early."""
 
 
 class Interrupted(BaseException):

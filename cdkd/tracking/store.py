@@ -1,5 +1,6 @@
 """Where tracked numbers are kept: the store's address, what may be wrong with it, and a client of it."""
 
+import importlib
 import os
 import sqlite3
 from pathlib import Path
@@ -81,6 +82,27 @@ def check_store(uri: str, must_exist: bool = False) -> None:
         _check_server(uri)
 
 
+def preload(uri: str) -> None:
+    """Imports what `open_client` will need of MLflow, which takes seconds, and opens nothing."""
+    _set_environment()
+    importlib.import_module("mlflow.tracking")
+    if database_file(uri) is not None:
+        importlib.import_module("mlflow.store.tracking.sqlalchemy_store")
+
+
+def _set_environment() -> None:
+    # Before the import, which reads them.
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    # Two lines with links for every run that ends, into the middle of what a sweep shows.
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+    # MLflow would go on asking a server that is away for four minutes, in which no signal is heard. Whoever can wait
+    # asks again by itself (`store_sender.py`).
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "1")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
+
+
 def open_client(uri: str, must_exist: bool = False) -> "MlflowClient":
     """A client of a store that `check_store` accepts; imports MLflow (1-2 s) on first use.
 
@@ -95,16 +117,7 @@ def open_client(uri: str, must_exist: bool = False) -> "MlflowClient":
         # It has the methods that read, and says of every other what to do instead.
         return cast("MlflowClient", open_study_file(exported))
     check_store(uri, must_exist)
-    # Before the import, which reads both.
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    # Two lines with links for every run that ends, into the middle of what a sweep shows.
-    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
-    # MLflow would go on asking a server that is away for four minutes, in which no signal is heard. Whoever can wait
-    # asks again by itself (`store_sender.py`).
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "1")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
+    _set_environment()
     from mlflow.tracking import MlflowClient
 
     file = database_file(uri)

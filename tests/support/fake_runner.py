@@ -43,6 +43,10 @@ def marks(kind: str) -> list[str]:
     return sorted(file.name.rsplit("-", 2)[0] for file in folder.iterdir()) if folder.exists() else []
 
 
+def preload():
+    pass
+
+
 def check(config):
     if (home() / "broken").exists():
         raise RuntimeError((home() / "broken").read_text())
@@ -141,6 +145,7 @@ def _write_scores(file):
 class FakeRunner:
     """The functions above as what a sweep asks for."""
 
+    preload = staticmethod(preload)
     check = staticmethod(check)
     prepare_data = staticmethod(prepare_data)
     has_teacher = staticmethod(has_teacher)

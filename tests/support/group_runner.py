@@ -21,6 +21,9 @@ EPOCHS = 4
 class GroupRunner:
     """Only what a baseline needs."""
 
+    def preload(self):
+        pass
+
     def check(self, config):
         assert config.runtime.device == "cpu"
 

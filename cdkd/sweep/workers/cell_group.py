@@ -75,6 +75,10 @@ class CellGroup:
         self.teacher_outcome = runner.teacher_outcome
         self.teacher_validation = runner.teacher_validation
 
+    def preload(self) -> None:
+        """See `CellRunner`."""
+        self._runner.preload()
+
     def check(self, config: RunConfig) -> None:
         """See `CellRunner`; the GPUs are left to the processes, beside which this one would only take memory."""
         runtime = config.runtime.model_copy(update={"device": "cpu"})

@@ -17,6 +17,9 @@ DEFAULT_RUNNER = "cdkd.experiment:RUNNER"
 class CellRunner(Protocol):
     """What trains a cell and its teacher; `cdkd.experiment.RUNNER` is the real one."""
 
+    def preload(self) -> None:
+        """Imports what a run needs, which takes seconds; whatever is missing is for `check` to tell."""
+
     def check(self, config: RunConfig) -> None:
         """Finds out before anything is claimed whether this process can train at all: imports, device, data."""
 

@@ -17,6 +17,9 @@ class InlineWorker:
     def __len__(self) -> int:
         return 1
 
+    def start_early(self) -> None:
+        """Nothing to gain."""
+
     def start(self, count: int) -> None:
         """Nothing to start."""
 

@@ -127,6 +127,9 @@ class JobWorkers:
     def __len__(self) -> int:
         return len(self._jobs)
 
+    def start_early(self) -> None:
+        """Nothing to gain."""
+
     def start(self, count: int) -> None:
         """See `Launcher`; what the cluster refuses is raised."""
         missing = count - len(self._jobs)

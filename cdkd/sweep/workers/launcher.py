@@ -25,6 +25,9 @@ class Launcher(Protocol):
     def __len__(self) -> int:
         """How many there are, those included that have yet to begin."""
 
+    def start_early(self) -> None:
+        """Work will come: whatever takes time before it may be done now."""
+
     def start(self, count: int) -> None:
         """Brings the group to `count` workers."""
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cdkd.errors import CdkdError
-from cdkd.sweep.interruption import DRAIN, STOP
+from cdkd.sweep.interruption import DRAIN, READY, STOP
 from cdkd.sweep.queue.study_folder import StudyFolder
 from cdkd.sweep.workers.beats import Pulse
 from cdkd.sweep.workers.places import Places
@@ -81,16 +81,29 @@ class Workers:
         self._options = options
         self._given_up: list[_Worker] = []
         self._workers: list[_Worker] = []
+        self._early: subprocess.Popen[str] | None = None
+        """Started, and not needed yet."""
         self._is_draining = False
         self._replacements = 0
 
     def __len__(self) -> int:
         return len(self._workers)
 
+    def start_early(self) -> None:
+        """Starts the first process before there is anything to do: importing what it needs takes it seconds."""
+        self._early = self._spawn("0", "--early")
+
     def start(self, count: int) -> None:
         """Brings the group to `count` processes."""
         for index in range(len(self._workers) + len(self._given_up), count):
-            process = self._spawn(str(index))
+            early, self._early = self._early, None
+            process = self._spawn(str(index)) if early is None else early
+            if early is not None:
+                # Where it has died meanwhile, `watch` sees it.
+                with contextlib.suppress(BrokenPipeError):
+                    assert early.stdin is not None
+                    early.stdin.write(READY)
+                    early.stdin.flush()
             self._workers.append(_Worker(str(index), process, self._pulse(process)))
 
     def _pulse(self, process: "subprocess.Popen[str]") -> Pulse:
@@ -99,13 +112,13 @@ class Workers:
     def _log(self, name: str) -> Path:
         return self._folder.worker_log(f"{os.getpid()}-{name}")
 
-    def _spawn(self, name: str) -> "subprocess.Popen[str]":
+    def _spawn(self, name: str, *options: str) -> "subprocess.Popen[str]":
         log = self._log(name)
         log.parent.mkdir(parents=True, exist_ok=True)
         # Appended to: a replacement must not erase why the worker before it died. The parent's own handle closes here.
         with log.open("a", encoding="utf-8") as output:
             return subprocess.Popen(
-                command_of(self._folder, self._uri, self._runner, self._options),
+                command_of(self._folder, self._uri, self._runner, [*self._options, *options]),
                 # Carries one word at most; that it closes when this process dies is what ends an orphaned worker.
                 stdin=subprocess.PIPE,
                 stdout=output,
@@ -217,6 +230,11 @@ class Workers:
     def stop(self) -> None:
         """Ends every worker now; runs under way are recorded as killed and resume in the next sweep."""
         self._is_draining = True
+        if self._early is not None:
+            # It has claimed nothing: there is nothing to record.
+            self._early.kill()
+            self._workers.append(_Worker("0", self._early, self._pulse(self._early)))
+            self._early = None
         # All are asked before any is waited for, so that they share the time that they get.
         for worker in self._workers:
             if worker.process.poll() is None:

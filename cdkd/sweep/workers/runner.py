@@ -117,6 +117,9 @@ class _Sweep:
         write_store_record(self.folder, self.options.tracking_uri, self.options.runner, is_busy)
         if self.folder.storage is not None and (file := database_file(self.options.tracking_uri)) is not None:
             self.display.log_event(f"no other machine can join in: {file}, where runs are tracked, is a file")
+        done = {task for task, trial in self.queue.latest().items() if trial.is_over}
+        if all_cells(self.known_stages).keys() - done:
+            self.workers.start_early()
         self._prepare_unknown_data()
         # What the stages are closed as, unless the loop comes to its end.
         status: RunStatus = "killed"

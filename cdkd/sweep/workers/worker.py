@@ -1,12 +1,13 @@
 """A worker process: claims trials and runs them, one after the other."""
 
+import importlib
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -16,7 +17,7 @@ from cdkd.sweep.display.event_log import EventLog
 from cdkd.sweep.display.notices import write_notice
 from cdkd.sweep.display.running import task_label
 from cdkd.sweep.display.sweep_display import LineDisplay
-from cdkd.sweep.interruption import LEAVE, STOP, STOP_SIGNALS, catch_signals, shield
+from cdkd.sweep.interruption import LEAVE, READY, STOP, STOP_SIGNALS, catch_signals, shield
 from cdkd.sweep.queue.stale_trials import recover
 from cdkd.sweep.queue.stop_request import heeding_stop_requests
 from cdkd.sweep.queue.study_folder import StudyFolder
@@ -30,6 +31,7 @@ from cdkd.sweep.workers.cell_turn import CellTurn
 from cdkd.sweep.workers.machine_trouble import MachineTrouble
 from cdkd.sweep.workers.patient_tracker import PatientTracker
 from cdkd.tracking.mlflow_tracker import MlflowTracker
+from cdkd.tracking.store import preload
 from cdkd.tracking.tracked_run import error_text
 from cdkd.tracking.tracker import Tracker
 
@@ -59,6 +61,7 @@ def work(
     is_attached: bool,
     sweep: str | None = None,
     options: WorkerOptions = WorkerOptions(),
+    is_early: bool = False,
 ) -> None:
     """Runs trials until told to stop (attached to a sweep), or until none is left (on its own).
 
@@ -70,18 +73,22 @@ def work(
             ends this too.
         sweep: name of the sweep whose cells alone are run; None: whatever any sweep of the folder wants.
         options: what of the queue it takes, and how.
+        is_early: the sweep is not ready yet; it says when it is, and meanwhile this process imports what it needs.
 
     Raises:
         CdkdError: this process could train nothing; it has claimed nothing, or put back what it had.
         Interrupted: a signal asked to stop, or the sweep died; a run under way was ended as killed.
     """
-    drained, left = threading.Event(), threading.Event()
+    drained, left, ready = threading.Event(), threading.Event(), threading.Event()
     # Attached, only the sweep decides: control-C at its terminal reaches it, not its workers.
     catch_signals(*(number for number in STOP_SIGNALS if not (is_attached and number == signal.SIGINT)))
     if is_attached:
         # A daemon, as it sits in a read that nothing but the sweep can end.
-        threading.Thread(target=_listen, args=(drained, left), daemon=True).start()
+        threading.Thread(target=_listen, args=(drained, {LEAVE: left, READY: ready}), daemon=True).start()
         start_beating(folder.beat(os.getpid()))
+    if is_early:
+        _preload(tracker.uri, runner)
+        ready.wait()
     tell = partial(write_notice, folder)
     queue, trouble = TrialQueue(folder), MachineTrouble()
     is_asked = wanted_by(folder, sweep)
@@ -151,11 +158,19 @@ def _require_all(
         raise CdkdError(f"this process can train nothing: {error_text(error)}") from error
 
 
-def _listen(drained: threading.Event, left: threading.Event) -> None:
+def _preload(tracking_uri: str, runner: CellRunner) -> None:
+    # What cannot be imported is told, or not, by what needs it.
+    with suppress(Exception):
+        importlib.import_module("cdkd.sweep.queue.journal_storage")
+        preload(tracking_uri)
+        runner.preload()
+
+
+def _listen(drained: threading.Event, others: Mapping[str, threading.Event]) -> None:
     for line in sys.stdin:
         if line == STOP:
             request_stop()
-        (left if line == LEAVE else drained).set()
+        others.get(line, drained).set()
     # The end of the stream: the sweep is gone, however it went. By a signal and not by an exception, which would end
     # this thread alone; it takes the way of every other stop.
     os.kill(os.getpid(), signal.SIGTERM)

@@ -112,6 +112,22 @@ def test_killed_workers_are_replaced_but_not_for_ever(folder: StudyFolder, monke
     assert len(workers) == 0
 
 
+def test_a_process_that_was_started_early_is_the_first_worker_or_none(folder: StudyFolder, bench: Bench) -> None:
+    workers = Workers(folder, "sqlite:///mlflow.db", FAKE, Places(2))
+    workers.start_early()
+    early = workers._early
+    assert early is not None and len(workers) == 0
+    queue_one_cell(folder)
+    workers.start(1)
+    assert ids(workers) == [early.pid]
+    wait_until(lambda: TrialQueue(folder).latest()["a"].status not in ("waiting", "running"))
+    workers.start_early()
+    unneeded = workers._early
+    assert unneeded is not None
+    workers.stop()
+    assert unneeded.returncode == -signal.SIGKILL and early.returncode is not None
+
+
 def test_workers_drain_and_leave_no_empty_logs(folder: StudyFolder) -> None:
     workers = Workers(folder, "sqlite:///mlflow.db", FAKE, Places(2))
     workers.start(1)
