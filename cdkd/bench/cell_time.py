@@ -66,6 +66,9 @@ class CellTime:
     """Of the same cell without a clock and without tracking: trained and tested, nothing logged."""
     tracked_seconds: float
     """Of the same cell without a clock, as a worker runs it: claimed, tracked, settled."""
+    bare_processor_seconds: float
+    """As `bare_seconds`, of this process's threads: what others do on the machine changes it less."""
+    tracked_processor_seconds: float
 
     @property
     def seconds(self) -> float:
@@ -76,6 +79,11 @@ class CellTime:
     def tracking_ratio(self) -> float:
         """Tracked to bare."""
         return self.tracked_seconds / self.bare_seconds
+
+    @property
+    def processor_ratio(self) -> float:
+        """The same in processor time; the store's own waiting is no part of it."""
+        return self.tracked_processor_seconds / self.bare_processor_seconds
 
     @property
     def network_fraction(self) -> float:
@@ -262,18 +270,21 @@ def measure_cell(
     tell("the cell, once for nothing")
     # Reads the data set's index, compiles kernels, opens the store.
     bench.tracked_seconds(RUNNER)
-    seconds: dict[str, list[float]] = {"bare": [], "tracked": []}
+    seconds: dict[str, list[tuple[float, float]]] = {"bare": [], "tracked": []}
     for number in range(repeats):
         tell(f"the cell with tracking and without, {number + 1} of {repeats}")
         # In turn first and second: whoever is first finds a cooler processor.
         for kind in ("bare", "tracked") if number % 2 else ("tracked", "bare"):
-            seconds[kind].append(bench.bare_seconds() if kind == "bare" else bench.tracked_seconds(RUNNER))
+            used = time.process_time()
+            taken = bench.bare_seconds() if kind == "bare" else bench.tracked_seconds(RUNNER)
+            seconds[kind].append((taken, time.process_time() - used))
     tell("the cell under a clock")
     clock = _Clock()
     bench.tracked_seconds(_ClockedRunner(clock))
     clock.enter("tracking")
     parts = {part: clock.seconds[part] for part in PARTS}
-    return CellTime(process_seconds, parts, statistics.median(seconds["bare"]), statistics.median(seconds["tracked"]))
+    bare, tracked = ([statistics.median(column) for column in zip(*seconds[kind], strict=True)] for kind in seconds)
+    return CellTime(process_seconds, parts, bare[0], tracked[0], bare[1], tracked[1])
 
 
 class _CellBench:

@@ -83,6 +83,7 @@ def command(
             **asdict(time),
             "seconds": time.seconds,
             "tracking_ratio": time.tracking_ratio,
+            "processor_ratio": time.processor_ratio,
             "network_fraction": time.network_fraction,
         }
         texts.append(_cell_table(time, epochs))
@@ -139,5 +140,6 @@ def _cell_table(time: "CellTime", epochs: int) -> str:
     return (
         f"{table}\n\n{epochs} epochs, validated and tested; once per worker, {time.process_seconds:.1f} s more for its "
         f"process.\nTracked training to the bare one (nothing logged): {time.tracked_seconds:.2f} s / "
-        f"{time.bare_seconds:.2f} s = {time.tracking_ratio:.3f} (at most 1.02)."
+        f"{time.bare_seconds:.2f} s = {time.tracking_ratio:.3f} (at most 1.02); "
+        f"in processor time {time.processor_ratio:.3f}."
     )

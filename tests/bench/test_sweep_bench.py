@@ -1,14 +1,13 @@
 """The benchmark of the sweep engine: what its rows are relative to, and that all of a cell's time is told."""
 
 import json
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 from support.postgres import PostgresServer
-from support.tiny import TINY, tiny
+from support.tiny import TINY
 
-from cdkd.bench.cell_time import NETWORK_PARTS, PARTS, measure_cell
+from cdkd.bench.cell_time import NETWORK_PARTS, PARTS
 from cdkd.bench.sweep_engine import EngineSettings, measure_engine
 from cdkd.cli.bench import command
 from cdkd.config import flatten
@@ -37,20 +36,18 @@ def test_the_engines_rows_are_relative_to_their_groups_first(postgres: PostgresS
             assert connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)  # type: ignore[arg-type]
 
 
-def test_where_a_cells_time_goes(tmp_path: Path) -> None:
-    time = measure_cell(tiny(evaluation__every_epochs=1, train__accumulate_steps=2), tmp_path, 1)
-    assert tuple(time.parts) == PARTS
+def test_all_of_a_cells_time_is_told() -> None:
     # A distilled cell with calibrated weights, validated and tracked: there is something of everything.
-    assert all(seconds > 0 for seconds in time.parts.values())
-    assert time.seconds == pytest.approx(sum(time.parts.values()))
-    assert time.network_fraction == pytest.approx(sum(time.parts[part] for part in NETWORK_PARTS) / time.seconds)
-    assert time.tracking_ratio == time.tracked_seconds / time.bare_seconds
-    assert time.process_seconds > 0
-
-
-def test_the_cell_of_a_study_is_told_as_json() -> None:
-    small = [f"--set={key}={json.dumps(value)}" for key, value in flatten(TINY).items() if key != "train.epochs"]
+    values = {**flatten(TINY), "evaluation.every_epochs": 1, "train.accumulate_steps": 2}
+    small = [f"--set={key}={json.dumps(value)}" for key, value in values.items() if key != "train.epochs"]
     arguments = ["sweep", "--part", "cell", *small, "--epochs", "1", "--repeats", "1", "--json"]
-    done = CliRunner().invoke(command, arguments, catch_exceptions=False)
-    found = json.loads(done.stdout)
-    assert set(found) == {"cell"} and set(found["cell"]["parts"]) == set(PARTS)
+    found = json.loads(CliRunner().invoke(command, arguments, catch_exceptions=False).stdout)
+    assert set(found) == {"cell"}
+    time = found["cell"]
+    assert tuple(time["parts"]) == PARTS and all(seconds > 0 for seconds in time["parts"].values())
+    assert time["seconds"] == pytest.approx(sum(time["parts"].values()))
+    network = sum(time["parts"][part] for part in NETWORK_PARTS)
+    assert time["network_fraction"] == pytest.approx(network / time["seconds"])
+    assert time["tracking_ratio"] == time["tracked_seconds"] / time["bare_seconds"]
+    assert time["processor_ratio"] == time["tracked_processor_seconds"] / time["bare_processor_seconds"]
+    assert time["process_seconds"] > 0

@@ -34,7 +34,9 @@ def test_a_running_sweep_and_a_killed_one(bench: Bench) -> None:
     tasks = {task["label"]: task for task in status["tasks"]}
     assert (status["cells"], status["done"], status["running"]) == (4, 0, 2)
     assert [task["status"] for task in tasks.values()] == ["running", "running", "waiting", "waiting"]
-    assert status["processes"][0]["command"].endswith(f"sweep {file} --seeds 5,6 --workers 2 --runner {FAKE}")
+    assert status["processes"][0]["command"].endswith(
+        f"sweep {file} --seeds 5,6 --workers 2 --no-report --runner {FAKE}"
+    )
     assert status["processes"][0]["pid"] == process.pid
     first = tasks["student.arch tsm, train.epochs 4, seed 5"]
     workers = {f"{socket.gethostname()}:{number}" for number in bench.worker_ids()}

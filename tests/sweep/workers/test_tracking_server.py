@@ -17,7 +17,7 @@ def test_a_killed_server_costs_nothing_but_a_message_and_control_c_is_heard(benc
     with tracking_server(bench.folder, bench.folder / "mlflow.db") as server:
         # 1. Killed in the middle of two trainings, which go on to their ends.
         (bench.fake / "hold").touch()
-        sweep = bench.start(bench.write(TWO), "--workers", "2", "--tracking-uri", server.uri, "--no-report")
+        sweep = bench.start(bench.write(TWO), "--workers", "2", "--tracking-uri", server.uri)
         wait_until(lambda: len(bench.marks("started")) == 2)
         server.kill()
         (bench.fake / "hold").unlink()
@@ -36,7 +36,7 @@ def test_a_killed_server_costs_nothing_but_a_message_and_control_c_is_heard(benc
             assert sorted((point.step, point.value) for point in points) == [(n, 1 / n) for n in (1, 2, 3, 4)]
         # 2. Killed once more, and then control-C.
         (bench.fake / "hold").touch()
-        sweep = bench.start(bench.write(AGAIN), "--workers", "2", "--tracking-uri", server.uri, "--no-report")
+        sweep = bench.start(bench.write(AGAIN), "--workers", "2", "--tracking-uri", server.uri)
         wait_until(lambda: len(bench.marks("started")) == 4)
         workers = bench.worker_ids()
         server.kill()
