@@ -49,6 +49,10 @@ def test_a_running_sweep_and_a_killed_one(bench: Bench) -> None:
     assert text[1].startswith(f"  sweep {socket.gethostname()}:{process.pid}: ")
     assert any(line.startswith(f"  {first['id']}  student.arch tsm, train.epochs 4, seed 5") for line in text)
 
+    # All of them at one moment, as when the machine goes: a worker that outlived its sweep would put its cell back.
+    process.send_signal(signal.SIGSTOP)
+    for number in bench.worker_ids():
+        os.kill(number, signal.SIGKILL)
     process.kill()
     process.wait()
     wait_until(lambda: all(task["status"] != "running" for task in json.loads(ask("pair", "--json"))["tasks"]))
