@@ -39,11 +39,13 @@ def _block(data_set: str) -> str:
     return code
 
 
-def _run(folder: Path, tree: Callable[[Path], Path], tree_folder: str, data_set: str, backbone: str) -> tuple[str, str]:
+def _run(
+    folder: Path, tree: Callable[[Path], Path], tree_folder: str, data_set: str, backbone: str, *more: str
+) -> tuple[str, str]:
     """What the block prints, and the address of the store that it filled."""
     tree(folder / tree_folder)
     small = [f"--set={key}={value}" for key, value in {**_SMALL, "teacher.backbone": backbone}.items()]
-    place = Workplace(folder, {"sweep": [*_ONLY, *small]}, small=False)
+    place = Workplace(folder, {"sweep": [*_ONLY, *small, *more]}, small=False)
     # Stands where torchvision would put what it downloads.
     cached = folder / "torch/hub/checkpoints/resnet18-f37072fd.pth"
     cached.parent.mkdir(parents=True)
@@ -89,7 +91,8 @@ def test_from_archive_to_table(
     _authors_file(tmp_path, name, classes, "resnet18")
     if data_set != "ssv2":
         Workplace(tmp_path).shell(f"cdkd teacher import {name} --arch tsm -o tsm-k400.safetensors")
-    printed, uri = _run(tmp_path, tree, tree_folder, data_set, "resnet18")
+    # Its last line reports.
+    printed, uri = _run(tmp_path, tree, tree_folder, data_set, "resnet18", "--no-report")
     assert says in printed and teacher in " ".join(printed.split())
     runs = load_runs(uri, "ablation")
     assert list(runs["label"]) == ["TSM, both"]
