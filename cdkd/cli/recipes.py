@@ -82,7 +82,13 @@ def _block(source: str, entries: "list[Entry]") -> list[str]:
     values = [f"  {entry.key} = {_shown(entry.value)}" for entry in entries]
     texts = textwrap.wrap(source, _WIDTH - _SOURCE_COLUMN)
     texts += ['"'] * (len(values) - len(texts))
-    return [f"{left:<{_SOURCE_COLUMN - 1}} {right}" for left, right in zip_longest(values, texts, fillvalue="")]
+    # A value that reaches into the source's column keeps its line to itself.
+    for index, value in enumerate(values):
+        if len(value) >= _SOURCE_COLUMN - 1:
+            texts.insert(index, "")
+    return [
+        f"{left:<{_SOURCE_COLUMN - 1}} {right}".rstrip() for left, right in zip_longest(values, texts, fillvalue="")
+    ]
 
 
 def _shown(value: Any) -> str:
