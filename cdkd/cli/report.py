@@ -1,7 +1,7 @@
 """`cdkd report`: prints tables from the tracked runs, or writes all of them as one page."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -21,42 +21,26 @@ if TYPE_CHECKING:
     from cdkd.report.short_notes import NotesAmount
 
 
-class TableName(click.ParamType[str]):
-    """The name of a table; an unknown one gets the nearest suggested, or all of them listed."""
+class CatalogName(click.ParamType[str]):
+    """The name of a table or of a figure; an unknown one gets the nearest suggested, or all of them listed."""
 
     name = "NAME"
+
+    def __init__(self, kind: Literal["table", "figure"]) -> None:
+        self.kind = kind
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """The name.
 
         Raises:
-            click.BadParameter: there is no such table.
+            click.BadParameter: there is none of that name.
         """
+        from cdkd.report.figures.catalog import find_figure
         from cdkd.report.tables.catalog import find_table
         from cdkd.report.tracked import ReportError
 
         try:
-            return find_table(value).name
-        except ReportError as error:
-            self.fail(str(error), param, ctx)
-
-
-class FigureName(click.ParamType[str]):
-    """The name of a figure; an unknown one gets the nearest suggested, or all of them listed."""
-
-    name = "NAME"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The name.
-
-        Raises:
-            click.BadParameter: there is no such figure.
-        """
-        from cdkd.report.figures.catalog import find_figure
-        from cdkd.report.tracked import ReportError
-
-        try:
-            return find_figure(value).name
+            return find_table(value).name if self.kind == "table" else find_figure(value).name
         except ReportError as error:
             self.fail(str(error), param, ctx)
 
@@ -64,12 +48,14 @@ class FigureName(click.ParamType[str]):
 @click.command(name="report")
 @click.option(
     "--table",
-    type=TableName(),
+    type=CatalogName("table"),
     multiple=True,
     help="A table of the paper by its number, methods or networks; may be repeated. Without it: every table that has "
     "runs; with --study, the study's own.",
 )
-@click.option("--figure", type=FigureName(), help="A figure instead, as the file that -o names: .svg, .pdf or .png.")
+@click.option(
+    "--figure", type=CatalogName("figure"), help="A figure instead, as the file that -o names: .svg, .pdf or .png."
+)
 @click.option(
     "--extended",
     "is_extended",

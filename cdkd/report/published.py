@@ -1,6 +1,7 @@
 """Printed figures, each with its source: the paper's own, and what others have published beside them."""
 
 import csv
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -49,25 +50,7 @@ def _number(text: str) -> float | None:
 @cache
 def published_figures(table: str) -> tuple[PublishedFigure, ...]:
     """The figures of one table, in the paper's order; none for a table that the paper does not have."""
-    text = files("cdkd.report").joinpath("published.csv").read_text(encoding="utf-8")
-    return tuple(
-        PublishedFigure(
-            table=line["table"],
-            row=line["row"],
-            method=line["method"],
-            backbone=line["backbone"],
-            modality=line["modality"],
-            year=line["year"],
-            dataset=line["dataset"],
-            top1=_number(line["top1"]),
-            top5=_number(line["top5"]),
-            gflops=_number(line["gflops"]),
-            source=line["source"],
-            note=line["note"],
-        )
-        for line in csv.DictReader(text.splitlines())
-        if line["table"] == table
-    )
+    return tuple(_figure(line) for line in _lines("published.csv") if line["table"] == table)
 
 
 @cache
@@ -76,24 +59,29 @@ def more_figures() -> tuple[PublishedFigure, ...]:
 
     Without costs: every source counts them in a way of its own.
     """
-    text = files("cdkd.report").joinpath("published_more.csv").read_text(encoding="utf-8")
-    return tuple(
-        PublishedFigure(
-            table="",
-            row=line["row"],
-            method=line["method"],
-            backbone=line["backbone"],
-            modality=line["modality"],
-            year=line["year"],
-            dataset=line["dataset"],
-            top1=_number(line["top1"]),
-            top5=_number(line["top5"]),
-            gflops=None,
-            source=line["source"],
-            note="",
-            evidence=line["evidence"],
-        )
-        for line in csv.DictReader(text.splitlines())
+    return tuple(_figure(line) for line in _lines("published_more.csv"))
+
+
+def _lines(name: str) -> Iterable[dict[str, str]]:
+    return csv.DictReader(files("cdkd.report").joinpath(name).read_text(encoding="utf-8").splitlines())
+
+
+def _figure(line: Mapping[str, str]) -> PublishedFigure:
+    """Of a line; the columns `table`, `gflops`, `note` and `evidence` are not in both files."""
+    return PublishedFigure(
+        table=line.get("table", ""),
+        row=line["row"],
+        method=line["method"],
+        backbone=line["backbone"],
+        modality=line["modality"],
+        year=line["year"],
+        dataset=line["dataset"],
+        top1=_number(line["top1"]),
+        top5=_number(line["top5"]),
+        gflops=_number(line.get("gflops", "")),
+        source=line["source"],
+        note=line.get("note", ""),
+        evidence=line.get("evidence", ""),
     )
 
 

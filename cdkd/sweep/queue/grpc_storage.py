@@ -38,6 +38,7 @@ from cdkd.sweep.queue.queue_storage import (
     StorageError,
     StoredTrial,
     TrialTakenError,
+    take_one_of,
 )
 from cdkd.sweep.queue.storage import optuna_study_name
 
@@ -194,11 +195,7 @@ class GrpcQueueStorage:
 
     def take_first(self, candidates: Iterable[int]) -> tuple[int, Hold] | None:
         """See `QueueStorage`; two processes may try the same trial, and `take` lets one of them have it."""
-        for number in candidates:
-            hold = self.take(number)
-            if hold is not None:
-                return number, hold
-        return None
+        return take_one_of(self.take, candidates)
 
     def _beat(self, number: int) -> bool:
         # Threads beat as well, in which nobody waits for the proxy.

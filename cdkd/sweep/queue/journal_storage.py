@@ -26,6 +26,7 @@ from cdkd.sweep.queue.queue_storage import (
     State,
     StoredTrial,
     TrialTakenError,
+    take_one_of,
 )
 from cdkd.sweep.queue.storage import JournalLock, optuna_study_name, require_journal
 from cdkd.sweep.queue.study_folder import StudyFolder
@@ -234,11 +235,7 @@ class JournalQueueStorage:
 
     def take_first(self, candidates: Iterable[int]) -> tuple[int, Hold] | None:
         """See `QueueStorage`; two processes may try the same trial, and `take` lets one of them have it."""
-        for number in candidates:
-            hold = self.take(number)
-            if hold is not None:
-                return number, hold
-        return None
+        return take_one_of(self.take, candidates)
 
     def take_over(self, number: int) -> Hold | None:
         """See `QueueStorage`."""

@@ -130,6 +130,15 @@ class QueueStorage(Protocol):
         """Forgets the study for good, where its folder does not hold it: a journal goes with its folder."""
 
 
+def take_one_of(take: Callable[[int], Hold | None], candidates: Iterable[int]) -> tuple[int, Hold] | None:
+    """`QueueStorage.take_first` of a storage that takes one trial at a time; None: others have had all of them."""
+    for number in candidates:
+        hold = take(number)
+        if hold is not None:
+            return number, hold
+    return None
+
+
 def open_storage(folder: StudyFolder, is_read_only: bool = False) -> QueueStorage:
     """The storage of a study: the database that its folder names, else the folder's journal.
 
