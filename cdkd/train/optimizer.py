@@ -68,9 +68,7 @@ def build_optimizer(
         # Few groups, as each is a pass of its own through the optimizer. They come in the order of the parameters,
         # which a checkpoint of the optimizer goes by.
         groups.setdefault((rate, decay), fresh)["params"].append(parameter)
-    # One kernel for all parameters of a group, where they lie on a GPU. None is torch's own choice: a loop on the CPU.
-    is_fused = True if all(p.is_cuda for group in groups.values() for p in group["params"]) else None
-    return _OPTIMIZERS[settings.optimizer](list(groups.values()), settings, is_fused)
+    return _OPTIMIZERS[settings.optimizer](list(groups.values()), settings)
 
 
 def _multiplier(name: str, is_weight: bool, settings: OptimizerSettings) -> float:
@@ -83,12 +81,13 @@ def _multiplier(name: str, is_weight: bool, settings: OptimizerSettings) -> floa
     return 1.0
 
 
-def _sgd(groups: list[dict[str, Any]], settings: OptimizerSettings, fused: bool | None) -> torch.optim.Optimizer:
-    return torch.optim.SGD(groups, lr=settings.learning_rate, momentum=settings.momentum, fused=fused)
+# Fused: one kernel for all of a group's parameters on a GPU, and one pass over each parameter on a CPU.
+def _sgd(groups: list[dict[str, Any]], settings: OptimizerSettings) -> torch.optim.Optimizer:
+    return torch.optim.SGD(groups, lr=settings.learning_rate, momentum=settings.momentum, fused=True)
 
 
-def _adamw(groups: list[dict[str, Any]], settings: OptimizerSettings, fused: bool | None) -> torch.optim.Optimizer:
-    return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(settings.momentum, 0.999), fused=fused)
+def _adamw(groups: list[dict[str, Any]], settings: OptimizerSettings) -> torch.optim.Optimizer:
+    return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(settings.momentum, 0.999), fused=True)
 
 
 _OPTIMIZERS = {"sgd": _sgd, "adamw": _adamw}

@@ -154,7 +154,9 @@ class ResNet(nn.Module):
         self.in_channels = in_channels
         self.num_features = spec.num_features
         self.checkpoint_activations = False
-        self.input_norm: nn.Module = nn.BatchNorm2d(in_channels) if input_norm else nn.Identity()
+        # Without a scale and a shift of its own: conv1's weights hold a scale as well, and bn1 takes a shift away.
+        # They alone would make the backward pass go through conv1 to its input, a sixth of a slim student's step.
+        self.input_norm: nn.Module = nn.BatchNorm2d(in_channels, affine=False) if input_norm else nn.Identity()
         self.conv1 = BackboneConv2d(in_channels, spec.width, 7, 2)
         self.bn1 = nn.BatchNorm2d(spec.width)
         self.maxpool = nn.MaxPool2d(3, 2, 1)

@@ -62,6 +62,8 @@ def test_the_input_norm_removes_scale_and_offset():
     backbone = build_backbone("slim", 2, input_norm=True).train()
     images = torch.randn(6, 2, 32, 32)
     torch.testing.assert_close(backbone(images), backbone(images * 9 + 4), rtol=1e-3, atol=1e-4)
+    # Nothing to train before conv1: its backward pass need not reach the pictures.
+    assert not list(backbone.input_norm.parameters())
 
 
 def test_an_unknown_name_lists_the_known_ones():

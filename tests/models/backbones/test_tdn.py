@@ -3,7 +3,14 @@
 import pytest
 import torch
 
-from cdkd.models.backbones.tdn import LongTermBlock, LongTermDifference, TDNEncoder, TemporalConv, mixing_weights
+from cdkd.models.backbones.tdn import (
+    LongTermBlock,
+    LongTermDifference,
+    TDNEncoder,
+    TemporalConv,
+    halve,
+    mixing_weights,
+)
 from cdkd.models.backbones.tsm import temporal_shift
 from cdkd.models.errors import ModelError
 
@@ -59,6 +66,13 @@ def test_any_modality_and_the_slim_backbone(channels, size):
     maps = encoder(torch.randn(2, 3, 5, channels, size, size))
     assert maps.shape == (2, 3, 64, size // 16, size // 16)
     assert encoder.short_term.conv.in_channels == 4 * channels
+
+
+@pytest.mark.parametrize("size", [(6, 8), (7, 9)])
+def test_halving_is_average_pooling(size):
+    windows = torch.randn(2, 5, 3, *size)
+    pooled = torch.nn.functional.avg_pool2d(windows.flatten(0, 1), 2)
+    torch.testing.assert_close(halve(windows).flatten(0, 1), pooled)
 
 
 def test_still_windows_have_no_differences():
