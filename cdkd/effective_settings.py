@@ -12,6 +12,7 @@ CONTENT = "content."
 BEFORE: Mapping[str, Any] = {
     "data.residual": "exact, 0 in intra blocks",
     "data.sampling": "gops",
+    "data.shapes.draw": "fixed",
     "data.unlabelled": "none",
     "distill.calibration": "none",
     "distill.temporal.graphs": ["gaussian", "laplacian", "quadratic"],

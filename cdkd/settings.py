@@ -50,6 +50,9 @@ class ShapesSettings(Record):
     so that half of the I-frames do not show its lobes, and slides as it likes."""
     seed: int = 0
     """Seed of the generator."""
+    draw: Literal["fixed", "by_seed"] = "fixed"
+    """fixed: the videos of `seed` for every run; by_seed: each run's own seed is the generator's, so that the seeds of
+    a row differ in their videos, and in the teachers trained on them, too."""
     frame_size: Annotated[int, Field(ge=32, multiple_of=16)] = 48
     """Width and height in pixels."""
     num_frames: Annotated[int, Field(ge=2)] = 12
@@ -301,6 +304,20 @@ class RunConfig(Record):
         """
         document = load_document(Path(path))
         return build_record(cls, merge_dotted({}, document.values), document)
+
+    @model_validator(mode="after")
+    def _draw_videos(self) -> Self:
+        shapes = self.data.shapes
+        if shapes.draw == "by_seed" and shapes.seed != self.seed:
+            if "seed" in shapes.model_fields_set:
+                raise ValueError(
+                    f"data.shapes.seed={shapes.seed} with data.shapes.draw=by_seed and seed={self.seed}: "
+                    f"the generator's seed is the run's; leave data.shapes.seed out"
+                )
+            drawn = shapes.model_copy(update={"seed": self.seed})
+            # Records are frozen for their users; this one is still being made.
+            object.__setattr__(self, "data", self.data.model_copy(update={"shapes": drawn}))
+        return self
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -8,7 +8,7 @@ from typing import Any
 from cdkd.distill.losses.table import LOSSES
 from cdkd.report.aggregate import TableRow
 from cdkd.report.columns import p_text
-from cdkd.report.protocol import ComparableRuns, Variant, disagreements
+from cdkd.report.protocol import ComparableRuns, Variant, disagreements, has_own_videos
 from cdkd.report.statistics import MIN_SEEDS_TO_TEST, PairedDifference, sign_flip_can_decide
 from cdkd.report.table_definition import TableDefinition
 from cdkd.report.teacher_names import teacher_notes
@@ -126,6 +126,8 @@ def _protocol(rows: Sequence[TableRow], comparable: ComparableRuns) -> list[str]
     if "student.weights" in settings:
         parts.append(f"streams start from {settings['student.weights']} weights")
     parts += [f"{name} {metadata[name]}" for name in ("split", "views") if name in metadata]
+    if has_own_videos(settings):
+        parts.append("videos and teachers drawn anew for each seed, so that seeds tell of new videos too")
     version = metadata.get("dataset_hash") or metadata.get("dataset_version")
     if version:
         parts.append(f"data version {version[:12]}")
@@ -134,7 +136,8 @@ def _protocol(rows: Sequence[TableRow], comparable: ComparableRuns) -> list[str]
     lambdas = _lambdas(comparable)
     if lambdas:
         notes.append(f"Weights where a loss takes part{_calibration(comparable)}: {lambdas}.")
-    if "num_test_videos" in metadata:
+    # Where each seed has videos of its own, the spread over seeds holds that of videos already.
+    if "num_test_videos" in metadata and not has_own_videos(settings):
         number = int(metadata["num_test_videos"])
         floor = max(resolution_half_width(number, row.top1.mean) for row in rows if row.top1)
         notes.append(
@@ -234,7 +237,9 @@ def _teachers(rows: Sequence[TableRow]) -> list[str]:
         if row.teachers:
             settings = row.teachers[0].run.settings
             source = settings.get("teacher.checkpoint") or f"{settings.get('teacher.train.epochs')} epochs"
-            seeds = _seeds([teacher.seed for teacher in row.teachers])
+            seeds = _seeds(sorted({teacher.seed for teacher in row.teachers}))
+            draws = {teacher.draw for teacher in row.teachers}
+            seeds += f" on each of {len(draws)} draws of the videos" if len(draws) > 1 else ""
             arch = f"{settings.get('teacher.arch')}, " if row.definition.is_own_teacher else ""
             texts.append(
                 f"{row.definition.method}: {arch}backbone {settings.get('teacher.backbone')}, {source}, {seeds}"

@@ -18,6 +18,8 @@ _SHARED_METADATA = ("dataset_version", "dataset_hash", "split", "views", "num_te
 # training makes of a clip is part of these.
 _SHARED_BY_BLOCKS = ("data.", "evaluation.", "metadata.")
 _AUGMENTATION = ("data.crop_scale", "data.flip")
+# What follows from a run's seed where each seed has videos of its own.
+_DRAWN = ("data.shapes.seed", "dataset_version", "dataset_hash")
 
 
 @dataclass(frozen=True)
@@ -63,22 +65,30 @@ def is_shared_by_blocks(key: str) -> bool:
     return key.startswith(_SHARED_BY_BLOCKS) and key not in _AUGMENTATION
 
 
+def has_own_videos(settings: Mapping[str, Any]) -> bool:
+    """Whether runs with these settings and other seeds see other videos (`data.shapes.draw`)."""
+    return settings.get("data.shapes.draw") == "by_seed"
+
+
 def protocol_of(settings: Mapping[str, Any], own_settings: frozenset[str]) -> dict[str, Any]:
     """The settings that can change a run's result, without the table's own axes and the seed.
 
     Lists become tuples.
     """
+    drawn = _DRAWN if has_own_videos(settings) else ()
     return {
         # So that the items can be members of sets, by which protocols are compared.
         key: tuple(value) if isinstance(value, list) else value
         for key, value in effective_settings(settings).items()
-        if key not in own_settings and key != "seed"
+        if key not in own_settings and key != "seed" and key not in drawn
     }
 
 
 def shared_metadata(run: Run) -> dict[str, str]:
     """What a run found out and shares with every row of its table, by dotted key."""
-    return {f"metadata.{name}": run.metadata[name] for name in _SHARED_METADATA if name in run.metadata}
+    drawn = _DRAWN if has_own_videos(run.settings) else ()
+    names = [name for name in _SHARED_METADATA if name in run.metadata and name not in drawn]
+    return {f"metadata.{name}": run.metadata[name] for name in names}
 
 
 def variants_of(table: TableDefinition, runs: Iterable[Run]) -> list[Variant]:

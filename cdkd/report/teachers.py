@@ -9,7 +9,14 @@ from typing import Any
 
 from cdkd.effective_settings import active_losses
 from cdkd.metric_names import VALIDATION_TOP1
-from cdkd.report.protocol import ComparableRuns, Variant, is_shared_by_blocks, protocol_of, shared_metadata
+from cdkd.report.protocol import (
+    ComparableRuns,
+    Variant,
+    has_own_videos,
+    is_shared_by_blocks,
+    protocol_of,
+    shared_metadata,
+)
 from cdkd.report.tracked import Run
 from cdkd.weak_teacher import UntaughtRow, weakness
 
@@ -23,8 +30,10 @@ _VALIDATION = "teacher_validation_top1"
 class TaughtBy:
     """One teacher, as the youngest run that used it tells."""
 
+    draw: int
+    """Seed of the videos that it was trained on; 0 where all runs share them."""
     seed: int
-    """The teacher's own."""
+    """Its own."""
     run: Run
 
     @property
@@ -51,11 +60,11 @@ def teachers_of(arch: str, runs: Sequence[Run], comparable: ComparableRuns) -> t
     shown = [variant for variant in comparable.chosen.values() if variant.finished]
     common = {key: value for variant in shown for key, value in variant.protocol.items()}
     learnt_from = {_kind(run) for variant in shown for run in variant.finished if _TOP1 in run.metadata}
-    kinds: dict[_Kind, dict[int, Run]] = defaultdict(dict)
+    kinds: dict[_Kind, dict[tuple[int, int], Run]] = defaultdict(dict)
     for run in sorted(runs, key=lambda run: run.started):
         tells = run.is_finished and _TOP1 in run.metadata and _arch(run) == arch
         if tells and shown and not _is_tested_otherwise(run, common):
-            kinds[_kind(run)][int(run.settings.get("teacher.seed", 0))] = run
+            kinds[_kind(run)][_seed(run)] = run
     if not kinds:
         return ()
 
@@ -63,7 +72,7 @@ def teachers_of(arch: str, runs: Sequence[Run], comparable: ComparableRuns) -> t
         return kind in learnt_from, len(kinds[kind]), max(run.started for run in kinds[kind].values())
 
     best = kinds[max(kinds, key=rank)]
-    return tuple(TaughtBy(seed, best[seed]) for seed in sorted(best))
+    return tuple(TaughtBy(*key, best[key]) for key in sorted(best))
 
 
 def teachers_of_block(block: str, comparable: ComparableRuns) -> tuple[TaughtBy, ...]:
@@ -75,8 +84,8 @@ def teachers_of_block(block: str, comparable: ComparableRuns) -> tuple[TaughtBy,
 def one_per_teacher_seed(runs: Iterable[Run]) -> tuple[TaughtBy, ...]:
     """The teachers of these runs, one per seed of theirs; () where no run knows what its teacher reaches."""
     known = sorted((run for run in runs if _TOP1 in run.metadata), key=lambda run: run.started)
-    by_seed = {int(run.settings.get("teacher.seed", 0)): run for run in known}
-    return tuple(TaughtBy(seed, by_seed[seed]) for seed in sorted(by_seed))
+    by_seed = {_seed(run): run for run in known}
+    return tuple(TaughtBy(*key, by_seed[key]) for key in sorted(by_seed))
 
 
 def weak_teachers(comparable: ComparableRuns) -> list[str]:
@@ -100,6 +109,11 @@ def _untaught(variant: Variant) -> UntaughtRow:
     accuracies = [run.metrics[VALIDATION_TOP1] for run in variant.finished if VALIDATION_TOP1 in run.metrics]
     has_decoder = bool(variant.finished[0].settings.get("student.decoder", True))
     return UntaughtRow(variant.row.name, has_decoder, accuracies)
+
+
+def _seed(run: Run) -> tuple[int, int]:
+    """(draw, seed) of its teacher; see `TaughtBy`."""
+    return run.seed if has_own_videos(run.settings) else 0, int(run.settings.get("teacher.seed", 0))
 
 
 def _arch(run: Run) -> str:

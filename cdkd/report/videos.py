@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from cdkd.report.protocol import has_own_videos
 from cdkd.report.score_set import VideoScores
 from cdkd.report.statistics import MIN_SEEDS_TO_TEST, Interval
 from cdkd.report.tracked import ReportError, Run
@@ -50,6 +51,9 @@ def compare_videos(
 ) -> VideoComparison | None:
     """Bootstrap over seeds and videos; None below `least_seeds` common seeds.
 
+    None as well where each seed has videos of its own: seeds that are resampled resample videos then, and the interval
+    over seeds says all that there is to say.
+
     Args:
         outcomes: run id -> what its network gets right.
         least_seeds: with fewer than the default, what resampling them says of their spread is too narrow.
@@ -59,7 +63,7 @@ def compare_videos(
     """
     runs, others = ({run.seed: run for run in side if run.is_finished} for side in (row, baseline))
     seeds = sorted(runs.keys() & others.keys())
-    if len(seeds) < least_seeds:
+    if len(seeds) < least_seeds or any(has_own_videos(run.settings) for run in row):
         return None
     videos: tuple[str, ...] | None = None
     tables: list[list[NDArray[np.bool_]]] = [[], []]

@@ -8,6 +8,7 @@ from support.tiny import BASELINE, tiny
 from support.videos import clip, moving_texture
 
 from cdkd.config import ConfigError
+from cdkd.data.opening import dataset_version
 from cdkd.effective_settings import effective_settings
 from cdkd.experiment.identity import cell_identity, contents_of, is_data_known, logged_settings, teacher_identity
 from cdkd.settings import RunConfig, flat_settings
@@ -178,3 +179,15 @@ def test_runs_from_before_a_setting_keep_their_identity(monkeypatch: pytest.Monk
 
     monkeypatch.setattr("cdkd.experiment.identity.flat_settings", without)
     assert both(tiny(**long)) == today
+
+
+def test_runs_that_draw_their_own_videos_have_the_data_and_the_teacher_of_their_seed() -> None:
+    drawn = tiny(seed=3, data__shapes__draw="by_seed")
+    fixed = tiny(seed=3, data__shapes__seed=3)
+    assert drawn.data.shapes.seed == 3
+    assert dataset_version(drawn.data) == dataset_version(fixed.data)
+    assert teacher_identity(drawn) == teacher_identity(fixed) != teacher_identity(tiny(seed=3))
+    # A run of other seeds' videos may not stand beside it in a row.
+    assert cell_identity(drawn) != cell_identity(fixed)
+    with pytest.raises(ConfigError, match=r"draw=by_seed and seed=3: .* leave data\.shapes\.seed out"):
+        tiny(seed=3, data__shapes__draw="by_seed", data__shapes__seed=4)

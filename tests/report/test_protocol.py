@@ -164,3 +164,20 @@ def test_a_table_of_another_version_is_refused() -> None:
     runs.add(PLAIN, 0, 60.0)
     with pytest.raises(ReportError, match="lacks the columns seed, status"):
         read_runs(runs.frame().drop(columns=["seed", "status"]))
+
+
+def test_seeds_with_videos_of_their_own_share_a_row_and_stand_apart_from_others() -> None:
+    drawn = {"data.shapes.draw": "by_seed"}
+    runs = RunTable()
+    fixed = [runs.add(row, 0, 60.0) for row in (PLAIN, BOTH)]
+    own = {
+        seed: [
+            runs.add({**row, **drawn}, seed, 62.0 + seed, metadata={**METADATA, "dataset_version": f"draw {seed}"})
+            for row in (PLAIN, BOTH)
+        ]
+        for seed in (0, 1, 2)
+    }
+    by_row = [list(runs_of_row) for runs_of_row in zip(*own.values(), strict=True)]
+    assert sorted(_chosen("4", runs).values()) == by_row
+    left = [variant.runs[0].run_id for variant in select(variants_of(TABLES["4"], read_runs(runs.frame()))).left_out]
+    assert sorted(left) == fixed

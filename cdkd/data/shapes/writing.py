@@ -29,14 +29,19 @@ _CHUNK = 24
 
 def shapes_folder(settings: ShapesSettings) -> Path:
     """Where the data set of these settings lies, whether or not it was made yet."""
-    digest = hashlib.sha256(settings.model_dump_json().encode()).hexdigest()[:12]
+    digest = hashlib.sha256(_made_of(settings).encode()).hexdigest()[:12]
     return cdkd_home() / "shapes" / f"v{settings.version}-{settings.frame_size}px-{digest}"
 
 
 def shapes_version(settings: ShapesSettings) -> str:
     """Sixteen hexadecimal digits that settings of equal videos share, whether or not they were made yet."""
-    made_by = f"{settings.model_dump_json()} {SHAPES_GOP_LENGTH} {QUANTISER} {FRAMES_PER_SECOND}"
+    made_by = f"{_made_of(settings)} {SHAPES_GOP_LENGTH} {QUANTISER} {FRAMES_PER_SECOND}"
     return hashlib.sha256(made_by.encode()).hexdigest()[:16]
+
+
+def _made_of(settings: ShapesSettings) -> str:
+    # Who chose the seed changes no pixel.
+    return settings.model_dump_json(exclude={"draw"})
 
 
 def prepare_shapes(settings: ShapesSettings, progress: Progress = lambda fraction: None) -> Manifest:

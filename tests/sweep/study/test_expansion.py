@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from cdkd.config import ConfigError
+from cdkd.sweep.queue.cell_configuration import configurations_of
 from cdkd.sweep.study.expansion import expand
 from cdkd.sweep.study.reading import load_study
 from cdkd.sweep.study.records import Study
@@ -121,3 +122,16 @@ def test_a_stage_of_the_base_alone(tmp_path: Path) -> None:
     study = study_of(tmp_path, "  - name: a\n")
     (cell,) = expand(study, study.stages[0])
     assert (cell.label, cell.labels) == ("base", {})
+
+
+def test_seeds_that_draw_their_own_videos_are_cells_of_other_data(tmp_path: Path) -> None:
+    study = study_of(
+        tmp_path,
+        "  - name: a\n    axes: {train.epochs: [1, 2]}\n",
+        "study: s\nseeds: [5, 4]\nbase: {data.shapes.draw: by_seed}\n",
+    )
+    cells = expand(study, study.stages[0])
+    assert [(cell.seed, cell.config.data.shapes.seed) for cell in cells] == [(5, 5), (4, 4), (5, 5), (4, 4)]
+    # As a worker gets them.
+    assert [one.build() for one in configurations_of(cells)] == [cell.config for cell in cells]
+    assert len({cell.id for cell in cells}) == 4
