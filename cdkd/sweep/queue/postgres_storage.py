@@ -13,7 +13,7 @@ comes back is refused (`TrialTakenError`), since a trial that has ended never ch
 
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ from sqlalchemy import text
 
 from cdkd.sweep.queue.heartbeat import Heartbeat
 from cdkd.sweep.queue.parameters import Parameters
-from cdkd.sweep.queue.postgres_connection import Database, open_database
+from cdkd.sweep.queue.postgres_connection import STUDY_ATTRIBUTE, Database, open_database
 from cdkd.sweep.queue.postgres_rows import insert_trials
 from cdkd.sweep.queue.queue_storage import (
     Hold,
@@ -37,21 +37,29 @@ from cdkd.sweep.queue.storage import optuna_study_name
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-STUDY_ATTRIBUTE = "cdkd.study"
-"""Of an Optuna study: the cdkd study whose stage it is."""
-
 _CANDIDATES_PER_CLAIM = 64
-_LATE_COMMITS = timedelta(minutes=5)
-"""A trial may have ended so long before that can be seen: its transaction was longer."""
 
 _BEGINNING = datetime(1970, 1, 1)
 
 _STUDIES = f"SELECT study_id FROM study_user_attributes WHERE key = '{STUDY_ATTRIBUTE}' AND value_json = :study"
+# A question per index of `postgres_connection.py`. As one with OR, it would read every trial of the study, each time.
 _CHANGED = f"""
-    SELECT trial_id, CAST(state AS text), datetime_start, datetime_complete FROM trials
-    WHERE study_id IN ({_STUDIES})
-    AND (trial_id > :last OR state = 'RUNNING' OR trial_id = ANY(:running) OR datetime_complete > :since)
-    ORDER BY trial_id
+    WITH mine AS MATERIALIZED ({_STUDIES}), found AS (
+        SELECT trials.* FROM mine JOIN trials USING (study_id) WHERE trial_id > :last
+        UNION SELECT trials.* FROM mine JOIN trials USING (study_id) WHERE state = 'RUNNING'
+        UNION SELECT trials.* FROM mine JOIN trials USING (study_id) WHERE datetime_complete >= :since
+        UNION SELECT * FROM trials WHERE trial_id = ANY(:running)
+    )
+    SELECT trial_id, CAST(state AS text), datetime_start, datetime_complete FROM found ORDER BY trial_id
+"""
+# From when on a trial may have ended that this look does not show: by a transaction that has not ended itself, this one
+# included. Where the server does not say when those of other users began, they are taken to be minutes long at most.
+_NOW = """
+    SELECT CAST(LEAST(
+        clock_timestamp(), min(xact_start),
+        CASE WHEN bool_or(query = '<insufficient privilege>') THEN clock_timestamp() - interval '5 minutes' END
+    ) AS timestamp)
+    FROM pg_stat_get_activity(NULL) JOIN pg_database ON pg_database.oid = datid WHERE datname = current_database()
 """
 _ATTRIBUTES = """
     SELECT trial_id, key, value_json FROM trial_user_attributes
@@ -121,7 +129,7 @@ class PostgresQueueStorage:
         self._done: set[int] = set()
         """Numbers of trials that have ended, which never change again."""
         self._since = _BEGINNING
-        """When was last looked, on the server's clock."""
+        """Trials that ended before were seen, on the server's clock."""
 
     @property
     def place(self) -> str:
@@ -151,8 +159,8 @@ class PostgresQueueStorage:
         return self._database.run(self._changed)
 
     def _changed(self, connection: "Connection") -> list[StoredTrial]:
-        (now,) = connection.execute(text("SELECT CAST(clock_timestamp() AS timestamp)")).one()
-        seen = {"last": self._last, "running": self._running, "since": self._since - _LATE_COMMITS}
+        (now,) = connection.execute(text(_NOW)).one()
+        seen = {"last": self._last, "running": self._running, "since": self._since}
         rows = connection.execute(text(_CHANGED), {"study": json.dumps(self._study), **seen}).all()
         rows = [row for row in rows if row[0] not in self._done]
         attributes: dict[int, dict[str, Any]] = {row[0]: {} for row in rows}

@@ -2,15 +2,20 @@
 
 import threading
 import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
+from sqlalchemy import event
 from support.postgres import PostgresServer
 from support.sweeps import wait_until
 
 from cdkd.sweep.queue.parameters import Parameters
 from cdkd.sweep.queue.postgres_connection import parse_address
+from cdkd.sweep.queue.postgres_storage import PostgresQueueStorage
 from cdkd.sweep.queue.queue_storage import StorageError, TrialTakenError
 from cdkd.sweep.queue.stale_trials import settle
 from cdkd.sweep.queue.study_folder import StudyFolder
@@ -184,6 +189,87 @@ def test_results_of_tracked_runs_settle_waiting_and_new_tasks(places: Places) ->
         "b": "waiting",
         "c": "finished",
     }
+
+
+def test_a_long_transaction_is_seen_whenever_it_ends(places: Places) -> None:
+    here, there = places.queue(), places.queue()
+    here.enqueue([cell("a")])
+    run = CellRun("run", "other", "a", "finished", {"validation/top1": 3.0})
+
+    def others_see() -> str:
+        # In a thread of their own, as this one's transaction shows them what it has not committed.
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(lambda: there.latest()["a"].status).result()
+
+    def long() -> list[str]:
+        # To others it goes from waiting to finished, at a time when they have looked since.
+        here.adopt([(cell("a"), run)])
+        return [others_see(), others_see()]
+
+    assert here.exclusive(long) == ["waiting", "waiting"]
+    assert others_see() == "finished"
+
+
+def test_a_claim_reads_no_more_of_many_trials_than_of_few(places: Places) -> None:
+    queue = places.queue()
+    queue.enqueue([cell(f"task{number}") for number in range(1000)])
+    storage = queue._storage
+    assert isinstance(storage, PostgresQueueStorage)
+    asked: list[tuple[str, Mapping[str, object]]] = []
+
+    def note_rows(connection: Any, cursor: Any, statement: str, values: Any, context: Any, executemany: bool) -> None:
+        if not statement.startswith("EXPLAIN"):
+            asked.append((statement, values))
+
+    for _ in range(100):
+        claim = queue.claim()
+        assert claim is not None
+        queue.finish(claim.trial.number, 1.0)
+        claim.lock.release()
+    event.listen(storage._database.engine, "before_cursor_execute", note_rows)
+    try:
+        assert queue.claim() is not None
+    finally:
+        event.remove(storage._database.engine, "before_cursor_execute", note_rows)
+    with storage._database.engine.connect() as connection:
+        plans = [
+            connection.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", values).scalar_one()[0]["Plan"]
+            for statement, values in asked
+        ]
+        connection.rollback()
+    read = sum(rows_read(plan) for plan in plans)
+    # 64 candidates, of which one is taken; what ended since the last look; attributes of those.
+    assert len(plans) >= 4 and read < 150
+
+
+def rows_read(plan: Mapping[str, Any]) -> float:
+    """Of Optuna's tables, by a statement whose plan this is."""
+    here = (plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0)) * plan["Actual Loops"]
+    is_table = "Relation Name" in plan and plan["Node Type"].endswith("Scan")
+    return (here if is_table else 0) + sum(rows_read(part) for part in plan.get("Plans", []))
+
+
+def test_a_database_whose_tables_are_another_users_is_used_without_indexes(
+    postgres: PostgresServer, tmp_path: Path
+) -> None:
+    import psycopg
+
+    database = postgres.new_database()
+    owner = f"host={postgres.folder} user=cdkd dbname={database}"
+    url, _ = parse_address(postgres.address(database))
+    optuna.storages.RDBStorage(url.render_as_string(hide_password=False))
+    with psycopg.connect(owner, autocommit=True) as connection:
+        connection.execute("CREATE ROLE guest LOGIN")
+        for what in ("TABLES", "SEQUENCES"):
+            connection.execute(f"GRANT ALL ON ALL {what} IN SCHEMA public TO guest")  # type: ignore[arg-type]
+        connection.execute("GRANT EXECUTE ON FUNCTION pg_control_system TO guest")
+    guests = Places(postgres.address(database).replace("cdkd@", "guest@"), tmp_path)
+    queue = guests.queue()
+    queue.enqueue([cell("a")])
+    claim = queue.claim()
+    assert claim is not None
+    queue.finish(claim.trial.number, 1.0)
+    assert guests.queue().latest()["a"].status == "finished"
 
 
 def test_two_studies_of_one_database_do_not_see_each_other(places: Places) -> None:
