@@ -17,7 +17,7 @@ from cdkd.config import ConfigError
 from cdkd.data.manifest import file_digest
 from cdkd.data.opening import dataset_version
 from cdkd.data.unlabelled import is_part, unlabelled_version
-from cdkd.effective_settings import BEFORE, CONTENT, WEIGHT_FILES, effective_settings, has_effect
+from cdkd.effective_settings import BEFORE, CONTENT, PULL, WEIGHT_FILES, effective_settings, has_effect
 from cdkd.settings import NAMED_WEIGHTS, NO_UNLABELLED, DataSettings, RunConfig, flat_settings
 
 _NOT_THE_TEACHERS = ("data.motion", "data.residual", "data.unlabelled", "data.shapes.draw")
@@ -37,7 +37,7 @@ def cell_identity(config: RunConfig) -> str:
 
 def row_identity(config: RunConfig) -> str:
     """What the cells of a row share, whatever their seeds. Raises as `cell_identity` does."""
-    settings = effective_settings(flat_settings(config))
+    settings = effective_settings({**flat_settings(config), **_pulls(config)})
     # Added by `seeded_identity`, so that the cells of a row cost one look at the data set and the files together.
     del settings["seed"]
     return _digest(settings, config.data)
@@ -65,13 +65,19 @@ def is_data_known(config: RunConfig) -> bool:
 
 
 def logged_settings(config: RunConfig) -> dict[str, Any]:
-    """Every setting by its dotted key, and under `content.<key>` the hash of each file that the run reads.
+    """Every setting by its dotted key, and what settings stand for, as far as they do not say it themselves.
 
-    So that a table can tell runs apart whose files had one name, and join those whose one file had two.
+    `content.<key>` is the hash of each file that the run reads, so that a table can tell runs apart whose files had one
+    name, and join those whose one file had two; `distill.<loss>.pull` is what a calibrated weight of 1 means.
     """
     settings = flat_settings(config)
     contents = contents_of(effective_settings(settings))
-    return {**settings, **{f"{CONTENT}{key}": digest for key, digest in contents.items()}}
+    return {**settings, **_pulls(config), **{f"{CONTENT}{key}": digest for key, digest in contents.items()}}
+
+
+def _pulls(config: RunConfig) -> dict[str, float]:
+    """Constants of units: where one is changed, the same weight is another objective."""
+    return {f"distill.{name}.{PULL}": loss.pull for name, loss in config.distill.calibrated.items()}
 
 
 def contents_of(settings: Mapping[str, Any]) -> dict[str, str]:

@@ -40,7 +40,7 @@ class TemporalSettings(LossSettings):
     symbol: ClassVar[str] = "λ2"
     source: ClassVar[str] = "Liu et al. 2023"
     needs: ClassVar[frozenset[Need]] = frozenset({"decoder"})
-    pull: ClassVar[float] = 0.06
+    pull: ClassVar[float] = 0.02
 
     enabled: bool = True
     """The loss takes part, where its weight is above 0 too."""
