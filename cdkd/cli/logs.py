@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cdkd.cli.options import storage_option
+
 if TYPE_CHECKING:
     from cdkd.sweep.queue.study_folder import StudyFolder
     from cdkd.sweep.queue.trial_queue import Trial
@@ -19,7 +21,8 @@ _LOG_LINES = 40
 @click.argument("study")
 @click.argument("cell")
 @click.option("--follow", is_flag=True, help="Go on with every epoch, until the cell has ended.")
-def command(study: str, cell: str, follow: bool) -> None:
+@storage_option
+def command(study: str, cell: str, follow: bool, storage: str | None) -> None:
     """Show what a cell of STUDY has logged: its epochs, its traceback, what workers have printed since it began.
 
     CELL is the beginning of a cell's id, its label, or a part of it; of a cell tried several times, the last attempt.
@@ -34,7 +37,7 @@ def command(study: str, cell: str, follow: bool) -> None:
     from cdkd.sweep.queue.study_reference import find_study_folder
     from cdkd.sweep.queue.task_reference import find_task
 
-    folder = find_study_folder(study)
+    folder = find_study_folder(study, storage)
     queue = open_queue(folder)
     latest = queue.latest()
     labels = task_labels(latest)
@@ -84,6 +87,12 @@ def _echo_end(folder: "StudyFolder", trial: "Trial") -> None:
     report = folder.traceback(trial.task.id, trial.number)
     if report.exists():
         click.echo(f"{report}:\n{report.read_text(encoding='utf-8').rstrip()}")
+    elif trial.error:
+        click.echo(f"error       {trial.error}")
+    if trial.worker and not (trial.is_done or report.exists() or folder.work(trial.task.id).is_dir()):
+        click.echo(
+            f"Its epochs and traceback are in the folder where worker {trial.worker} was started: cdkd logs there"
+        )
     for log in _logs_since(folder, trial):
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LOG_LINES:]
         click.echo(f"{log}, written to since the cell began, ends:\n" + "\n".join(lines))

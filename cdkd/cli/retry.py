@@ -1,12 +1,15 @@
 """`cdkd retry`: failed cells of a study go on its queue again."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
 
+from cdkd.cli.options import storage_option
 from cdkd.errors import CdkdError
 
 if TYPE_CHECKING:
+    from cdkd.sweep.queue.study_folder import StudyFolder
     from cdkd.sweep.queue.trial_queue import Trial
 
 
@@ -14,7 +17,8 @@ if TYPE_CHECKING:
 @click.argument("study")
 @click.argument("cells", metavar="[CELL]...", nargs=-1)
 @click.option("--failed", is_flag=True, help="Every cell and teacher that failed; the same as naming none.")
-def command(study: str, cells: tuple[str, ...], failed: bool) -> None:
+@storage_option
+def command(study: str, cells: tuple[str, ...], failed: bool, storage: str | None) -> None:
     """Let failed cells of STUDY run again: a sweep or worker that is at work takes them within seconds.
 
     CELL is the beginning of a cell's id, its label, or a part of it. A teacher that failed goes first. What a failed
@@ -29,14 +33,13 @@ def command(study: str, cells: tuple[str, ...], failed: bool) -> None:
     """
     from cdkd.sweep.display.running import task_labels
     from cdkd.sweep.queue.retry import enqueue_failed, failed_tasks
-    from cdkd.sweep.queue.study_processes import last_sweep, live_processes
     from cdkd.sweep.queue.study_reference import find_study_folder
     from cdkd.sweep.queue.task_reference import find_task
     from cdkd.sweep.queue.trial_queue import TrialQueue
 
     if failed and cells:
         raise click.UsageError("either cells or --failed", click.get_current_context())
-    folder = find_study_folder(study)
+    folder = find_study_folder(study, storage)
     queue = TrialQueue(folder)
     latest = queue.latest()
     labels = task_labels(latest)
@@ -49,11 +52,21 @@ def command(study: str, cells: tuple[str, ...], failed: bool) -> None:
         return
     for trial in added:
         click.echo(f"waits again: {labels[trial.task.id]}")
-    processes, sweep = live_processes(folder), last_sweep(folder)
-    if processes:
-        click.echo(f"{processes[0].kind} {processes[0].host}:{processes[0].pid} is at work and takes what waits.")
-    else:
-        click.echo(f"Nobody is at work; to run what waits: {sweep.command if sweep else f'cdkd worker {folder.path}'}")
+    click.echo(_who_takes_it(folder, study, [trial.worker for trial in latest.values() if trial.status == "running"]))
+
+
+def _who_takes_it(folder: "StudyFolder", study: str, workers: Sequence[str]) -> str:
+    from cdkd.sweep.queue.study_processes import last_sweep, live_processes
+
+    if processes := live_processes(folder):
+        return f"{processes[0].kind} {processes[0].host}:{processes[0].pid} is at work and takes what waits."
+    if workers:
+        return f"worker {workers[0]} is at work, and takes what waits."
+    if sweep := last_sweep(folder):
+        return f"Nobody is at work; to run what waits: {sweep.command}"
+    if folder.path.is_dir():
+        return f"Nobody is at work; to run what waits: cdkd worker {folder.path}"
+    return f"Nobody is at a cell; to run what waits, name the study's file: cdkd worker {folder.path.name}.yaml"
 
 
 def _require_failed(trial: "Trial", label: str, study: str) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cdkd.cli.options import tracking_uri_option
+from cdkd.cli.options import storage_option, tracking_uri_option
 from cdkd.errors import CdkdError
 
 if TYPE_CHECKING:
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 @click.option("--runs", is_flag=True, help="Mark its runs as deleted in the tracking store, too.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @tracking_uri_option
-def command(study: str, cells: tuple[str, ...], runs: bool, yes: bool, tracking_uri: str | None) -> None:
+@storage_option
+def command(
+    study: str, cells: tuple[str, ...], runs: bool, yes: bool, tracking_uri: str | None, storage: str | None
+) -> None:
     """Remove the state of STUDY, or what its CELLs would resume from; says first what goes and what stays.
 
     Tracked runs stay, and the next sweep finds their results, unless --runs is given: then the cells are trained once
@@ -41,19 +44,22 @@ def command(study: str, cells: tuple[str, ...], runs: bool, yes: bool, tracking_
     from cdkd.tracking.store import shown
     from cdkd.tracking.store import tracking_uri as default_uri
 
-    folder = find_study_folder(study)
+    folder = find_study_folder(study, storage)
     name = folder.path.name
     if processes := live_processes(folder):
         raise CdkdError(f"{name}: {processes[0].kind} {processes[0].pid} is at work; first: cdkd stop {name}")
     tasks = _tasks(folder, cells)
     has_record = tracking_uri is None and folder.store_record.exists()
     uri = read_store_record(folder).tracking_uri if has_record else tracking_uri or default_uri()
+    if cells and not runs and not folder.path.is_dir():
+        raise CdkdError(f"{name}: nothing of these cells is in this folder; with --runs, their tracked runs go")
     found = find_runs(uri, name, tasks) if runs else []
     click.echo(_what_goes(folder, tasks, found, shown(uri), is_with_runs=runs))
     if not yes:
         click.confirm("Remove it?", abort=True)
     # The runs first: killed in between, the state that is left finds their cells without a result, and trains them.
-    delete_runs(uri, name, found)
+    if runs:
+        delete_runs(uri, name, found)
     if cells:
         for task in tasks:
             shutil.rmtree(folder.work(task), ignore_errors=True)
@@ -63,7 +69,8 @@ def command(study: str, cells: tuple[str, ...], runs: bool, yes: bool, tracking_
         # A database first: killed in between, the folder still says where it is.
         if folder.storage is not None:
             TrialQueue(folder).remove()
-        shutil.rmtree(folder.path)
+        if folder.path.is_dir():
+            shutil.rmtree(folder.path)
     click.echo("Removed.")
 
 
@@ -92,7 +99,8 @@ def _what_goes(
     places = [folder.work(task) for task in tasks] or [folder.path]
     size = sum(map(disk_bytes, places)) / 1e6
     what = "what these cells would resume from, and their tracebacks" if tasks else "plan, checkpoints, logs"
-    lines = [f"goes: {', '.join(map(str, places))} ({size:.1f} MB: {what})"]
+    # Of a study that a database alone knows, nothing is here.
+    lines = [f"goes: {', '.join(map(str, places))} ({size:.1f} MB: {what})"] if folder.path.is_dir() else []
     if folder.storage is not None and not tasks:
         lines.append(f"goes: its plan in {TrialQueue(folder).place}, which other folders may share")
     own = [run for run in found if run.study == name]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cdkd.cli.options import json_option
+from cdkd.cli.options import json_option, storage_option
 
 if TYPE_CHECKING:
     from cdkd.sweep.queue.trial_queue import TrialQueue
@@ -22,12 +22,13 @@ _SECONDS_BETWEEN_PRINTS = 10.0
 @click.command()
 @click.argument("study", required=False)
 @click.option("--watch", is_flag=True, help="Go on showing it until interrupted.")
+@storage_option
 @json_option
-def command(study: str | None, watch: bool, as_json: bool) -> None:
+def command(study: str | None, watch: bool, storage: str | None, as_json: bool) -> None:
     """Show how STUDY stands, whoever runs it: epoch, loss, last validation and time left of every cell under way.
 
-    STUDY is a study's name, its file, or its folder; without it, all studies of this folder are shown. Looking changes
-    nothing and disturbs nobody.
+    STUDY is a study's name, its file, or its folder; without it, all studies of this folder are shown, and with
+    --storage those of the database. Looking changes nothing and disturbs nobody.
 
     \b
     Examples:
@@ -35,11 +36,12 @@ def command(study: str | None, watch: bool, as_json: bool) -> None:
       cdkd status ablation
       cdkd status ablation --watch
       cdkd status ablation --json
+      cdkd status ablation --storage postgresql+psycopg://me@db.example/cdkd
     """
     from cdkd.sweep.display.study_status import open_queue
     from cdkd.sweep.queue.study_reference import find_study_folder, known_study_folders
 
-    folders = known_study_folders() if study is None else [find_study_folder(study)]
+    folders = known_study_folders(storage) if study is None else [find_study_folder(study, storage)]
     if not folders and not as_json:
         click.echo("No study has run in this folder; start one with: cdkd sweep ablation.yaml")
         return

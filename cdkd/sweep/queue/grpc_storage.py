@@ -31,6 +31,7 @@ from cdkd.sweep.queue.patience import patiently
 from cdkd.sweep.queue.queue_storage import (
     GRACE_SECONDS,
     HEARTBEAT_SECONDS,
+    STOP_ATTRIBUTE,
     Hold,
     NewTrial,
     Result,
@@ -232,9 +233,8 @@ class GrpcQueueStorage:
     def _settle(self, number: int, state: TrialState) -> None:
         """Of the lock; another process may have been faster."""
         try:
-            self._ask(
-                partial(self._proxy.set_trial_state_values, number, state, [0.0] if state in _ENDED[:1] else None)
-            )
+            values = [0.0] if state in _ENDED[:1] else None
+            self._ask(partial(self._proxy.set_trial_state_values, number, state, values))
         except UpdateFinishedTrialError:
             return
 
@@ -253,12 +253,29 @@ class GrpcQueueStorage:
         study = self._study_id(stage, _STUDY_ATTRIBUTE)
         return self._ask(partial(self._proxy.get_study_user_attrs, study)).get(name)
 
+    def ask_to_stop(self, request: Mapping[str, Any]) -> None:
+        """See `QueueStorage`; kept with the lock, which all who work on the study share."""
+        lock = self._study_id("lock", _LOCK_OF)
+        self._ask(partial(self._proxy.set_study_user_attr, lock, STOP_ATTRIBUTE, dict(request)))
+
+    def stop_request(self) -> Mapping[str, Any] | None:
+        """See `QueueStorage`."""
+        found = _at_once(partial(self._proxy.get_study_user_attrs, self._study_id("lock", _LOCK_OF)))
+        return cast("Mapping[str, Any] | None", found.get(STOP_ATTRIBUTE))
+
     def remove(self) -> None:
         """See `QueueStorage`."""
         for study in self._ask(self._proxy.get_all_studies):
             if self._study in (study.user_attrs.get(_STUDY_ATTRIBUTE), study.user_attrs.get(_LOCK_OF)):
                 self._ask(partial(self._proxy.delete_study, study._study_id))
         self._studies, self._seen = {}, {}
+
+
+def studies_behind(address: str) -> list[str]:
+    """See `stored_studies`."""
+    place, *_ = _parse(address)
+    names = {study.user_attrs.get(_STUDY_ATTRIBUTE) for study in _at_once(_open(place).get_all_studies)}
+    return sorted(str(name) for name in names if name is not None)
 
 
 def _parse(address: str) -> tuple[str, float, float]:

@@ -282,6 +282,12 @@ class JournalQueueStorage:
                 return study.user_attrs.get(name)
         return None
 
+    def ask_to_stop(self, request: Mapping[str, Any]) -> None:
+        """See `QueueStorage`."""
+
+    def stop_request(self) -> None:
+        """See `QueueStorage`."""
+
     def remove(self) -> None:
         """See `QueueStorage`; nothing is kept elsewhere."""
 

@@ -25,6 +25,7 @@ from cdkd.sweep.queue.parameters import Parameters
 from cdkd.sweep.queue.postgres_connection import STUDY_ATTRIBUTE, Database, open_database
 from cdkd.sweep.queue.postgres_rows import insert_trials
 from cdkd.sweep.queue.queue_storage import (
+    STOP_ATTRIBUTE,
     Hold,
     NewTrial,
     Result,
@@ -89,6 +90,14 @@ _NOTE = """
     INSERT INTO trial_user_attributes (trial_id, key, value_json)
     SELECT trial_id, :name, :value FROM trials WHERE trial_id = :number AND state IN ('WAITING', 'RUNNING') FOR SHARE
     ON CONFLICT (trial_id, key) DO UPDATE SET value_json = excluded.value_json
+"""
+_ASK_TO_STOP = f"""
+    INSERT INTO study_user_attributes (study_id, key, value_json)
+    SELECT study_id, '{STOP_ATTRIBUTE}', :value FROM ({_STUDIES}) AS mine
+    ON CONFLICT (study_id, key) DO UPDATE SET value_json = excluded.value_json
+"""
+_STOP_REQUEST = f"""
+    SELECT value_json FROM study_user_attributes WHERE key = '{STOP_ATTRIBUTE}' AND study_id IN ({_STUDIES}) LIMIT 1
 """
 _KEEP = """
     INSERT INTO study_user_attributes (study_id, key, value_json) VALUES (:study, :name, :value)
@@ -294,6 +303,17 @@ class PostgresQueueStorage:
         found = self._database.run(lambda c: c.execute(text(sql), values).scalar())
         return None if found is None else json.loads(found)
 
+    def ask_to_stop(self, request: Mapping[str, Any]) -> None:
+        """See `QueueStorage`; kept with every stage there is, as a stage alone may be gone tomorrow."""
+        values = {"study": json.dumps(self._study), "value": json.dumps(dict(request))}
+        self._database.run(lambda c: c.execute(text(_ASK_TO_STOP), values))
+
+    def stop_request(self) -> Mapping[str, Any] | None:
+        """See `QueueStorage`."""
+        values = {"study": json.dumps(self._study)}
+        found = self._database.try_once(lambda c: c.execute(text(_STOP_REQUEST), values).scalar())
+        return None if found is None else dict(json.loads(found))
+
     def remove(self) -> None:
         """See `QueueStorage`; other studies of the database stay."""
 
@@ -306,6 +326,13 @@ class PostgresQueueStorage:
                 connection.execute(text(f"DELETE FROM {table} WHERE study_id = ANY(:studies)"), {"studies": found})
 
         self._database.run(delete)
+
+
+def studies_in(address: str) -> list[str]:
+    """See `stored_studies`."""
+    sql = f"SELECT DISTINCT value_json FROM study_user_attributes WHERE key = '{STUDY_ATTRIBUTE}'"
+    found = open_database(address).run(lambda c: c.execute(text(sql)).scalars().all())
+    return sorted(str(json.loads(name)) for name in found)
 
 
 def _taken(number: int) -> TrialTakenError:

@@ -23,6 +23,9 @@ HEARTBEAT_SECONDS, GRACE_SECONDS = 60.0, 300.0
 PATIENCE_SECONDS = 600.0
 """A server that is away for longer ends the process that needs it."""
 
+STOP_ATTRIBUTE = "cdkd.stop"
+"""Of an Optuna study: the last request that all who work on it end."""
+
 State = Literal["WAITING", "RUNNING", "COMPLETE", "PRUNED", "FAIL"]
 """Optuna's names of a trial's states."""
 
@@ -126,6 +129,16 @@ class QueueStorage(Protocol):
     def kept(self, stage: str, name: str) -> Any:
         """What was kept under this name; None where nothing was."""
 
+    def ask_to_stop(self, request: Mapping[str, Any]) -> None:
+        """Keeps a request to all who work on the study; does nothing where its folder alone reaches them."""
+
+    def stop_request(self) -> Mapping[str, Any] | None:
+        """The last one. From any thread.
+
+        Raises:
+            StorageError: at once, where the storage is away.
+        """
+
     def remove(self) -> None:
         """Forgets the study for good, where its folder does not hold it: a journal goes with its folder."""
 
@@ -137,6 +150,21 @@ def take_one_of(take: Callable[[int], Hold | None], candidates: Iterable[int]) -
         if hold is not None:
             return number, hold
     return None
+
+
+def stored_studies(address: str) -> list[str]:
+    """Names of the studies that a database keeps.
+
+    Raises:
+        StorageError: it cannot be reached, or is none.
+    """
+    if address.startswith("grpc:"):
+        from cdkd.sweep.queue.grpc_storage import studies_behind
+
+        return studies_behind(address)
+    from cdkd.sweep.queue.postgres_storage import studies_in
+
+    return studies_in(address)
 
 
 def open_storage(folder: StudyFolder, is_read_only: bool = False) -> QueueStorage:

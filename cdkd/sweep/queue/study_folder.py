@@ -17,6 +17,8 @@ class StudyFolder:
     """Names of a study's files."""
 
     path: Path
+    database: str | None = None
+    """Address of the database to look for the study in, whatever the folder says; it need not exist then."""
 
     @property
     def journal(self) -> Path:
@@ -26,6 +28,8 @@ class StudyFolder:
     @property
     def storage(self) -> str | None:
         """Address of the database that keeps the study's trials; None where the journal does."""
+        if self.database is not None:
+            return self.database
         try:
             return self._storage_record.read_text(encoding="utf-8").strip()
         except (FileNotFoundError, NotADirectoryError):

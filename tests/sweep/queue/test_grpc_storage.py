@@ -1,6 +1,8 @@
 """A study behind Optuna's gRPC proxy of a PostgreSQL database: claims, heartbeats and the lock, without any SQL."""
 
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -13,26 +15,36 @@ from support.sweeps import GRID, Bench, wait_until
 
 pytest.importorskip("grpc", reason="grpcio is not installed: pip install 'cdkd[grpc]'")
 
-from optuna.storages import RDBStorage, run_grpc_proxy_server
-
 from cdkd.sweep.queue.postgres_connection import parse_address
-from cdkd.sweep.queue.queue_storage import StorageError, TrialTakenError
+from cdkd.sweep.queue.queue_storage import StorageError, TrialTakenError, stored_studies
 from cdkd.sweep.queue.stale_trials import settle
+from cdkd.sweep.queue.stop_request import ask_to_stop
 from cdkd.sweep.queue.study_folder import StudyFolder
+from cdkd.sweep.queue.study_reference import find_study_folder
 from cdkd.sweep.queue.trial_queue import QueuedTask, TrialQueue
 from cdkd.tracking.runs import load_runs
 
 
 @pytest.fixture(scope="module")
 def proxy(postgres: PostgresServer) -> Iterator[str]:
-    """Address of a proxy as docs/cluster.md starts one; it ends with this process."""
+    """Address of a proxy, started as docs/cluster.md does: in a process of its own, as a thread has no quiet end."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     url = parse_address(postgres.address(postgres.new_database()))[0].render_as_string(hide_password=False)
-    arguments = {"host": "127.0.0.1", "port": port}
-    threading.Thread(target=run_grpc_proxy_server, args=(RDBStorage(url),), kwargs=arguments, daemon=True).start()
-    yield f"grpc://127.0.0.1:{port}"
+    program = "from optuna.storages import RDBStorage, run_grpc_proxy_server as run; run(RDBStorage({!r}), port={})"
+    server = subprocess.Popen([sys.executable, "-W", "ignore", "-c", program.format(url, port)])
+    try:
+        wait_until(lambda: is_open(port), 60)
+        yield f"grpc://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def is_open(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
 
 
 class Places:
@@ -104,6 +116,16 @@ def test_a_dead_workers_trial_goes_back_once_and_the_worker_is_refused(places: P
         worker.complete(claim.trial.number, 99.0, run_id="late", status="finished")
     again = others[1].claim()
     assert again is not None and again.trial.attempt == 2
+
+
+def test_a_request_to_stop_is_found_wherever_the_proxy_is_named(places: Places) -> None:
+    here, there = places.queue(), places.queue()
+    here.enqueue([QueuedTask("a", "cell", "stage")])
+    assert there._storage.stop_request() is None
+    request = ask_to_stop(here.folder)
+    assert there._storage.stop_request() == {"id": request.id, "is_immediate": False}
+    assert places.root.name in stored_studies(places.address)
+    assert find_study_folder(places.root.name, places.address).storage == places.address
 
 
 def test_a_lock_whose_holder_died_is_taken_from_it(places: Places) -> None:
