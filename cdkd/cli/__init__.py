@@ -83,7 +83,7 @@ def group() -> None:
 
     \b
     Examples:
-      cdkd sweep ablation.yaml         train, track and print Table 4
+      cdkd sweep ablation.yaml         train, track and print the TSM rows of Table 4
       cdkd plan ablation.yaml          what that would run, and what is done
       cdkd report --table 4            the table again, from the tracked runs
       cdkd ui                          the runs, in a browser

@@ -35,7 +35,7 @@ def command(
 
     \b
     Examples:
-      cdkd compare ablation:"TSM, baseline" ablation:"TSM, both"
+      cdkd compare ablation:baseline ablation:both
       cdkd compare 0f3c9a... theirs.csv --json
       cdkd compare old.npz new.npz newer.npz --format markdown
     """

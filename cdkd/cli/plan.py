@@ -52,7 +52,7 @@ def command(
       cdkd plan lambda.yaml --seeds 3
       cdkd plan my_study.yaml --set train.epochs=10
       cdkd plan ablation.yaml --recipe ucf101 --set data.root=prepared/ucf101 \\
-          --teacher tsm=tsm.safetensors --teacher tdn=tdn.safetensors
+          --teacher tsm=tsm.safetensors
       cdkd plan ablation.yaml --resolve 2
       cdkd plan ablation.yaml --json
     """

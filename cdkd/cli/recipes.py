@@ -34,7 +34,7 @@ def command(name: str | None, as_json: bool) -> None:
       cdkd recipes ucf101
       cdkd recipes my_recipe.yaml --json
       cdkd sweep ablation.yaml --recipe ucf101 --set data.root=prepared/ucf101 \\
-          --teacher tsm=tsm.safetensors --teacher tdn=tdn.safetensors
+          --teacher tsm=tsm.safetensors
     """
     from cdkd.experiment.recipe import known_recipes, load_recipe
 

@@ -68,13 +68,14 @@ def command(
 ) -> None:
     """Train every cell of STUDY that has no result yet, track it, print the study's tables.
 
-    STUDY is a file, or the name of one in ./sweeps or of those that come with cdkd (ablation.yaml, lambda.yaml,
-    methods.yaml, teachers.yaml, gate.yaml, graphs.yaml, explore.yaml, unlabelled.yaml). Interrupt it whenever you like:
-    the next call goes on where it stopped. A second one at the same time, in the same folder, shares the work. A cell
-    that any study of the store has finished is not trained again.
+    STUDY is a file, or the name of one in ./sweeps or of those that come with cdkd (ablation.yaml, ablation-tdn.yaml,
+    lambda.yaml, methods.yaml, teachers.yaml, gate.yaml, graphs.yaml, explore.yaml, unlabelled.yaml). Interrupt it
+    whenever you like: the next call goes on where it stopped. A second one at the same time, in the same folder, shares
+    the work. A cell that any study of the store has finished is not trained again.
 
     Settings win from left to right: defaults < recipe < --teacher < the study's base < a stage's < axes and rows
-    < --set, which may not touch what the study itself varies.
+    < --set, which may not touch what the study itself varies. A recipe that the study names is made for a data set, and
+    applies to cells on that one alone; one that --recipe names applies to all.
 
     \b
     Examples:
@@ -83,8 +84,10 @@ def command(
       cdkd sweep ablation.yaml --gpus-per-cell 4
       cdkd sweep lambda.yaml --set train.epochs=80
       cdkd sweep ablation.yaml --recipe ucf101 --set data.root=prepared/ucf101 \\
-          --teacher tsm=tsm.safetensors --teacher tdn=tdn.safetensors
-      cdkd sweep ablation.yaml --only network=TSM --only row=baseline --only row=both
+          --teacher tsm=tsm.safetensors
+      cdkd sweep ablation.yaml --set data.name=folder --set data.root=/data/my-videos
+      cdkd sweep ablation.yaml --recipe shapes1
+      cdkd sweep ablation.yaml --only row=baseline --only row=both
       cdkd sweep ablation.yaml --retry-failed
       cdkd sweep --schema > study.schema.json
       cdkd sweep ablation.yaml --storage postgresql+psycopg://me@db.example/cdkd
@@ -94,7 +97,7 @@ def command(
     A study file:
       study: mine                    names the MLflow experiment and the folder .cdkd/mine
       tables: [4]                    tables to print at the end, as for cdkd report --table; else the study's own
-      recipe: ucf101                 as --recipe, which wins; teachers: {tsm: FILE} as --teacher
+      recipe: ucf101                 as --recipe, which wins, on this data set; teachers: {tsm: FILE} as --teacher
       base: {train.epochs: 20}       settings of every cell; nested or dotted
       seeds: 3                       0, 1, 2; or a list
       stages:
@@ -187,12 +190,13 @@ def _listed(files: Sequence[Path]) -> str:
 def _report(study: "Study", uri: str, cells: Collection[str]) -> None:
     from cdkd.report.page.assembly import load_page
     from cdkd.report.render import render
+    from cdkd.report.tables.catalog import studies_beside
     from cdkd.report.writing import write_page
     from cdkd.sweep.queue.study_folder import HOME
     from cdkd.tracking.mlflow_tracker import MlflowTracker
     from cdkd.tracking.view import is_served, study_links
 
-    page = load_page(uri, study.name, study.tables, cells=cells)
+    page = load_page(uri, study.name, study.tables, cells=cells, beside=studies_beside(study.name, study.tables))
     for report in page.tables or [part.report for part in page.studies]:
         click.echo("")
         click.echo(render([report], "text", terminal_width()))

@@ -17,7 +17,7 @@ def command() -> None:
     \b
     Examples:
       cdkd teacher import TSM_kinetics_..._segment8_e50.pth --arch tsm -o tsm8.safetensors
-      cdkd sweep ablation.yaml --recipe ssv2 --set data.root=prepared/ssv2 --only network=TSM \\
+      cdkd sweep ablation.yaml --recipe ssv2 --set data.root=prepared/ssv2 \\
           --teacher tsm=tsm8.safetensors
     """
 
@@ -45,6 +45,7 @@ def import_command(file: Path, arch: str, num_segments: int | None, output: Path
       cdkd teacher import s3d-d76dad2f.pth --arch s3d -o s3d.safetensors
     """
     from cdkd.models.weights.teacher_import import import_teacher
+    from cdkd.report.tables.networks import STUDIES
 
     report, segments = import_teacher(file, arch, num_segments, output)
     if as_json:
@@ -58,4 +59,5 @@ def import_command(file: Path, arch: str, num_segments: int | None, output: Path
     click.echo(f"  dropped  {len(report.dropped)} keys" + "".join(f"\n    {key}: {why}" for key, why in report.dropped))
     click.echo(f"  missing  {len(report.missing)} batch counters, set to 0")
     click.echo(f"written: {output} and {output.with_suffix('.json')}")
-    click.echo(f"use it:  cdkd sweep ablation.yaml --recipe NAME --teacher {arch}={output}  (cdkd recipes lists them)")
+    study = STUDIES.get(arch, "teachers.yaml")
+    click.echo(f"use it:  cdkd sweep {study} --recipe NAME --teacher {arch}={output}  (cdkd recipes lists them)")

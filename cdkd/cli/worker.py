@@ -69,7 +69,7 @@ def command(
     \b
     Examples:
       cdkd worker ablation.yaml
-      cdkd worker ablation.yaml --workers 4 --only network=TSM --retry-failed
+      cdkd worker ablation.yaml --workers 4 --only row=both --retry-failed
       CUDA_VISIBLE_DEVICES=1 cdkd worker .cdkd/ablation
       CUDA_VISIBLE_DEVICES=2,3 cdkd worker .cdkd/ablation --gpus-per-cell 2
       cdkd worker ablation.yaml --storage postgresql+psycopg://me@db.example/cdkd

@@ -2,6 +2,9 @@
 
     defaults < recipe (what it extends first) < teacher file < study: base < stage < axes and rows < --set
 
+A recipe that a command names holds for every run. One that a study names is made for a data set: on another one, which
+only the command or a cell can name, its rates and lengths mean nothing, and the run stands on the defaults.
+
 A learning rate belongs to the number of clips per step in force where it is stated. Where a later layer changes that
 number alone, the rate follows linearly, as the authors of TSM and TDN have it. Without a recipe nothing follows.
 """
@@ -32,12 +35,34 @@ class Underlay:
     recipe: Recipe | None = None
     files: Mapping[str, str] = field(default_factory=dict)
     """Architecture -> file; the recipe's own are among them."""
+    elsewhere: Self | None = None
+    """What lies under runs on another data set than the recipe's; None: the recipe holds there, too."""
 
     @classmethod
-    def of(cls, recipe: Recipe | None, *files: Mapping[str, str]) -> Self:
-        """With the files of the recipe and of several others, later ones over earlier ones."""
+    def of(cls, recipe: Recipe | None, *files: Mapping[str, str], is_asked: bool = True) -> Self:
+        """With the files of the recipe and of several others, later ones over earlier ones.
+
+        Args:
+            recipe: if any.
+            files: architecture -> file.
+            is_asked: the recipe is the command's; else it is the study's own, and holds on its data set alone.
+        """
         layers = [{} if recipe is None else recipe.teachers, *files]
-        return cls(recipe, {arch: path for layer in layers for arch, path in layer.items()})
+        elsewhere = None if recipe is None or is_asked else cls.of(None, *files)
+        return cls(recipe, {arch: path for layer in layers for arch, path in layer.items()}, elsewhere)
+
+    def for_run(self, own: Mapping[str, Any]) -> Self:
+        """What lies under one run: all of this, or `elsewhere`.
+
+        Args:
+            own: the run's own settings by dotted key.
+        """
+        if self.recipe is None or self.elsewhere is None or "data.name" not in own:
+            return self
+        student, teacher = _networks(own)
+        values = dict(item for layer in self.recipe.layers_for(student, teacher) for item in layer.items())
+        is_made_for_it = own["data.name"] == values.get("data.name", own["data.name"])
+        return self if is_made_for_it else self.elsewhere
 
     @property
     def name(self) -> str:
@@ -65,12 +90,15 @@ class Underlay:
         own = flatten(merge_dotted({}, overrides))
         config = build_record(RunConfig, merge_dotted({}, self.values(own)))
         if config.uses_teacher or trains_teacher:
-            self._check(config, own, trains_teacher)
+            self.for_run(own)._check(config, own, trains_teacher)
         return config
 
     def values(self, own: Mapping[str, Any]) -> dict[str, Any]:
         """All settings that differ from the defaults, by dotted key, from those of the run itself by dotted key."""
-        student, teacher = (own.get(key, _defaults()[key]) for key in ("student.arch", "teacher.arch"))
+        under = self.for_run(own)
+        if under is not self:
+            return under.values(own)
+        student, teacher = _networks(own)
         layers = [] if self.recipe is None else self.recipe.layers_for(student, teacher)
         if teacher in self.files:
             layers.append({self.file_setting: self.files[teacher]})
@@ -116,6 +144,12 @@ class Underlay:
                 "(cdkd teacher import makes one of the authors' files), or start elsewhere on purpose: "
                 "--set teacher.weights=imagenet or random"
             )
+
+
+def _networks(own: Mapping[str, Any]) -> tuple[str, str]:
+    """The architectures of a run's student and teacher."""
+    student, teacher = (own.get(key, _defaults()[key]) for key in ("student.arch", "teacher.arch"))
+    return student, teacher
 
 
 def _clips_per_step(values: Mapping[str, Any], group: str) -> int:

@@ -13,6 +13,7 @@ from cdkd.report.statistics import MIN_SEEDS_TO_TEST, PairedDifference, sign_fli
 from cdkd.report.table_definition import TableDefinition
 from cdkd.report.teacher_names import teacher_notes
 from cdkd.report.teachers import weak_teachers
+from cdkd.report.tracked import Run
 from cdkd.report.video_statistics import resolution_half_width
 
 _MOST_WEIGHTS = 5
@@ -295,12 +296,25 @@ def _completeness(table: TableDefinition, rows: Sequence[TableRow]) -> list[str]
         versions = [f"{_count(len(found), what)}" for found, what in ((codes, "code version"), (data, "data version"))]
         return [f"Complete: {_count(len(asked), 'row')} x {seeds} seeds finished, {', '.join(versions)}."]
     seeds = ",".join(map(str, sorted(every_seed.union(*(row.planned_seeds for row in asked)))))
-    # A row that nobody has asked for yet is one of the study that belongs to the table.
-    command = table.commands[0] if table.commands and not all(row.runs for row in lacking) else ""
-    command = command or f"cdkd sweep {Counter(run.study for run in runs).most_common(1)[0][0]}"
-    has_failed = any(run.status == "failed" for row in lacking for run in row.runs)
-    command += f" --seeds {seeds}{' --retry-failed' if has_failed else ''}"
-    return [f"Not complete. What adds the rest, beside the options that its study was started with: {command}."]
+    by_study: dict[str, list[TableRow]] = defaultdict(list)
+    for row in lacking:
+        by_study[row.definition.study].append(row)
+    commands = "; ".join(_adding(table, study, found, seeds, runs) for study, found in by_study.items())
+    return [f"Not complete. What adds the rest, beside the options that its study was started with: {commands}."]
+
+
+def _adding(
+    table: TableDefinition, study: str, lacking: Sequence[TableRow], seeds: str, every_run: Sequence[Run]
+) -> str:
+    """The command that adds what rows of one study lack."""
+    runs = [run for row in lacking for run in row.runs]
+    if table.commands and not all(row.runs for row in lacking):
+        # A row that nobody has asked for yet is one of the study that belongs to the table.
+        command = next((one for one in table.commands if study in one.split()), table.commands[0])
+    else:
+        command = f"cdkd sweep {Counter(run.study for run in runs or every_run).most_common(1)[0][0]}"
+    has_failed = any(run.status == "failed" for run in runs)
+    return f"{command} --seeds {seeds}{' --retry-failed' if has_failed else ''}"
 
 
 def _count(number: int, noun: str) -> str:

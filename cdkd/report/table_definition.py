@@ -47,6 +47,8 @@ class RowDefinition:
     """The row shows the teacher that the other rows of its block have learnt from, where they know what it reaches."""
     full_name: str = ""
     """The method with what sets it apart from rows of the same method; empty: nothing does."""
+    study: str = ""
+    """File of the study that has the row; empty: that of the table's first command."""
 
     @property
     def name(self) -> str:

@@ -48,9 +48,9 @@ def test_a_study_under_a_recipe_needs_neither_data_nor_teachers() -> None:
     found = json.loads(done.stdout)
     work = {part["name"]: part for part in found["work"]}
     assert found["hours"] is None
-    # 9,537 training videos of split 1, a tenth held out; 80 epochs; ten cells. 3,783 test videos by 30 views.
-    assert work["students: training"]["clips"] == pytest.approx(0.9 * 9537 * 80 * 10)
-    assert work["students: test"]["clips"] == 3783 * 30 * 10
+    # 9,537 training videos of split 1, a tenth held out; 80 epochs; five cells. 3,783 test videos by 30 views.
+    assert work["students: training"]["clips"] == pytest.approx(0.9 * 9537 * 80 * 5)
+    assert work["students: test"]["clips"] == 3783 * 30 * 5
     assert found["disk"]["num_videos"] == 13_320 and found["disk"]["prepared_gigabytes"] == pytest.approx(8.4, abs=0.1)
 
 

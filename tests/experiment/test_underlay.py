@@ -65,7 +65,7 @@ def test_flips_of_ssv2_are_those_of_each_networks_authors(arch: str, flip: str) 
 
 
 def test_the_embedded_data_set_keeps_the_defaults() -> None:
-    assert of("shapes").build({}) == of(None).build({}) == RunConfig()
+    assert of("shapes").build({}) == of("shapes1").build({}) == of(None).build({}) == RunConfig()
 
 
 def test_later_layers_win(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ from cdkd.cli.report import command
 from cdkd.config import build_record, merge_dotted
 from cdkd.errors import CdkdError
 from cdkd.report.page.assembly import load_page
+from cdkd.report.tables.catalog import studies_beside
 from cdkd.report.writing import table_text, write_page
 from cdkd.settings import RunConfig, flat_settings
 from cdkd.tracking.mlflow_tracker import MlflowTracker
@@ -211,6 +213,38 @@ def test_a_page_and_what_it_holds_are_files(store: str, tmp_path: Path) -> None:
     ours = write_page(load_page(store, "ablation", ["methods"]), tmp_path / "ours")
     assert [path.name for path in ours][: len(suffixes)] == [f"table-methods{suffix}" for suffix in suffixes]
     assert (tmp_path / "reports" / "table4.txt").read_text() == table_text("4", store, "ablation")
+
+
+def test_a_sweeps_table_has_the_rows_that_the_study_beside_it_has_trained(store: str) -> None:
+    assert studies_beside("ablation", ["4"]) == ["ablation-tdn"] and studies_beside("ablation-tdn", ["4"]) == [
+        "ablation"
+    ]
+    assert studies_beside("mine", ["4"]) == studies_beside("lambda", ["5"]) == studies_beside("ablation", ()) == []
+    page = load_page(store, "ablation", ["4"], beside=["ablation-tdn"])
+    assert [row.definition.key for row in page.tables[0].rows if row.finished] == [
+        "tsm-none", "tsm-decoder", "tsm-spatial", "tsm-both",
+    ]  # fmt: skip
+    copied = Path(store.removeprefix("sqlite:///")).parent / "both.db"
+    shutil.copy(copied.with_name("mlflow.db"), copied)
+    uri = f"sqlite:///{copied}"
+    tracker = MlflowTracker(uri, "ablation-tdn", copied.parent / "home")
+    tracker.prepare(["rows"])
+    config = build_record(RunConfig, merge_dotted({}, {**PLAIN, "student.arch": "tdn"}))
+    run_id = tracker.open(
+        RunStart("cell", "ablation-tdn", "rows", "baseline", "c", 0, 1, "plan", flat_settings(config))
+    )
+    tracker.log(run_id, [LoggedEpoch(40, {"test/top1": 70.0, "test/top5": 90.0})])
+    tracker.keep_metadata(run_id, METADATA)
+    tracker.close(run_id, "finished")
+    tracker.describe("rows", StageRecord("The other half.", "cdkd sweep", "study: ablation-tdn\n", {}))
+    for study, other in (("ablation", "ablation-tdn"), ("ablation-tdn", "ablation")):
+        page = load_page(uri, study, ["4"], beside=[other])
+        assert [row.definition.key for row in page.tables[0].rows if row.finished] == [
+            "tsm-none", "tsm-decoder", "tsm-spatial", "tsm-both", "tdn-none",
+        ]  # fmt: skip
+        # The study's own table has its own rows alone.
+        (part,) = page.studies
+        assert {run.study for run in part.runs} == {study}
 
 
 def test_a_figure_is_a_file_of_the_kind_that_its_suffix_says(store: str, tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ def load_page(
     tables: Sequence[str] | None = None,
     over_videos: bool | None = None,
     cells: Collection[str] = (),
+    beside: Collection[str] = (),
 ) -> Page:
     """The page of one study, or of all studies of a store.
 
@@ -37,6 +38,7 @@ def load_page(
         tables: names of those beside the studies' own; None: all that have runs.
         over_videos: as of `build_reports`.
         cells: as of `build_reports`.
+        beside: further studies, whose runs fill the rows of `tables` that the study itself has not.
 
     Raises:
         CdkdError: no such store, or no run of the study, or of any.
@@ -53,7 +55,9 @@ def load_page(
     records = load_study_records(uri, None if study is None else [study])
     parts = _parts(frame, records, scores, over_videos, uri)
     names = TABLES if tables is None else tables
-    found = [one for name in names for one in build_reports(name, runs, scores, over_videos, cells)]
+    known = {run.run_id for run in runs}
+    others = [run for name in beside for run in read_runs(load_runs(uri, name)) if run.run_id not in known]
+    found = [one for name in names for one in build_reports(name, [*runs, *others], scores, over_videos, cells)]
     if tables is None:
         found = [report for report in found if report.dataset]
     command = "cdkd report --all" + ("" if study is None else f" --study {study}")

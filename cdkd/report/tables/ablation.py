@@ -6,6 +6,7 @@ from cdkd.report.tables.networks import (
     OVER_DECODER,
     OVER_PLAIN,
     SEARCHED_ON_TEST,
+    STUDIES,
     WHY_DECODER_ROW,
     student,
 )
@@ -24,7 +25,13 @@ def _rows(arch: str) -> tuple[RowDefinition, ...]:
     network, baseline = NETWORKS[arch], f"{arch}-none"
     none = {"spatial": "no", "temporal": "no"}
     plain = RowDefinition(
-        baseline, f"{network}, three streams", student(arch, False), block=arch, labels=none, section=arch
+        key=baseline,
+        method=f"{network}, three streams",
+        settings=student(arch, False),
+        block=arch,
+        labels=none,
+        section=arch,
+        study=STUDIES[arch],
     )
     # Last: what the students could reach at best, and whether there was anything to learn.
     teacher = RowDefinition(
@@ -52,6 +59,7 @@ def _row(arch: str, key: str, losses: tuple[str, ...]) -> RowDefinition:
         labels=labels,
         section=arch,
         full_name=f"{network} + ours ({apart})" if losses else "",
+        study=STUDIES[arch],
     )
 
 
@@ -62,5 +70,5 @@ ABLATION = TableDefinition(
     published_columns=(("UCF-101", "top1"), ("SSV2", "top1"), ("SSV2", "top5")),
     rows=(*_rows("tsm"), *_rows("tdn")),
     remarks=(WHY_DECODER_ROW, SEARCHED_ON_TEST),
-    commands=("cdkd sweep ablation.yaml",),
+    commands=tuple(f"cdkd sweep {study}" for study in STUDIES.values()),
 )

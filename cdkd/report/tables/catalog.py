@@ -1,5 +1,8 @@
 """The table of tables: one line each."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
 from cdkd.report.table_definition import TableDefinition
 from cdkd.report.tables.ablation import ABLATION
 from cdkd.report.tables.comparison import KINETICS400, MEASURED_NETWORKS, SSV2, UCF101_AND_HMDB51
@@ -32,3 +35,17 @@ def find_table(name: str) -> TableDefinition:
     if name not in TABLES:
         raise ReportError(f"table {name}: no such table; {hint(name, TABLES, 'tables')}")
     return TABLES[name]
+
+
+def studies_beside(study: str, tables: Sequence[str]) -> list[str]:
+    """Names of the studies of cdkd that train the other rows of a study's tables, such as the TDN rows of Table 4.
+
+    Args:
+        study: name of the study; one that no row names has none beside it.
+        tables: names of tables.
+
+    Raises:
+        ReportError: there is no such table.
+    """
+    found = {Path(row.study).stem for name in tables for row in find_table(name).rows if row.study}
+    return sorted(found - {study}) if study in found else []

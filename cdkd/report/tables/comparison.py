@@ -9,7 +9,7 @@ from typing import Any
 
 from cdkd.report.published import published_figures
 from cdkd.report.table_definition import RowDefinition, TableDefinition
-from cdkd.report.tables.networks import COVIAR, NETWORKS, OVER_PLAIN, backbones, student
+from cdkd.report.tables.networks import COVIAR, NETWORKS, OVER_PLAIN, STUDIES, backbones, student
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,7 @@ def _row(key: str, method: str, labels: Mapping[str, str], section: str) -> RowD
         labels=labels,
         section=section,
         teacher=known.teacher,
+        study=STUDIES.get(known.block, ""),
     )
 
 
@@ -87,9 +88,10 @@ _COSTS = (
 
 
 def _sweeps(*recipes: str) -> tuple[str, ...]:
-    files = "--teacher tsm=FILE --teacher tdn=FILE"
     return tuple(
-        f"cdkd sweep ablation.yaml --recipe {recipe} --set data.root=prepared/{recipe} {files}" for recipe in recipes
+        f"cdkd sweep {study} --recipe {recipe} --set data.root=prepared/{recipe} --teacher {arch}=FILE"
+        for recipe in recipes
+        for arch, study in STUDIES.items()
     )
 
 
@@ -134,7 +136,7 @@ MEASURED_NETWORKS = TableDefinition(
     published_columns=(),
     rows=_measured_rows(),
     remarks=(_COSTS.partition(",")[0] + ".",),
-    commands=("cdkd sweep ablation.yaml",),
+    commands=tuple(f"cdkd sweep {study}" for study in STUDIES.values()),
     measured_labels=backbones,
     has_costs=True,
 )

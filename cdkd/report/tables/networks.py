@@ -5,6 +5,8 @@ from typing import Any
 
 NETWORKS = {"tsm": "TSM", "tdn": "TDN"}
 """Architecture -> how tables call it."""
+STUDIES = {"tsm": "ablation.yaml", "tdn": "ablation-tdn.yaml"}
+"""Architecture -> the study that trains its rows."""
 OVER_PLAIN, OVER_DECODER = "three streams", "decoder"
 """What a row is compared with: the paper's baseline, and the row that differs from it in the distillation alone."""
 COVIAR: Mapping[str, Any] = {"student.model": "coviar"}

@@ -12,7 +12,7 @@ from cdkd.sweep.queue.study_folder import study_folder
 from cdkd.sweep.queue.trial_queue import Trial, TrialQueue
 from cdkd.sweep.study.axes import label_of
 from cdkd.sweep.study.cell import Cell
-from cdkd.sweep.study.expansion import teachers_without_file
+from cdkd.sweep.study.expansion import data_sets_without_recipe, teachers_without_file
 from cdkd.sweep.study.path_check import path_problems
 from cdkd.sweep.study.records import Range, Stage, Study
 from cdkd.tracking.earlier_runs import EarlierRun, earlier_runs
@@ -84,8 +84,8 @@ def plan_text(plan: Plan, num_workers: int) -> str:
     for stage in study.stages:
         lines.append("")
         lines += _known(by_name[stage.name], plan) if stage.name in by_name else _unknown(stage)
-    if missing := teachers_without_file(study):
-        lines += ["", f"left out, since they need their file: {files_to_give(missing)}"]
+    if remarks := study_remarks(study):
+        lines += ["", *remarks]
     states = Counter(plan.status(cell) for cell in plan.cells)
     counts = ", ".join(f"{number} {status}" for status, number in states.items())
     lines += ["", f"{sum(states.values())} cells: {counts}"]
@@ -97,9 +97,18 @@ def plan_text(plan: Plan, num_workers: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-def files_to_give(teachers: Sequence[str]) -> str:
-    """The options that would bring the cells of these teachers into the study."""
-    return " ".join(f"--teacher {arch}=FILE" for arch in teachers)
+def study_remarks(study: Study) -> list[str]:
+    """What of the study's file does not hold for the cells that were asked for, a line each."""
+    found = []
+    if missing := teachers_without_file(study):
+        options = " ".join(f"--teacher {arch}=FILE" for arch in missing)
+        found.append(f"left out, since they need their file: {options}")
+    if others := data_sets_without_recipe(study):
+        found.append(
+            f"the study's own recipe {study.underlay.name} is made for another data set: on {', '.join(others)} the "
+            "defaults hold (--recipe names one)"
+        )
+    return found
 
 
 def plan_record(plan: Plan) -> dict[str, Any]:
@@ -119,6 +128,7 @@ def plan_record(plan: Plan) -> dict[str, Any]:
         "description": plan.study.description,
         "stages": stages,
         "cost": None if plan.cost is None else vars(plan.cost),
+        "remarks": study_remarks(plan.study),
         "problems": list(plan.problems),
         "note": plan.note,
     }

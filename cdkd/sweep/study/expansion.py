@@ -53,6 +53,17 @@ def teachers_without_file(study: Study) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def data_sets_without_recipe(study: Study) -> list[str]:
+    """Data sets of cells that do not stand on the study's own recipe, since it is made for another."""
+    found = [
+        str(values["data.name"])
+        for stage in study.stages
+        for _, values in combinations(study, stage)
+        if study.underlay.for_run(values) is not study.underlay
+    ]
+    return list(dict.fromkeys(found))
+
+
 def suggested_row(study: Study, stage: Stage, taken: Overrides | None, number: int, values: Overrides) -> list[Cell]:
     """The cells of one suggestion of a stage that searches, one per seed of the search.
 
@@ -97,7 +108,8 @@ def _row(study: Study, stage: Stage, labels: Mapping[str, str], values: Override
         return [Cell(stage.name, labels, one, row_identity(one), study.underlay.name) for one in drawn]
     # Built once: the others share its records, which takes half the memory of a study of many seeds.
     configs = [first, *(first.model_copy(update={"seed": seed}) for seed in seeds[1:])]
-    return [Cell(stage.name, labels, config, row, study.underlay.name) for config in configs]
+    recipe = study.underlay.for_run(values).name
+    return [Cell(stage.name, labels, config, row, recipe) for config in configs]
 
 
 def combinations(

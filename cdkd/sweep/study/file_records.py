@@ -97,7 +97,7 @@ class StudySettings(Record):
     tables: Annotated[tuple[Name, ...], Items] = ()
     """Tables that the finished sweep prints; YAML reads the names of the paper's as numbers."""
     recipe: str | None = None
-    """Name or path of the recipe that every cell stands on."""
+    """Name or path of the recipe that every cell on the recipe's data set stands on."""
     teachers: dict[str, str] = Field(default_factory=dict)
     """Architecture -> file of the teacher, or of what a recipe trains it from."""
     only_with_file: Annotated[tuple[TeacherArch, ...], Items] = ()

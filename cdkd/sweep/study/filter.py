@@ -22,7 +22,7 @@ def narrow(study: Study, only: Sequence[str]) -> Study:
     for text in only:
         axis, sign, label = text.partition("=")
         if not sign:
-            raise ConfigError(f"--only {text}: expected axis=label, for example network=TSM")
+            raise ConfigError(f"--only {text}: expected axis=label, for example row=both")
         known = [found for stage in study.stages for found in stage.labels.get(axis, ())]
         if not known:
             axes = dict.fromkeys(name for stage in study.stages for name in stage.labels)

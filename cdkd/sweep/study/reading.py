@@ -6,7 +6,7 @@ A study file, by example (all but `study` and `stages` may be left out):
     extends: ablation.yaml               # another study, whose keys hold where this one gives none
     description: One sentence.
     tables: [5]                          # tables that the finished sweep prints, as for cdkd report --table
-    recipe: ucf101                       # what the settings stand on, by name or path (cdkd recipes lists them)
+    recipe: ucf101                       # what cells on its data set stand on (cdkd recipes lists them); or a path
     teachers: {tsm: tsm.safetensors}     # a teacher's file by architecture, as --teacher gives it
     only_with_file: [s3d]                # teachers whose cells are there only where their file is given
     base: {data: {name: shapes}}         # settings that differ from the defaults; nested or dotted keys
@@ -82,7 +82,7 @@ def load_study(
         path: the file.
         settings: `dotted.key=value` texts that change the study's base.
         seeds: replaces the study's seeds: a count, or numbers between commas.
-        recipe: name or path of the recipe to stand on instead of the study's.
+        recipe: name or path of the recipe to stand on instead of the study's, on whatever data set.
         teachers: architecture -> file; wins over the study's and the recipe's.
 
     Raises:
@@ -122,10 +122,12 @@ def _underlay(document: Document, content: StudySettings, recipe: str | None, te
     for arch in content.teachers:
         if arch not in TEACHERS:
             raise document.error(("teachers", arch), f"no such network; {hint(arch, TEACHERS, 'networks')}")
-    # A study's own recipe may lie beside it; what the command names is meant from where it is typed.
-    name, beside = (recipe, None) if recipe is not None else (content.recipe, document.path)
+    # A study's own recipe may lie beside the file that names it, which may be one that this study extends; what the
+    # command names is meant from where it is typed.
+    own_file, _ = document.places.get(("recipe",), (document.path, 1))
+    name, beside = (recipe, None) if recipe is not None else (content.recipe, own_file)
     used = None if name is None else load_recipe(name, beside)
-    return Underlay.of(used, content.teachers, teachers)
+    return Underlay.of(used, content.teachers, teachers, is_asked=recipe is not None)
 
 
 def _stage(

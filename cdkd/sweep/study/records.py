@@ -140,7 +140,7 @@ class Study:
     seeds: tuple[int, ...]
     stages: tuple[Stage, ...]
     underlay: Underlay = field(default_factory=Underlay)
-    """The recipe and the teachers' files, on which every cell stands."""
+    """The recipe and the teachers' files, on which the cells stand."""
     only_with_file: frozenset[str] = frozenset()
     """Teachers whose cells are part of the study only where their file is given."""
     source: str = field(default="", compare=False)
@@ -153,5 +153,6 @@ class Study:
             values: the cell's own settings by dotted key.
         """
         arch = values.get("teacher.arch")
-        is_given = arch in self.underlay.files or "teacher.checkpoint" in values or "teacher.weights" in values
+        files = self.underlay.for_run(values).files
+        is_given = arch in files or "teacher.checkpoint" in values or "teacher.weights" in values
         return arch in self.only_with_file and not is_given

@@ -18,7 +18,7 @@ from cdkd.experiment.identity import is_data_known
 from cdkd.graceful_stop import is_stop_requested
 from cdkd.run_status import RunStatus
 from cdkd.sweep.display.event_log import EventLog
-from cdkd.sweep.display.listing import files_to_give
+from cdkd.sweep.display.listing import study_remarks
 from cdkd.sweep.display.notices import NoticeReader
 from cdkd.sweep.display.sweep_display import SweepDisplay
 from cdkd.sweep.interruption import shield
@@ -32,7 +32,6 @@ from cdkd.sweep.queue.study_folder import study_folder
 from cdkd.sweep.queue.trial_queue import QueuedTask, Trial, TrialQueue
 from cdkd.sweep.queue.wanted_tasks import WantedTasks, is_open
 from cdkd.sweep.study.cell import Cell
-from cdkd.sweep.study.expansion import teachers_without_file
 from cdkd.sweep.study.records import Study
 from cdkd.sweep.workers.abandoned_runs import close_abandoned_runs
 from cdkd.sweep.workers.attempt import queue_name
@@ -111,8 +110,8 @@ class _Sweep:
         self.workers = make_launcher(self.folder, options, self.places, self.wanted.name, turn, may_use_gpus)
 
     def run(self) -> SweepResult:
-        if missing := teachers_without_file(self.study):
-            self.display.log_event(f"left out, since they need their file: {files_to_give(missing)}")
+        for remark in study_remarks(self.study):
+            self.display.log_event(remark)
         is_busy = any(trial.status == "running" for trial in self.queue.trials())
         write_store_record(self.folder, self.options.tracking_uri, self.options.runner, is_busy)
         if self.folder.storage is not None and (file := database_file(self.options.tracking_uri)) is not None:

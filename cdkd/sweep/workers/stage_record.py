@@ -37,8 +37,8 @@ def prepare_stages(queue: TrialQueue, tracker: Tracker, stages: Sequence[str]) -
 def stage_parameters(study: Study, stage: Stage) -> dict[str, Any]:
     """What a stage's cells vary and have in common, as texts and values."""
     found: dict[str, Any] = {"seeds": ", ".join(map(str, study.seeds))}
-    if study.underlay.name:
-        found["recipe"] = study.underlay.name
+    if recipe := study.underlay.for_run({**study.base, **stage.base}).name:
+        found["recipe"] = recipe
     found |= {f"axis.{axis}": " | ".join(labels) for axis, labels in stage.labels.items()}
     if stage.search is not None:
         found["search"] = f"{stage.search.num_trials} suggestions of {stage.search.sampler}"

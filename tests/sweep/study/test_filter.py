@@ -64,7 +64,7 @@ def test_nothing_asked_changes_nothing(study: Study) -> None:
 @pytest.mark.parametrize(
     ("only", "message"),
     [
-        ("network", "--only network: expected axis=label, for example network=TSM"),
+        ("network", "--only network: expected axis=label, for example row=both"),
         ("netwrok=TSM", "--only netwrok=TSM: no such axis; did you mean 'network'?"),
         ("network=TSN", "--only network=TSN: no such label; did you mean 'TSM'?"),
         ("row=x", "--only row=x: no such label; known labels: long, short"),

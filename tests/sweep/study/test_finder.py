@@ -9,12 +9,16 @@ from cdkd.sweep.study.cell import Cell
 from cdkd.sweep.study.expansion import combinations, expand
 from cdkd.sweep.study.finder import find_study
 from cdkd.sweep.study.reading import load_study
+from cdkd.sweep.study.records import Overrides, Study
 
 
-def test_the_ablation_has_the_rows_of_table_4_and_one_more(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "arch"), [("ablation", "tsm"), ("ablation-tdn", "tdn")])
+def test_the_ablations_have_the_rows_of_table_4_and_one_more(
+    name: str, arch: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.chdir(tmp_path)
-    study = load_study(find_study("ablation"))
-    assert study.tables == ("4",)
+    study = load_study(find_study(name))
+    assert (study.name, study.tables, arch.upper() in study.description) == (name, ("4",), True)
     (stage,) = study.stages
     cells = expand(study, stage)
 
@@ -30,10 +34,32 @@ def test_the_ablation_has_the_rows_of_table_4_and_one_more(monkeypatch: pytest.M
         (True, "both", False, True),
         (True, "both", True, True),
     ]
-    assert [row(cell) for cell in cells] == [(arch, arch, *rest) for arch in ("tsm", "tdn") for rest in expected]
-    # Two teachers serve all ten rows; the rows without distillation need none.
-    assert len({cell.teacher for cell in cells if cell.teacher}) == 2
-    assert [cell.teacher is None for cell in cells] == [True, True, False, False, False] * 2
+    assert [row(cell) for cell in cells] == [(arch, arch, *rest) for rest in expected]
+    assert [cell.label for cell in cells] == ["baseline", "decoder, no KD", "spatial", "temporal", "both"]
+    # One teacher serves all rows; those without distillation need none.
+    assert len({cell.teacher for cell in cells if cell.teacher}) == 1
+    assert [cell.teacher is None for cell in cells] == [True, True, False, False, False]
+
+
+def test_each_study_names_the_version_of_the_embedded_data_set_that_it_is_made_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = find_study("ablation").parent
+    versions = {}
+    for file in sorted(folder.glob("*.yaml")):
+        study = load_study(file)
+        configs = [study.underlay.build({**values, "seed": 0}) for values in _first_values(study)]
+        assert {config.data.name for config in configs} == {"shapes"}
+        versions[file.stem] = {(study.underlay.name, config.data.shapes.version) for config in configs}
+    second = ("ablation", "ablation-tdn", "gate", "graphs", "lambda", "teachers")
+    assert versions == {name: {("shapes2", 2)} for name in second} | {
+        name: {("shapes1", 1)} for name in ("explore", "methods", "unlabelled")
+    }
+
+
+def _first_values(study: Study) -> list[Overrides]:
+    return [values for _, values in combinations(study, study.stages[0])]
 
 
 def test_the_lambda_study_searches_as_table_5(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

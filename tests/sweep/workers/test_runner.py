@@ -92,12 +92,28 @@ def test_what_another_study_has_finished_is_reused_and_reported(bench: Bench) ->
 
 def test_tables_4_and_5_share_the_rows_that_they_have_in_common(bench: Bench) -> None:
     options = SweepOptions(tracking_uri(), 0, runner=FAKE)
-    ablation = run_sweep(open_study("ablation.yaml", only=["network=TSM"]), options, Recorder())
+    ablation = run_sweep(open_study("ablation.yaml"), options, Recorder())
     assert (ablation.num_cells, ablation.num_trained) == (5, 5)
     # Without distillation, at the chosen lambda1, at the chosen lambda2: the paper's own choices, by the fake accuracy.
     result = run_sweep(open_study("lambda.yaml"), options, Recorder())
     assert (result.num_cells, result.num_reused, result.num_trained) == (9, 3, 6)
     assert len(bench.marks("started")) == 11
+
+
+def test_a_sweep_says_where_its_studys_recipe_does_not_hold(bench: Bench) -> None:
+    for name in ("a/1.mp4", "b/1.mp4"):
+        (bench.folder / "videos" / name).parent.mkdir(parents=True)
+        (bench.folder / "videos" / name).write_text(name)
+    own = GRID.replace("[1, 2, 3]", "[1]").replace("study: grid", "study: grid\nrecipe: shapes2")
+    own = own.replace("base: {", f"base: {{data: {{name: folder, root: {bench.folder}/videos}}, ")
+    bench.sweep(bench.write(own))
+    assert bench.display.texts[0] == (
+        "the study's own recipe shapes2 is made for another data set: on folder the defaults hold (--recipe names one)"
+    )
+    runs = load_runs()
+    assert set(runs["settings.train.batch_size"]) == {24} and "metadata.recipe" not in runs
+    (stage,) = _runs("grid", "stage")
+    assert "recipe" not in stage.data.params
 
 
 def test_a_fresh_sweep_trains_what_another_study_has(bench: Bench) -> None:
