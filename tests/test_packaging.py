@@ -62,10 +62,10 @@ def test_an_installed_wheel_finds_its_studies_and_recipes_from_any_folder(
     wheel.extractall(tmp_path / "installed")
     (tmp_path / "elsewhere").mkdir()
     environment = {**os.environ, "PYTHONPATH": str(tmp_path / "installed")}
-    command = [sys.executable, "-m", "cdkd", "plan", "ablation", "--recipe", "shapes"]
+    command = [sys.executable, "-m", "cdkd", "plan", "ablation-tdn", "--recipe", "shapes1"]
     done = subprocess.run(command, cwd=tmp_path / "elsewhere", env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert "10 cells: 10 waiting" in done.stdout
+    assert "5 cells: 5 waiting" in done.stdout
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["plan", "--help"]])

@@ -1,19 +1,19 @@
 """The sentences below a table: what its figures mean, where they come from, and what is missing."""
 
 import math
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from cdkd.distill.losses.table import LOSSES
 from cdkd.report.aggregate import TableRow
 from cdkd.report.columns import p_text
+from cdkd.report.completeness import completeness, seeds_text, unfinished
 from cdkd.report.protocol import ComparableRuns, Variant, disagreements, has_own_videos
 from cdkd.report.statistics import MIN_SEEDS_TO_TEST, PairedDifference, sign_flip_can_decide
 from cdkd.report.table_definition import TableDefinition
 from cdkd.report.teacher_names import teacher_notes
 from cdkd.report.teachers import weak_teachers
-from cdkd.report.tracked import Run
 from cdkd.report.video_statistics import resolution_half_width
 
 _MOST_WEIGHTS = 5
@@ -34,8 +34,8 @@ def notes_below(table: TableDefinition, rows: Sequence[TableRow], comparable: Co
         notes += weak_teachers(comparable)
     elif table.commands:
         notes.append(f"What fills the measured columns: {'; '.join(table.commands)}.")
-    notes += _unfinished(rows)
-    notes += _completeness(table, rows)
+    notes += unfinished(rows)
+    notes += completeness(table, rows)
     notes += _left_out(comparable)
     if table.own_notes is not None:
         notes += table.own_notes(measured)
@@ -115,7 +115,7 @@ def _protocol(rows: Sequence[TableRow], comparable: ComparableRuns) -> list[str]
     runs = [run for row in rows for run in row.finished]
     # What differs between rows is their own, and stands in their columns.
     settings, metadata = _common(run.settings for run in runs), _common(run.metadata for run in runs)
-    parts = [_seeds(sorted({run.seed for run in runs}))]
+    parts = [seeds_text(sorted({run.seed for run in runs}))]
     if "train.epochs" in settings:
         parts.append(f"{settings['train.epochs']} epochs")
     if "evaluation.select" in settings:
@@ -173,10 +173,6 @@ def _common(records: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """What all of these have, with the same value."""
     first, *others = records
     return {key: value for key, value in first.items() if all(key in o and o[key] == value for o in others)}
-
-
-def _seeds(seeds: Sequence[int]) -> str:
-    return f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
 
 
 def _lambdas(comparable: ComparableRuns) -> str:
@@ -238,7 +234,7 @@ def _teachers(rows: Sequence[TableRow]) -> list[str]:
         if row.teachers:
             settings = row.teachers[0].run.settings
             source = settings.get("teacher.checkpoint") or f"{settings.get('teacher.train.epochs')} epochs"
-            seeds = _seeds(sorted({teacher.seed for teacher in row.teachers}))
+            seeds = seeds_text(sorted({teacher.seed for teacher in row.teachers}))
             draws = {teacher.draw for teacher in row.teachers}
             seeds += f" on each of {len(draws)} draws of the videos" if len(draws) > 1 else ""
             arch = f"{settings.get('teacher.arch')}, " if row.definition.is_own_teacher else ""
@@ -249,76 +245,6 @@ def _teachers(rows: Sequence[TableRow]) -> list[str]:
         return []
     listed = "; ".join(texts)
     return [f"Teachers' rows: raw frames of the same videos through the same views (n counts teachers): {listed}."]
-
-
-def _unfinished(rows: Sequence[TableRow]) -> list[str]:
-    every_seed = {run.seed for row in rows for run in row.runs}
-    by_status: dict[str, list[str]] = defaultdict(list)
-    for row in rows:
-        seeds: dict[str, list[int]] = defaultdict(list)
-        for run in row.runs:
-            if not run.is_finished:
-                seeds[run.status_text].append(run.seed)
-        if row.runs:
-            expected = {*row.planned_seeds} or every_seed
-            seeds["missing"] += sorted(expected - {run.seed for run in row.runs})
-        for status, numbers in seeds.items():
-            if numbers:
-                by_status[status].append(f"{row.definition.name}: {_seeds(numbers)}")
-    notes = [f"Runs in no mean, {status}: {'; '.join(texts)}." for status, texts in sorted(by_status.items())]
-    where = [
-        f"{row.definition.name}, seed {run.seed} {run.metadata['diverged']}"
-        for row in rows
-        for run in row.runs
-        if "diverged" in run.metadata
-    ]
-    if where:
-        notes.append(f"Diverged: {'; '.join(where)}.")
-    without_run = [row.definition.name for row in rows if row.definition.settings is not None and not row.runs]
-    if without_run and every_seed:
-        notes.append(f"No run: {'; '.join(without_run)}.")
-    return notes
-
-
-def _completeness(table: TableDefinition, rows: Sequence[TableRow]) -> list[str]:
-    """Says that every row has every seed, by one code on one version of the data, or which command adds the rest."""
-    asked = [row for row in rows if row.definition.settings is not None and not row.teachers]
-    runs = [run for row in asked for run in row.runs]
-    every_seed = {run.seed for run in runs}
-    lacking = [row for row in asked if ({*row.planned_seeds} or every_seed) - {run.seed for run in row.finished}]
-    if not runs:
-        return []
-    if not lacking:
-        codes = {run.code for run in runs}
-        data = {run.metadata.get("dataset_hash") or run.metadata.get("dataset_version") for run in runs}
-        numbers = sorted({len(row.finished) for row in asked})
-        seeds = " to ".join(map(str, numbers[:: max(1, len(numbers) - 1)]))
-        versions = [f"{_count(len(found), what)}" for found, what in ((codes, "code version"), (data, "data version"))]
-        return [f"Complete: {_count(len(asked), 'row')} x {seeds} seeds finished, {', '.join(versions)}."]
-    seeds = ",".join(map(str, sorted(every_seed.union(*(row.planned_seeds for row in asked)))))
-    by_study: dict[str, list[TableRow]] = defaultdict(list)
-    for row in lacking:
-        by_study[row.definition.study].append(row)
-    commands = "; ".join(_adding(table, study, found, seeds, runs) for study, found in by_study.items())
-    return [f"Not complete. What adds the rest, beside the options that its study was started with: {commands}."]
-
-
-def _adding(
-    table: TableDefinition, study: str, lacking: Sequence[TableRow], seeds: str, every_run: Sequence[Run]
-) -> str:
-    """The command that adds what rows of one study lack."""
-    runs = [run for row in lacking for run in row.runs]
-    if table.commands and not all(row.runs for row in lacking):
-        # A row that nobody has asked for yet is one of the study that belongs to the table.
-        command = next((one for one in table.commands if study in one.split()), table.commands[0])
-    else:
-        command = f"cdkd sweep {Counter(run.study for run in runs or every_run).most_common(1)[0][0]}"
-    has_failed = any(run.status == "failed" for run in runs)
-    return f"{command} --seeds {seeds}{' --retry-failed' if has_failed else ''}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{'one' if number == 1 else number} {noun}{'' if number == 1 else 's'}"
 
 
 def _left_out(comparable: ComparableRuns) -> list[str]:
