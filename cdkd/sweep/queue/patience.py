@@ -14,7 +14,7 @@ Result = TypeVar("Result")
 _LONGEST_PAUSE_SECONDS = 30.0
 _LOOK_SECONDS = 0.1
 _AFTER_STOP_SECONDS = 1.0
-"""What one question may wait once the process was asked to stop: time to give a cell back, if the server is there."""
+"""What all questions together may wait once the process was asked to stop: to leave in good order takes several."""
 
 _logger = logging.getLogger(__name__)
 
@@ -56,12 +56,20 @@ def patiently(
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 
 
+class _Waited:
+    """How long this process has waited since it was asked to stop."""
+
+    seconds = 0.0
+
+
 def _wait(seconds: float) -> bool:
     """False: there is no time to wait for, since the process was asked to stop."""
-    end, seconds_of_stop = time.monotonic() + seconds, 0.0
+    end = time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0:
-        time.sleep(min(left, _LOOK_SECONDS))
-        seconds_of_stop += _LOOK_SECONDS if seconds_since_stop() is not None else 0.0
-        if seconds_of_stop >= _AFTER_STOP_SECONDS:
+        is_stopped = seconds_since_stop() is not None
+        if is_stopped and _Waited.seconds >= _AFTER_STOP_SECONDS:
             return False
+        time.sleep(min(left, _LOOK_SECONDS))
+        # Counted and no time of day: what takes long between two questions is no fault of the server's.
+        _Waited.seconds = _Waited.seconds + _LOOK_SECONDS if is_stopped else 0.0
     return True

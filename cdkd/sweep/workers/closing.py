@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 from cdkd.run_status import RunStatus
 from cdkd.sweep.display.sweep_display import SweepDisplay
+from cdkd.sweep.interruption import seconds_since_stop
+from cdkd.sweep.queue.queue_storage import StorageError
 from cdkd.sweep.queue.stage_cells import StageCells
 from cdkd.sweep.queue.stale_trials import recover
 from cdkd.sweep.queue.trial_queue import TrialQueue
@@ -47,3 +49,7 @@ def close_records(
     except StoreAway:
         # Only where the process was asked to stop; else it would have waited.
         display.log_event("the tracking store does not answer; the next sweep closes what is open there")
+    except StorageError:
+        if seconds_since_stop() is None:
+            raise
+        display.log_event(f"{queue.place} does not answer; the next sweep settles what is open there")

@@ -1,6 +1,8 @@
 """Sweeps on a machine that lets them down: the store goes, other studies hold the cells, processes are killed."""
 
 import contextlib
+import csv
+import io
 import os
 import random
 import shutil
@@ -12,9 +14,12 @@ import time
 from pathlib import Path
 
 import pytest
+from support.postgres import PostgresServer
 from support.sweeps import GRID, Bench, is_alive, wait_until
 
+from cdkd.report.render import render
 from cdkd.report.tracked import read_runs
+from cdkd.report.writing import load_study_report
 from cdkd.sweep.queue.trial_queue import QueuedTask
 from cdkd.tracking.runs import load_runs
 from cdkd.tracking.store import open_client, tracking_uri
@@ -71,6 +76,23 @@ def test_control_c_is_heard_while_the_store_is_away(bench: Bench) -> None:
     assert bench.sweep(bench.folder / "study.yaml").is_complete
     assert open_runs() == []
     assert sorted(load_runs().status) == ["finished", "finished", "killed", "killed"]
+
+
+def test_control_c_is_heard_while_the_database_is_away(bench: Bench, postgres: PostgresServer) -> None:
+    (bench.fake / "hold").touch()
+    address = postgres.address(postgres.new_database())
+    sweep = bench.start(bench.write(TWO), "--workers", "1", "--storage", address)
+    wait_until(lambda: bool(bench.marks("started")))
+    postgres.stop()
+    try:
+        sweep.send_signal(signal.SIGINT)
+        output, _ = sweep.communicate(timeout=60)
+    finally:
+        postgres.start()
+    assert sweep.returncode == 130
+    assert "does not answer; the next sweep settles what is open there\n" in output
+    assert output.splitlines()[-1].startswith("Interrupted. The same command goes on: cdkd sweep ")
+    assert not any(is_alive(worker) for worker in bench.worker_ids())
 
 
 def test_a_worker_in_another_folder_uses_the_studys_store(bench: Bench) -> None:
@@ -219,6 +241,7 @@ def test_a_storm_of_kills_leaves_what_an_undisturbed_sweep_leaves(bench: Bench) 
     assert set(runs.status) <= {"finished", "killed"} and open_runs() == []
     assert len(set(finished)) == 12
     disturbed = sorted((run.cell, sorted(run.metrics.items())) for run in read_runs(runs) if run.is_finished)
+    report = report_of("grid", tracking_uri())
 
     for name in (".cdkd", "fake"):
         shutil.rmtree(bench.folder / name)
@@ -230,6 +253,16 @@ def test_a_storm_of_kills_leaves_what_an_undisturbed_sweep_leaves(bench: Bench) 
     runs = load_runs("sqlite:///calm.db")
     undisturbed = sorted((run.cell, sorted(run.metrics.items())) for run in read_runs(runs))
     assert disturbed == undisturbed
+    assert report == report_of("grid", "sqlite:///calm.db")
+
+
+def report_of(study: str, uri: str) -> list[str]:
+    """A study's report in every format; ids of runs, which are random, are left out of the one that names them."""
+    report = load_study_report(study, uri)
+    texts = [render([report], form) for form in ("text", "markdown", "latex", "html")]
+    rows = list(csv.DictReader(io.StringIO(render([report], "csv"))))
+    assert all(row.pop("run_ids") for row in rows)
+    return [*texts, str(rows)]
 
 
 def test_the_queue_says_whose_an_open_run_is(bench: Bench) -> None:
