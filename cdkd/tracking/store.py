@@ -1,11 +1,15 @@
 """Where tracked numbers are kept: the store's address, what may be wrong with it, and a client of it."""
 
+import glob
 import importlib
 import os
 import sqlite3
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 from urllib.parse import parse_qs, quote, unquote, urlsplit
+from uuid import uuid4
 
 from cdkd.errors import CdkdError
 
@@ -20,6 +24,8 @@ ANSWER_SECONDS = 5.0
 
 _COLUMNS = {"experiment_id", "artifact_location", "lifecycle_stage"}
 """Of the table `experiments`. MLflow makes it first, so that a store which is being set up just now has it, too."""
+_DRAFT, _DRAFT_SECONDS = ".new-", 600.0
+"""End of the name of a store that is being made; how long that takes at the very most."""
 _REMEDY = "name another store with MLFLOW_TRACKING_URI or --tracking-uri"
 _FIRST_RUN = f"run a sweep in this folder first (cdkd sweep ablation.yaml), or {_REMEDY}"
 
@@ -122,6 +128,8 @@ def open_client(uri: str, must_exist: bool = False) -> "MlflowClient":
 
     file = database_file(uri)
     try:
+        if file is not None and not file.exists():
+            _make_store(file)
         # MLflow keeps one connection per address, so an address must not depend on the working directory.
         client = MlflowClient(tracking_uri=uri if file is None else f"sqlite:///{file.absolute()}")
         # The first question finds what is wrong: an old schema, a missing driver, a server of another kind.
@@ -130,6 +138,36 @@ def open_client(uri: str, must_exist: bool = False) -> "MlflowClient":
         reason = first_line(error).strip()
         raise TrackingError(f"tracking store {shown(uri)} cannot be used: {reason}; {_REMEDY}") from error
     return client
+
+
+def _make_store(file: Path) -> None:
+    """A new store with all of MLflow's tables, or none: made beside its place, and put there when it is whole.
+
+    MLflow makes them in dozens of steps. Killed in between, or two at once, it leaves a database that nobody can open.
+    """
+    from mlflow.tracking import MlflowClient
+
+    _remove_abandoned(file)
+    draft = file.absolute().with_name(f"{file.name}{_DRAFT}{uuid4().hex}")
+    try:
+        MlflowClient(tracking_uri=f"sqlite:///{draft}").search_experiments(max_results=1)
+        # Another process may have been faster; then its file stays.
+        try:
+            os.link(draft, file)
+        except FileExistsError:
+            return
+        except OSError:
+            # A file system without links.
+            draft.replace(file)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _remove_abandoned(file: Path) -> None:
+    for draft in file.absolute().parent.glob(f"{glob.escape(file.name)}{_DRAFT}*"):
+        with suppress(OSError):
+            if time.time() - draft.stat().st_mtime > _DRAFT_SECONDS:
+                draft.unlink()
 
 
 def shown(uri: str) -> str:

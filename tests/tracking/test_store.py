@@ -1,5 +1,6 @@
 """A store that is missing, somebody else's or away: one line that names it, and nothing is written to it."""
 
+import os
 import socket
 import sqlite3
 import threading
@@ -10,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+from mlflow.tracking import MlflowClient
 
 from cdkd.tracking import store as tracking_store
 from cdkd.tracking.artifacts import fetch_checkpoint
@@ -35,6 +37,29 @@ def foreign_database(file: Path) -> Path:
 def garbage(file: Path) -> Path:
     file.write_bytes(b"holiday photographs " * 500)
     return file
+
+
+def test_a_store_is_made_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "mlflow.db"
+    abandoned, young = tmp_path / "mlflow.db.new-1", tmp_path / "mlflow.db.new-2"
+    for draft in (abandoned, young):
+        draft.touch()
+    # Left by a process that was killed over it; the other one's may still be at work.
+    os.utime(abandoned, (0, 0))
+    ask = MlflowClient.search_experiments
+
+    def die(client: MlflowClient, **arguments: int) -> None:
+        ask(client, **arguments)
+        assert not file.exists()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(MlflowClient, "search_experiments", die)
+    with pytest.raises(KeyboardInterrupt):
+        open_client(f"sqlite:///{file}")
+    assert list(tmp_path.iterdir()) == [young]
+    monkeypatch.setattr(MlflowClient, "search_experiments", ask)
+    experiments = [found.name for found in open_client(f"sqlite:///{file}").search_experiments()]
+    assert experiments == ["Default"] and sorted(tmp_path.iterdir()) == [file, young]
 
 
 @pytest.mark.parametrize(
