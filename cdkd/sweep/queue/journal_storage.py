@@ -61,6 +61,8 @@ class JournalFile(BaseJournalBackend):
         """Lines were read that made so many."""
         self.touched: set[int] = set()
         """Trials that lines were read about; emptied by whoever looks at them."""
+        self.is_ahead = False
+        """Lines were read that could not be written: what was made of them has to be forgotten."""
         self._is_read_only = is_read_only
         if is_read_only:
             require_journal(path)
@@ -69,6 +71,10 @@ class JournalFile(BaseJournalBackend):
         # For what the lock does besides: a torn line must go before the journal is read for the first time.
         with self.batch():
             path.touch()
+
+    def start_again(self) -> None:
+        """The next line to be read is the first."""
+        self._offset, self.num_trials, self.touched, self.is_ahead = 0, 0, set(), False
 
     def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
         """The lines that were not read before; Optuna asks for each of them once, in their order."""
@@ -123,11 +129,25 @@ class JournalFile(BaseJournalBackend):
         # What this process has read ahead, it does not read again from the file.
         ahead, self._num_read_ahead = b"".join(lines[: self._num_read_ahead]), 0
         if lines:
-            with self._path.open("ab") as file:
-                file.write(b"".join(lines))
-                file.flush()
-                os.fsync(file.fileno())
+            try:
+                self._append(b"".join(lines))
+            except OSError:
+                self.is_ahead = True
+                raise
         self._offset += len(ahead)
+
+    def _append(self, text: bytes) -> None:
+        """Writes lines; where the disk has no room for all of them, the first ones, as a process does that dies."""
+        with self._path.open("ab", buffering=0) as file:
+            size, done = file.seek(0, os.SEEK_END), 0
+            try:
+                while done < len(text):
+                    done += file.write(text[done:])
+                os.fsync(file.fileno())
+            except OSError:
+                # Whole lines stay, since others may have read them by now; they read none that has no end.
+                file.truncate(size + text.rfind(b"\n", 0, done) + 1)
+                raise
 
 
 class _LockHold:
@@ -153,7 +173,15 @@ class JournalQueueStorage:
         self._folder = folder
         self._study = folder.path.name
         self._file = JournalFile(folder.journal, is_read_only)
-        self._optuna = JournalStorage(self._file)
+        self._storage = JournalStorage(self._file)
+
+    @property
+    def _optuna(self) -> JournalStorage:
+        if self._file.is_ahead:
+            # It has taken in what could not be written.
+            self._file.start_again()
+            self._storage = JournalStorage(self._file)
+        return self._storage
 
     @property
     def place(self) -> str:

@@ -7,6 +7,7 @@ import signal
 import time
 from pathlib import Path
 
+import pytest
 from support.sweeps import wait_until
 
 from cdkd.file_lock import is_free
@@ -96,3 +97,28 @@ def test_a_torn_line_is_cut_where_there_is_no_room_for_a_copy(tmp_path: Path) ->
     assert process.exitcode == 0
     assert [file.name for file in tmp_path.iterdir()] == ["journal.log"]
     assert journal.read_bytes() == b"{}\n"
+
+
+def test_a_full_disk_leaves_whole_lines_and_a_queue_that_goes_on(tmp_path: Path) -> None:
+    queue, other = board_of(tmp_path), board_of(tmp_path)
+    queue.enqueue([QueuedTask(name, "cell", "a") for name in ("one", "two")])
+    claim = queue.claim()
+    assert claim is not None
+    number, journal = claim.trial.number, queue.folder.journal
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # From no room at all to room for most of the lines; some are cut in two.
+    for room in (0, 50, 150, 300, 400, 500):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (journal.stat().st_size + room, hard))
+        try:
+            with pytest.raises(OSError, match="File too large"):
+                queue.complete(number, 50.0, run_id="r" * 400, status="finished", metrics={"test/top1": 50.0})
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert journal.read_bytes().endswith(b"\n")
+        assert [trial.status for trial in queue.trials()] == ["running", "waiting"]
+        assert [trial.status for trial in other.trials()] == ["running", "waiting"]
+    queue.complete(number, 50.0, run_id="run", status="finished", metrics={"test/top1": 50.0})
+    claim.lock.release()
+    for one in (queue, other, board_of(tmp_path)):
+        assert [trial.status for trial in one.trials()] == ["finished", "waiting"]
+        assert one.latest()["one"].run_id == "run"
