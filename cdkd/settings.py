@@ -35,7 +35,6 @@ Sampling = Literal["segments", "dense", "gops"]
 """How the P-frames of a clip are chosen; drawn and explained in cdkd/data/clips/sampling.py."""
 BackboneName = Literal["slim", "resnet18", "resnet34", "resnet50", "resnet101", "resnet152"]
 
-
 NO_UNLABELLED = "none"
 """Of `data.unlabelled`; a word, since tables do not tell an empty value from one that nobody logged."""
 SHAPES_GOP_LENGTH = 12
@@ -51,8 +50,7 @@ class ShapesSettings(Record):
     seed: int = 0
     """Seed of the generator."""
     draw: Literal["fixed", "by_seed"] = "fixed"
-    """fixed: the videos of `seed` for every run; by_seed: each run's own seed is the generator's, so that the seeds of
-    a row differ in their videos, and in the teachers trained on them, too."""
+    """by_seed: the run's seed is the generator's, so that seeds differ in videos and teachers too; fixed: `seed` is."""
     frame_size: Annotated[int, Field(ge=32, multiple_of=16)] = 48
     """Width and height in pixels."""
     num_frames: Annotated[int, Field(ge=2)] = 12
@@ -65,6 +63,14 @@ class ShapesSettings(Record):
     """Clips per class of the test part."""
     pretrain_clips_per_class: Count = 100
     """Clips per class of the part that the teacher learns from."""
+
+    def drawn_for(self, seed: int) -> Self:
+        """Those of a run with this seed."""
+        if self.draw == "fixed" or self.seed == seed:
+            return self
+        if "seed" in self.model_fields_set:
+            raise ValueError(f"data.shapes.draw=by_seed and seed={seed}: leave data.shapes.seed={self.seed} out")
+        return self.model_copy(update={"seed": seed})
 
 
 class DataSettings(Record):
@@ -306,21 +312,9 @@ class RunConfig(Record):
         return build_record(cls, merge_dotted({}, document.values), document)
 
     @model_validator(mode="after")
-    def _draw_videos(self) -> Self:
-        shapes = self.data.shapes
-        if shapes.draw == "by_seed" and shapes.seed != self.seed:
-            if "seed" in shapes.model_fields_set:
-                raise ValueError(
-                    f"data.shapes.seed={shapes.seed} with data.shapes.draw=by_seed and seed={self.seed}: "
-                    f"the generator's seed is the run's; leave data.shapes.seed out"
-                )
-            drawn = shapes.model_copy(update={"seed": self.seed})
-            # Records are frozen for their users; this one is still being made.
-            object.__setattr__(self, "data", self.data.model_copy(update={"shapes": drawn}))
-        return self
-
-    @model_validator(mode="after")
     def _check(self) -> Self:
+        # Records are frozen for their users; this one is still being made.
+        object.__setattr__(self, "data", self.data.model_copy(update={"shapes": self.data.shapes.drawn_for(self.seed)}))
         decoded = [] if self.student.decoder else self.distill.used_that_need("decoder")
         if decoded:
             switches = " and ".join(f"distill.{name}.enabled" for name in decoded)

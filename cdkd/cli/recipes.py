@@ -17,6 +17,7 @@ _FILES = {
     "start": "--teacher ARCH=FILE (needed): the checkpoint that the teacher's fine-tuning starts from",
     "checkpoint": "--teacher ARCH=FILE (needed): the teacher itself",
     "optional start": "--teacher ARCH=FILE (may be left out): the checkpoint that the teacher's training starts from",
+    "optional checkpoint": "--teacher ARCH=FILE (may be left out): the teacher itself; else one is trained",
 }
 
 

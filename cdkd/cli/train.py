@@ -30,7 +30,7 @@ def command() -> None:
 
 @command.command(name="teacher")
 @click.option("--arch", required=True, type=Choice(list(TEACHERS)), help="Its network.")
-@recipe_option(default="shapes")
+@recipe_option(default="shapes1")
 @set_option
 @output_option("Checkpoint file.", required=True)
 @_study

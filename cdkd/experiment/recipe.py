@@ -6,7 +6,8 @@ A recipe file, by example (all but `recipe` may be left out):
     description: One sentence.
     extends: ucf101                   # another recipe that this one changes, by name or path
     teacher_files: start              # what `--teacher ARCH=FILE` names: the start of a fine-tuning, the teacher
-                                      # itself (checkpoint), or a start that may be left out (optional start)
+                                      # itself (checkpoint), or one that may be left out (optional start,
+                                      # optional checkpoint)
     teachers: {tsm: tsm.safetensors}  # such files, for who gives none
     common:                           # settings of all networks, in groups of one source
       - source: paper, section 3.1
@@ -39,7 +40,7 @@ STUDENTS: tuple[str, ...] = get_args(StudentSettings.model_fields["arch"].annota
 """Architectures of students; the others are teachers only."""
 NETWORKS = tuple(dict.fromkeys([*STUDENTS, *TEACHERS]))
 
-TeacherFiles = Literal["start", "checkpoint", "optional start"]
+TeacherFiles = Literal["start", "checkpoint", "optional start", "optional checkpoint"]
 _BY_THE_STUDY = ("student.arch", "teacher.arch")
 _Items = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
 

@@ -72,7 +72,7 @@ class Underlay:
     @property
     def file_setting(self) -> str:
         """What a teacher's file is: the start of its training, or the teacher."""
-        is_checkpoint = self.recipe is None or self.recipe.teacher_files == "checkpoint"
+        is_checkpoint = self.recipe is None or self.recipe.teacher_files.endswith("checkpoint")
         return "teacher.checkpoint" if is_checkpoint else "teacher.weights"
 
     def build(self, overrides: Mapping[str, Any], trains_teacher: bool = False) -> RunConfig:
@@ -126,7 +126,7 @@ class Underlay:
             check_teacher_file(config, path)
         if recipe is None or config.teacher.checkpoint is not None or "teacher.weights" in own:
             return
-        if recipe.teacher_files != "optional start" and arch not in recipe.networks:
+        if not recipe.teacher_files.startswith("optional") and arch not in recipe.networks:
             raise RecipeError(
                 f"recipe {recipe.name} does not say how to train a {arch} teacher; it does for "
                 f"{', '.join(sorted(recipe.networks))}; name a trained one with --set teacher.checkpoint=FILE"

@@ -57,8 +57,10 @@ class CpuSyncBatchNorm(_BatchNorm):
         variance = _sum(centred.square().sum(dims)) / count
         # 3. The running variance is the unbiased one, as in torch's own; the one that normalises is not.
         self._remember(mean.detach(), variance.detach() * count / (count - 1))
-        scale = self.weight * torch.rsqrt(variance + self.eps)
-        normalised: Tensor = centred * scale.view(shape) + self.bias.view(shape)
+        normalised: Tensor = centred * torch.rsqrt(variance + self.eps).view(shape)
+        # The norm of a stream's input has neither.
+        if self.affine:
+            normalised = normalised * self.weight.view(shape) + self.bias.view(shape)
         return normalised.to(x.dtype)
 
     def _remember(self, mean: Tensor, variance: Tensor) -> None:

@@ -139,7 +139,7 @@ PUBLISHED_NAMES = ("ucf101", "hmdb51", "kinetics400", "ssv2")
 def test_recipes_for_the_papers_data_sets_come_with_cdkd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     names = {f"{name}{kind}" for name in PUBLISHED_NAMES for kind in ("", "-lite")}
-    assert set(known_recipes()) == {*names, "paper", "shapes", "shapes1", "shapes2"}
+    assert set(known_recipes()) == {*names, "paper", "shapes1", "shapes2"}
     recipes: list[Recipe] = [load_recipe(name) for name in known_recipes()]
     assert [recipe.name for recipe in recipes] == known_recipes()
     assert all(recipe.description for recipe in recipes)

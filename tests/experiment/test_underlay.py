@@ -65,7 +65,7 @@ def test_flips_of_ssv2_are_those_of_each_networks_authors(arch: str, flip: str) 
 
 
 def test_the_embedded_data_set_keeps_the_defaults() -> None:
-    assert of("shapes").build({}) == of("shapes1").build({}) == of(None).build({}) == RunConfig()
+    assert of("shapes1").build({}) == of(None).build({}) == RunConfig()
 
 
 def test_later_layers_win(tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_the_learning_rate_follows_the_batch_size_unless_given() -> None:
         # A recipe that changes the number of clips alone.
         assert rate(group, "ssv2-lite") == pytest.approx(0.005)
         assert rate(group, "ssv2-lite", batch_size=128) == pytest.approx(0.02)
-    assert rate("teacher.train", "shapes", batch_size=8) == pytest.approx(0.002)
+    assert rate("teacher.train", "shapes1", batch_size=8) == pytest.approx(0.002)
     # Without a recipe a number stands for what it says.
     assert rate("teacher.train", None, batch_size=8) == 0.008
 
