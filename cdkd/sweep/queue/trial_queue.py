@@ -223,7 +223,7 @@ class TrialQueue:
         """Settles a trial that this process has taken with the result of a tracked run."""
         # The result before the state. Killed in between, it is a stale trial with a closed run: recovery finishes it.
         value, metrics = run.metrics.get(VALIDATION_TOP1, 0.0), dict(run.metrics)
-        self.note(number, run_id=run.run_id, metrics=metrics, value=value, status=run.status, reused_from=run.study)
+        self.note(number, run_id=run.run_id, metrics=metrics, value=value, reused_from=run.study, status=run.status)
         self.finish(number, value)
 
     def claim(self, is_wanted: Callable[[QueuedTask], bool] = lambda task: True) -> Claim | None:
@@ -294,7 +294,8 @@ class TrialQueue:
         """Notes a trial's result and settles it, both or neither; else as `note` and `finish`."""
 
         def complete() -> None:
-            self.note(number, run_id=run_id, status=status, value=value, **attributes)
+            # The status last: of a disk that has no room for all of it, recovery takes no half result for a whole one.
+            self.note(number, run_id=run_id, value=value, **attributes, status=status)
             self.finish(number, value)
 
         try:

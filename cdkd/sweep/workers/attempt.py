@@ -118,21 +118,23 @@ def _end_after(error: Exception, queue: TrialQueue, trial: Trial, run: TrackedRu
     if reason is None:
         _record_failure(queue, trial, run, error)
         return None
-    if run is not None:
-        run.kill()
-    with shield(), contextlib.suppress(Exception):
-        put_back(queue, trial, reason)
+    with contextlib.suppress(Exception):
+        _put_back(queue, trial, reason, run)
     return reason
 
 
 def _give_back(queue: TrialQueue, trial: Trial, run: TrackedRun | None) -> None:
     """The process was asked to stop: the task waits again at once, and this attempt does not count against it."""
-    try:
-        with shield():
-            put_back(queue, trial, "asked to stop")
-    finally:
-        if run is not None:
-            run.kill()
+    _put_back(queue, trial, "asked to stop", run)
+
+
+def _put_back(queue: TrialQueue, trial: Trial, reason: str, run: TrackedRun | None) -> None:
+    # The run last. Where the queue cannot be written either, the open run tells recovery that there is no result,
+    # whatever of one was noted.
+    with shield(), contextlib.suppress(TrialTakenError):
+        put_back(queue, trial, reason)
+    if run is not None:
+        run.kill()
 
 
 def _settle(queue: TrialQueue, trial: Trial, run: TrackedRun, outcome: Outcome) -> None:

@@ -1,5 +1,7 @@
 """An attempt whose process stood still until others took its cell: whatever it does then, the cell has one result."""
 
+import errno
+import os
 from collections.abc import Callable, Mapping
 
 import pytest
@@ -10,6 +12,7 @@ from support.sweeps import GRID, Bench, wait_until
 from cdkd.experiment.identity import cell_identity
 from cdkd.run_status import RunStatus
 from cdkd.sweep.queue.cell_configuration import configurations_of
+from cdkd.sweep.queue.journal_storage import JournalFile
 from cdkd.sweep.queue.stale_trials import recover
 from cdkd.sweep.queue.study_folder import StudyFolder
 from cdkd.sweep.queue.trial_queue import Claim, QueuedTask, TrialQueue
@@ -47,11 +50,7 @@ class Machines:
         self.tracker = HaltingTracker(tracking_uri(), "grid", bench.folder)
         self.tracker.prepare(["rows"])
         self.here, self.there = self.queue("here"), self.queue("there")
-        study = load_study(bench.write(GRID))
-        cell = expand(study, study.stages[0])[0]
-        (configuration,) = configurations_of([cell])
-        task = QueuedTask(cell_identity(cell.config), "cell", "rows", cell.labels, configuration=configuration)
-        self.here.enqueue([task])
+        enqueue_first(self.here, bench)
         claim = self.here.claim()
         assert claim is not None
         self.claim: Claim = claim
@@ -134,6 +133,48 @@ def _once(fail: Callable[..., None]) -> Callable[..., object]:
         return fail() if len(calls) == 1 else train(*arguments)  # type: ignore[arg-type]
 
     return run
+
+
+def test_a_result_for_which_the_disk_has_no_room_is_no_result(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    tracker = HaltingTracker(tracking_uri(), "grid", bench.folder)
+    tracker.prepare(["rows"])
+    queue, append, is_full = bench.queue(), JournalFile._append, False
+    enqueue_first(queue, bench)
+
+    def full() -> None:
+        nonlocal is_full
+        is_full = True
+
+    def write(file: JournalFile, text: bytes) -> None:
+        # Room for all lines of the result but the one that settles the trial, and for none after that.
+        if not is_full:
+            return append(file, text)
+        if b'"metrics"' in text:
+            append(file, b"".join(text.splitlines(keepends=True)[:-1]))
+        file.is_ahead = True
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    tracker.before_metadata = full
+    monkeypatch.setattr(JournalFile, "_append", write)
+    claim = queue.claim()
+    assert claim is not None
+    assert "No space left" in str(run_claim(queue, claim, tracker, fake_runner.RUNNER))
+    is_full, tracker.before_metadata = False, lambda: None
+    other = bench.queue()
+    assert [status for _, status in recover(other, tracker)] == ["stale"]
+    assert list(load_runs().status) == ["killed"]
+    again = other.claim()
+    assert again is not None and run_claim(other, again, tracker, fake_runner.RUNNER) is None
+    assert [trial.status for trial in queue.trials()] == ["stale", "finished"]
+    assert sorted(load_runs().status) == ["finished", "killed"]
+
+
+def enqueue_first(queue: TrialQueue, bench: Bench) -> None:
+    """The first cell of the grid."""
+    study = load_study(bench.write(GRID))
+    cell = expand(study, study.stages[0])[0]
+    (configuration,) = configurations_of([cell])
+    queue.enqueue([QueuedTask(cell_identity(cell.config), "cell", "rows", cell.labels, configuration=configuration)])
 
 
 def test_queues_of_one_database_have_one_name_and_folders_their_own(machines: Machines, bench: Bench) -> None:
