@@ -1,6 +1,7 @@
 """`cdkd worker` takes what `cdkd sweep` takes: how many processes, which cells, failed ones once more."""
 
 import re
+import signal
 import subprocess
 
 import click
@@ -12,6 +13,7 @@ from cdkd.cli import group
 from cdkd.cli.slurm_options import slurm_options
 from cdkd.cli.sweep import command as sweep_command
 from cdkd.cli.worker import command as worker_command
+from cdkd.tracking.runs import load_runs
 
 
 @pytest.fixture
@@ -80,6 +82,17 @@ def test_cells_are_chosen_of_a_studys_file(bench: Bench) -> None:
 @slurm_options
 def of_cluster(**_: object) -> None:
     """The options of a cluster alone."""
+
+
+def test_a_terminal_that_goes_ends_it_in_good_order(failed: Bench) -> None:
+    (failed.fake / "hold").touch()
+    process = start(failed)
+    wait_until(lambda: labels(failed, "running") != [])
+    wait_until(lambda: len(failed.marks("started")) == 2)
+    process.send_signal(signal.SIGHUP)
+    assert process.wait(60) == -signal.SIGHUP
+    assert len(labels(failed, "waiting")) == 5 and labels(failed, "running") == []
+    assert sorted(load_runs().status) == ["failed", "killed"]
 
 
 def test_it_has_the_options_of_a_sweep() -> None:
