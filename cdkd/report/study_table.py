@@ -173,6 +173,8 @@ def _rows(runs: Sequence[Run], plan: Sequence[PlannedCell]) -> _Found:
             rows.append(row)
     # 2. Other runs, where the last sweep was asked for a part of the study; of equal labels the youngest settings.
     known = {cell for row in rows for cell in row.cells}
+    # A run's labels come from its tags, which have an order of their own.
+    is_asked = {(stage, frozenset(labels)) for stage, labels in asked}
     others: dict[tuple[str, tuple[tuple[str, str], ...]], dict[object, list[Run]]] = defaultdict(dict)
     for run in sorted(runs, key=lambda run: run.started):
         if run.cell not in known:
@@ -181,7 +183,7 @@ def _rows(runs: Sequence[Run], plan: Sequence[PlannedCell]) -> _Found:
     num_replaced = 0
     for (stage, labels), by_settings in others.items():
         youngest = [*by_settings.values()][-1]
-        if (stage, labels) in asked:
+        if (stage, frozenset(labels)) in is_asked:
             youngest = []
         else:
             cells = {run.cell: run.seed for run in youngest}

@@ -139,6 +139,18 @@ def test_runs_of_former_settings_are_counted_and_left_out() -> None:
     }
 
 
+def test_former_settings_are_left_out_whatever_the_order_in_which_a_store_names_labels() -> None:
+    runs = RunTable()
+    for epochs in (40, 10):
+        labels = {"arch": "tsm", "weight": "1"}
+        runs.add({"train.epochs": epochs}, 0, float(epochs), labels=labels, study="two", stage="rows")
+    former, asked = _runs(runs)
+    plan = [PlannedCell("rows", {"weight": "1", "arch": "tsm"}, 0, asked.cell)]
+    report = study_report("two", (former, asked), plan)
+    assert [row.top1 and row.top1.mean for row in report.rows] == [10.0]
+    assert "Runs with settings that the study has no longer, left out: 1." in report.notes
+
+
 def test_the_list_of_a_stages_cells_is_read_back() -> None:
     text = "teacher,row,seed,cell,status,run_id\nTSM,,0,abc,finished,r1\n,no KD,1,def,,\n"
     assert read_cells("choice", text) == [
