@@ -166,7 +166,9 @@ def _tell(result: "SweepResult") -> None:
         click.echo(f"{num_finished} of {result.num_cells} cells finished{diverged}{pruned}, "
                    f"{result.num_trained} of them now{reused}, in {clock(result.seconds)}.")  # fmt: skip
     for failure in result.failures:
-        click.echo(f"failed: {failure.label}: {failure.error}\n  traceback: {failure.traceback}", err=True)
+        is_here = failure.traceback.exists()
+        where = failure.traceback if is_here else f"with its run, and in the folder of worker {failure.worker}"
+        click.echo(f"failed: {failure.label}: {failure.error}\n  traceback: {where}", err=True)
     for stage, why in result.unreached:
         click.echo(f"not reached: stage {stage}{': ' + why if why else ''}", err=True)
     for text in result.warnings:

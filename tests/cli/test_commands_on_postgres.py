@@ -59,6 +59,7 @@ def test_another_folder_sees_the_cells_by_the_database_alone(
     file = bench.write(PAIR).resolve()
     (bench.fake / "fail-tdn").touch()
     invoke("sweep", str(file), "--storage", address, "--workers", "0", "--runner", FAKE, "--no-report")
+    store = f"sqlite:///{bench.folder}/mlflow.db"
     (tmp_path / "other").mkdir()
     monkeypatch.chdir(tmp_path / "other")
     with pytest.raises(CdkdError, match=r"a database has its cells, name that: --storage ADDRESS, or CDKD_STORAGE\)"):
@@ -70,6 +71,9 @@ def test_another_folder_sees_the_cells_by_the_database_alone(
     assert invoke("status").startswith("pair: 1 of 2 cells done, 1 failed\n")
     with pytest.raises(CdkdError, match=r"^piar: no study of this name is in the database .*did you mean 'pair'\?$"):
         invoke("status", "piar")
+    told = invoke("sweep", str(file), "--tracking-uri", store, "--runner", FAKE, "--no-report", "--workers", "0")
+    assert "  traceback: with its run, and in the folder of worker " in told
+    shutil.rmtree(".cdkd")
     told = invoke("logs", "pair", "tdn").splitlines()
     assert told[1] == "error       RuntimeError: tdn fails as told"
     assert "in the folder where worker" in told[2]

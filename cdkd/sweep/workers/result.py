@@ -14,6 +14,9 @@ class Failure:
     label: str
     error: str
     traceback: Path
+    """In this folder; there is none where a worker in another one was at it."""
+    worker: str
+    """host:pid."""
 
 
 @dataclass(frozen=True)

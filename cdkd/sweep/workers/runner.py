@@ -330,6 +330,7 @@ class _Sweep:
         cells = all_cells(self.known_stages)
         failed = [trials[task] for task in self._task_ids() if task in trials and trials[task].status == "failed"]
         unreached = [(name, self.why_unreached.get(name, "")) for name in self._closed_stages()]
+        label, trace = self.event_log.label, self.folder.traceback
         return SweepResult(
             num_cells=len(cells),
             num_done=sum(task in trials and trials[task].is_done for task in cells),
@@ -337,10 +338,7 @@ class _Sweep:
             cells=tuple(cells),
             num_trained=self.event_log.num_trained,
             num_reused=self.event_log.num_reused,
-            failures=tuple(
-                Failure(self.event_log.label(trial), trial.error, self.folder.traceback(trial.task.id, trial.number))
-                for trial in failed
-            ),
+            failures=tuple(Failure(label(t), t.error, trace(t.task.id, t.number), t.worker) for t in failed),
             unreached=(*unreached, *unfinished_searches(self.known_stages)),
             seconds=time.monotonic() - self.started,
             warnings=tuple(self.teacher_warnings.told.values()),
