@@ -3,6 +3,7 @@
 import re
 import signal
 import subprocess
+from collections.abc import Iterator
 
 import click
 import pytest
@@ -84,6 +85,15 @@ def of_cluster(**_: object) -> None:
     """The options of a cluster alone."""
 
 
+@pytest.fixture
+def has_terminal() -> Iterator[None]:
+    """Children do not ignore its end, even where these tests were started with nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("has_terminal")
 def test_a_terminal_that_goes_ends_it_in_good_order(failed: Bench) -> None:
     (failed.fake / "hold").touch()
     process = start(failed)

@@ -12,6 +12,7 @@ A process killed between two writes leaves what a process of the journal's does;
 Enqueuing is one call per trial, so that large studies are put up sooner by a sweep that names the database itself.
 """
 
+import os
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -305,6 +306,9 @@ def _open(place: str) -> "GrpcStorageProxy":
 
     parts = urlsplit(place)
     assert parts.hostname is not None and parts.port is not None, "parsed before"
+    # Read once, at the import. With it a child that starts a worker may abort between fork and exec, when gRPC looks
+    # after channels that no child of ours ever uses.
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     try:
         import grpc  # noqa: F401
     except ImportError as error:
