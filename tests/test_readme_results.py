@@ -17,7 +17,10 @@ def _table(path: str, first_header: str) -> Table:
     """The table of a Markdown file whose first column has this header, a record for each row."""
     lines = iter((REPOSITORY / path).read_text().splitlines())
     header = next(line for line in lines if line.startswith(f"| {first_header} |"))
-    names = [cell.strip() for cell in header.strip("|").split("|")]
+    names: list[str] = []
+    for cell in header.strip("|").split("|"):
+        # The second column of p stands beside the second difference.
+        names.append(cell.strip() if cell.strip() not in names else f"{cell.strip()}, second")
     next(lines)
     rows = []
     for line in lines:
@@ -44,29 +47,56 @@ def _ablation(network: str, spatial: str, temporal: str) -> dict[str, str]:
             and (row["spatial KD"], row["temporal KD"]) == (spatial, temporal)][-1]  # fmt: skip
 
 
-def _of_networks(compute: Callable[[str], float]) -> list[str]:
-    return [f"{compute(network):.1f}" for network in ("TSM", "TDN")]
+KINDS = {"temporal": ("no", "yes"), "spatial": ("yes", "no"), "both": ("yes", "yes")}
+"""What the student learns, in the order in which README names it."""
 
 
-def _over_three_streams(network: str) -> float:
-    return float(_ablation(network, "yes", "no")["shapes over three streams [95 %]"].split()[0])
+def _plain(network: str) -> dict[str, str]:
+    return next(row for row in ABLATION if row["method"] == f"{network}, three streams")
 
 
-def _over_decoder(network: str) -> float:
-    return float(_ablation(network, "yes", "no")["shapes over decoder [95 %]"].split()[0])
+def _teacher(network: str) -> dict[str, str]:
+    return next(row for row in ABLATION if row["method"] == f"{network}'s teacher (raw)")
 
 
-def _beside_spatial(network: str) -> float:
-    return _top1(_ablation(network, "yes", "yes")) - _top1(_ablation(network, "yes", "no"))
+def _gains(network: str, over: str) -> list[str]:
+    """Of each kind, as the table prints the difference."""
+    return [_ablation(network, *kind)[f"shapes over {over} [95 %]"].split()[0] for kind in KINDS.values()]
+
+
+def _interval(network: str, kind: str, over: str = "three streams") -> tuple[float, float]:
+    low, high = re.findall(r"[-+]?[\d.]+", _ablation(network, *KINDS[kind])[f"shapes over {over} [95 %]"])[1:]
+    return float(low), float(high)
+
+
+def _published_gains() -> list[str]:
+    plain = float(_plain("TSM")[PUBLISHED])
+    return [f"{float(_ablation('TSM', *kind)[PUBLISHED]) - plain:+.1f}" for kind in KINDS.values()]
+
+
+def _p(*kinds: str) -> list[str]:
+    return [_ablation("TSM", *KINDS[kind])["shapes p"] for kind in kinds]
+
+
+def _beside_spatial() -> list[str]:
+    """What temporal knowledge adds to spatial knowledge: here, and in the paper."""
+    both, spatial = (_ablation("TSM", *KINDS[kind]) for kind in ("both", "spatial"))
+    return [f"{_top1(both) - _top1(spatial):.1f}", f"{float(both[PUBLISHED]) - float(spatial[PUBLISHED]):.1f}"]
 
 
 def _best_on_validation() -> list[str]:
     best = (
-        r"Best on validation videos, of the rows that ran: λ1 = ([\d.]+) at λ2 = 0; then λ2 = 0 and ([\d.]+) \(alike\)"
+        r"Best on validation videos, of the rows that ran: λ1 = ([\d.]+) at λ2 = 0; then λ2 = ([\d.]+) at λ1 = (\S+)\."
     )
     note = re.search(best, _text("table5"))
     assert note is not None
     return list(note.groups())
+
+
+def _reached(method: str, *weights: tuple[str, str]) -> list[str]:
+    """Test accuracies of Table 5's rows with these (λ1, λ2)."""
+    rows = {(row["method"], row["λ1"], row["λ2"]): row for row in LAMBDA}
+    return [f"{_top1(rows[method, *pair]):.1f}" for pair in weights]
 
 
 def _text(name: str) -> str:
@@ -75,11 +105,6 @@ def _text(name: str) -> str:
 
 def _methods(*names: str) -> list[str]:
     return [METHODS[name]["shapes top-1"].split()[0] for name in names]
-
-
-def _published_beside_spatial(network: str) -> float:
-    both, spatial = (float(_ablation(network, "yes", temporal)[PUBLISHED]) for temporal in ("yes", "no"))
-    return both - spatial
 
 
 def _decode_ratios() -> list[str]:
@@ -94,15 +119,27 @@ def _total_ratios() -> list[str]:
 
 # What a sentence says -> the same figures from the tables.
 CLAIMS: dict[str, Callable[[], list[str]]] = {
-    r"worth (\S+) points \(TSM\) and (\S+) \(TDN, one seed\) on `shapes` over the plain three streams":
-        lambda: _of_networks(_over_three_streams),
-    r'and (\S+) and (\S+) over "decoder, no KD", which isolates distillation': lambda: _of_networks(_over_decoder),
-    r"isolates distillation: (\d+) % and (\d+) % of the way": lambda: [
-        _ablation(network, "yes", "no")["shapes gap closed"].split()[0] for network in ("TSM", "TDN")
+    r"temporal knowledge (\S+), spatial knowledge (\S+) and both (\S+) points over the plain three streams":
+        lambda: _gains("TSM", "three streams"),
+    r"in the paper, on UCF-101: (\S+), (\S+) and (\S+)\)": _published_gains,
+    r'(\S+), (\S+) and (\S+) over "decoder, no KD", which isolates': lambda: _gains("TSM", "decoder"),
+    r"by more than chance \(p = (\S+) and (\S+), Holm": lambda: _p("spatial", "both"),
+    r"Temporal knowledge alone \(p = (\S+)\)": lambda: _p("temporal"),
+    r"adds beside spatial knowledge \((\S+) points; (\S+) in the paper\)": _beside_spatial,
+    r"gap to the raw-domain teacher, (\S+) points, is closed by (\d+) % at most": lambda: [
+        f"{_top1(_teacher('TSM')) - _top1(_plain('TSM')):.1f}",
+        _ablation("TSM", "yes", "yes")["shapes gap closed"].split()[0],
     ],
-    r"it changes accuracy by (\S+) and (\S+) points": lambda: _of_networks(_beside_spatial),
-    r"the paper has (\S+) for both, on UCF-101": lambda: sorted(set(_of_networks(_published_beside_spatial))),
-    r"the paper's λ1 = (\S+), chosen on validation with one seed, where λ2 = 0 and (\S+) are": _best_on_validation,
+    r"that these runs can tell \((\S+), (\S+) and (\S+)\)": lambda: _gains("TDN", "three streams"),
+    r"its student is (\S+) points better by itself, and its teacher (\S+) points worse": lambda: [
+        f"{_top1(_plain('TDN')) - _top1(_plain('TSM')):.1f}", f"{_top1(_teacher('TSM')) - _top1(_teacher('TDN')):.1f}"
+    ],
+    r"λ1 = (\S+), (\S+) and 1 reach (\S+), (\S+) and (\S+) %": lambda: ["0.01", "0.1", *_reached(
+        "TSM + ours", ("0.01", "0"), ("0.1", "0"), ("1", "0"))],
+    r"beside λ1 = (\S+), λ2 = (\S+), 1 and 5 reach (\S+), (\S+) and (\S+) %": lambda: ["0.1", "0.1", *_reached(
+        "TSM + ours", ("0.1", "0.1"), ("0.1", "1"), ("0.1", "5"))],
+    r"with logits distillation besides, (\S+) and (\S+) % with and without temporal knowledge": lambda: _reached(
+        "TSM + ours + logits", ("0.1", "1"), ("0.1", "0")),
     r"decoupled KD (\S+), logit standardisation (\S+), logits KD (\S+), the paper's two terms (\S+), without "
     r"distillation (\S+)\.": lambda: _methods(
         "decoupled KD", "logit standardisation", "logits KD", "spatial and temporal KD", "three streams"
@@ -133,28 +170,36 @@ def test_the_table_is_the_committed_one() -> None:
 
 
 def test_what_the_sentences_say_without_figures() -> None:
-    for words in ("Temporal knowledge alone is worth nothing that these runs can", "unlike in the paper",
-                  "a larger gain from logits distillation than the paper had", "what compares scores leads",
+    for words in ("the rows come in the paper's order", "are not told from nothing by six seeds",
+                  "On **TDN**, three seeds, no kind of knowledge gains anything", "what compares scores leads",
                   "Six of the nine weights lie at the edge of their grid"):  # fmt: skip
         assert words in SENTENCES
-    # 1. Temporal knowledge alone: its interval holds 0 for TSM, one seed of TDN gains nothing. In the paper both gain.
-    tsm, tdn = (_ablation(network, "no", "yes")["shapes over three streams [95 %]"] for network in ("TSM", "TDN"))
-    low, high = map(float, re.findall(r"[-+][\d.]+", tsm)[1:])
-    assert low < 0 < high and float(tdn) < 1
-    for network in ("TSM", "TDN"):
-        rows = [row for row in ABLATION if row["method"].startswith(network)]
-        assert float(_ablation(network, "no", "yes")[PUBLISHED]) > float(rows[0][PUBLISHED])
-    # 2. Logits distillation beside both losses, where each was run.
+    # 1. TSM: the order here and in the paper; above chance where the interval excludes 0.
+    rows = [_plain("TSM"), *(_ablation("TSM", *kind) for kind in KINDS.values())]
+    assert [_top1(row) for row in rows] == sorted(_top1(row) for row in rows)
+    assert [float(row[PUBLISHED]) for row in rows] == sorted(float(row[PUBLISHED]) for row in rows)
+    assert all(row["shapes top-1"].endswith("(6)") for row in rows)
+    assert _interval("TSM", "spatial")[0] > 0 and _interval("TSM", "both")[0] > 0
+    assert _interval("TSM", "temporal")[0] < 0 < _interval("TSM", "temporal")[1]
+    # 2. TDN: every interval holds 0.
+    assert _plain("TDN")["shapes top-1"].endswith("(3)")
+    assert all(low < 0 < high for low, high in (_interval("TDN", kind) for kind in KINDS))
+    # 3. The optimum of either weight lies inside of its grid, on validation videos and on test, as the paper's does.
+    assert _best_on_validation() == ["0.1", "1", "0.1"]
+    for grid in ([("0.01", "0"), ("0.1", "0"), ("1", "0")], [("0.1", "0.1"), ("0.1", "1"), ("0.1", "5")]):
+        low, middle, high = map(float, _reached("TSM + ours", *grid))
+        assert low < middle > high
+    # 4. What logits distillation adds to both losses, here and in the paper.
+    assert "a larger gain than the paper had" in SENTENCES
     measured, published = (
-        [next(row for row in LAMBDA if (row["method"], row["λ1"], row["λ2"]) == (f"TSM + ours{logits}", "0.1", weight))
-         for logits in (" + logits", "")] for weight in ("0.1", "1")
-    )  # fmt: skip
-    gain = float(published[0][PUBLISHED]) - float(published[1][PUBLISHED])
-    assert _top1(measured[0]) - _top1(measured[1]) > gain
-    # 3. The three best compare scores.
+        [float(row[column].split()[0]) for row in LAMBDA if (row["λ1"], row["λ2"]) == ("0.1", "1")]
+        for column in ("shapes top-1", PUBLISHED)
+    )
+    assert len(measured) == 2 and measured[1] - measured[0] > published[1] - published[0]
+    # 5. The three best compare scores.
     best = sorted(METHODS, key=lambda name: _top1(METHODS[name]), reverse=True)[:3]
     assert set(best) == {"decoupled KD", "logit standardisation", "logits KD"}
-    # 4. Shown weights at the ends of the grid that the study has.
+    # 6. Shown weights at the ends of the grid that the study has.
     assert sum(_is_at_an_edge(row) for name, row in METHODS.items() if row["weight"] and "," not in row["weight"]) == 6
 
 

@@ -15,6 +15,7 @@ Enqueuing is one call per trial, so that large studies are put up sooner by a sw
 import os
 import threading
 import time
+import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, cast
@@ -302,12 +303,9 @@ def _parse(address: str) -> tuple[str, float, float]:
 
 @lru_cache(maxsize=8)
 def _open(place: str) -> "GrpcStorageProxy":
-    import warnings
-
     parts = urlsplit(place)
     assert parts.hostname is not None and parts.port is not None, "parsed before"
-    # Read once, at the import. With it a child that starts a worker may abort between fork and exec, when gRPC looks
-    # after channels that no child of ours ever uses.
+    # Read at the import. With it, gRPC in a child that is about to become a worker may abort between fork and exec.
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     try:
         import grpc  # noqa: F401
@@ -315,9 +313,8 @@ def _open(place: str) -> "GrpcStorageProxy":
         raise StorageError(f"{place}: grpcio is not installed; pip install 'cdkd[grpc]'") from error
     from optuna.storages import GrpcStorageProxy
 
-    with warnings.catch_warnings():
-        # That it is experimental.
-        warnings.simplefilter("ignore")
+    # That it is experimental.
+    with warnings.catch_warnings(action="ignore"):
         proxy = GrpcStorageProxy(host=parts.hostname, port=parts.port)
     try:
         proxy.wait_server_ready(timeout=10)
