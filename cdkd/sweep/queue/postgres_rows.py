@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 _NUMBERS = "SELECT nextval(pg_get_serial_sequence('trials', 'trial_id')) FROM generate_series(1, :count)"
+_MANY = 100
+"""From so many on the database is told at once that its tables have grown. Until it notices by itself, minutes later,
+every process goes on by its plan for the small tables, which reads them whole: 2 ms more a look at 10,000 trials."""
 
 
 def insert_trials(connection: "Connection", trials: Sequence[tuple[int, NewTrial]]) -> list[int]:
@@ -40,6 +43,8 @@ def insert_trials(connection: "Connection", trials: Sequence[tuple[int, NewTrial
         "trial_params (trial_id, param_name, param_value, distribution_json)",
         ((number, *row) for number, (_, new) in rows for row in _parameter_rows(new)),
     )
+    if len(trials) >= _MANY:
+        connection.execute(text("ANALYZE trials, trial_user_attributes, trial_params"))
     return numbers
 
 
