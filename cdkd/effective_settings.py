@@ -7,8 +7,6 @@ from typing import Any
 
 WEIGHT_FILES = ("student.weights", "teacher.checkpoint", "teacher.members", "teacher.weights")
 """Settings that may name files of weights."""
-PULL = "pull"
-"""`distill.<loss>.pull`, logged with every calibrated loss beside its settings: the constant of its unit."""
 CONTENT = "content."
 """Followed by the key of a setting that names a file: the hash of its bytes, as logged with a run."""
 BEFORE: Mapping[str, Any] = {
@@ -17,20 +15,15 @@ BEFORE: Mapping[str, Any] = {
     "data.shapes.draw": "fixed",
     "data.unlabelled": "none",
     "distill.calibration": "none",
-    **{
-        f"distill.{loss}.{PULL}": constant
-        for loss, constant in {
-            "spatial": 35.0,
-            "temporal": 0.06,
-            "logits": 2.2,
-            "attention_transfer": 0.17,
-            "relational": 0.65,
-            "decoupled": 12.0,
-            "standardised_logits": 0.75,
-            "dist": 1.8,
-            "mgd": 0.0035,
-        }.items()
-    },
+    "distill.spatial.pull": 35.0,
+    "distill.temporal.pull": 0.06,
+    "distill.logits.pull": 2.2,
+    "distill.attention_transfer.pull": 0.17,
+    "distill.relational.pull": 0.65,
+    "distill.decoupled.pull": 12.0,
+    "distill.standardised_logits.pull": 0.75,
+    "distill.dist.pull": 1.8,
+    "distill.mgd.pull": 0.0035,
     "distill.temporal.graphs": ["gaussian", "laplacian", "quadratic"],
     "distill.temporal.vertices": "pooled",
     "evaluation.crop_size": 0,

@@ -34,7 +34,6 @@ DatasetName = Literal["shapes", "ucf101", "hmdb51", "kinetics400", "ssv2", "fold
 Sampling = Literal["segments", "dense", "gops"]
 """How the P-frames of a clip are chosen; drawn and explained in cdkd/data/clips/sampling.py."""
 BackboneName = Literal["slim", "resnet18", "resnet34", "resnet50", "resnet101", "resnet152"]
-
 NO_UNLABELLED = "none"
 """Of `data.unlabelled`; a word, since tables do not tell an empty value from one that nobody logged."""
 SHAPES_GOP_LENGTH = 12
@@ -65,10 +64,8 @@ class ShapesSettings(Record):
     """Clips per class of the part that the teacher learns from."""
 
     def drawn_for(self, seed: int) -> Self:
-        """Those of a run with this seed."""
-        if self.draw == "fixed" or self.seed == seed:
-            return self
-        if "seed" in self.model_fields_set:
+        """Those of a run with this seed, where `draw` is by_seed."""
+        if self.seed != seed and "seed" in self.model_fields_set:
             raise ValueError(f"data.shapes.draw=by_seed and seed={seed}: leave data.shapes.seed={self.seed} out")
         return self.model_copy(update={"seed": seed})
 
@@ -313,8 +310,10 @@ class RunConfig(Record):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        # Records are frozen for their users; this one is still being made.
-        object.__setattr__(self, "data", self.data.model_copy(update={"shapes": self.data.shapes.drawn_for(self.seed)}))
+        if self.data.name == "shapes" and self.data.shapes.draw == "by_seed":
+            # Records are frozen for their users; this one is still being made.
+            shapes = self.data.shapes.drawn_for(self.seed)
+            object.__setattr__(self, "data", self.data.model_copy(update={"shapes": shapes}))
         decoded = [] if self.student.decoder else self.distill.used_that_need("decoder")
         if decoded:
             switches = " and ".join(f"distill.{name}.enabled" for name in decoded)

@@ -17,7 +17,7 @@ from cdkd.config import ConfigError
 from cdkd.data.manifest import file_digest
 from cdkd.data.opening import dataset_version
 from cdkd.data.unlabelled import is_part, unlabelled_version
-from cdkd.effective_settings import BEFORE, CONTENT, PULL, WEIGHT_FILES, effective_settings, has_effect
+from cdkd.effective_settings import BEFORE, CONTENT, WEIGHT_FILES, effective_settings, has_effect
 from cdkd.settings import NAMED_WEIGHTS, NO_UNLABELLED, DataSettings, RunConfig, flat_settings
 
 _NOT_THE_TEACHERS = ("data.motion", "data.residual", "data.unlabelled", "data.shapes.draw")
@@ -77,7 +77,7 @@ def logged_settings(config: RunConfig) -> dict[str, Any]:
 
 def _pulls(config: RunConfig) -> dict[str, float]:
     """Constants of units: where one is changed, the same weight is another objective."""
-    return {f"distill.{name}.{PULL}": loss.pull for name, loss in config.distill.calibrated.items()}
+    return {f"distill.{name}.pull": loss.pull for name, loss in config.distill.calibrated.items()}
 
 
 def contents_of(settings: Mapping[str, Any]) -> dict[str, str]:

@@ -67,7 +67,7 @@ def is_shared_by_blocks(key: str) -> bool:
 
 def has_own_videos(settings: Mapping[str, Any]) -> bool:
     """Whether runs with these settings and other seeds see other videos (`data.shapes.draw`)."""
-    return settings.get("data.shapes.draw") == "by_seed"
+    return settings.get("data.name") == "shapes" and settings.get("data.shapes.draw") == "by_seed"
 
 
 def protocol_of(settings: Mapping[str, Any], own_settings: frozenset[str]) -> dict[str, Any]:

@@ -187,6 +187,8 @@ def test_runs_that_draw_their_own_videos_have_the_data_and_the_teacher_of_their_
     assert drawn.data.shapes.seed == 3
     assert dataset_version(drawn.data) == dataset_version(fixed.data)
     assert teacher_identity(drawn) == teacher_identity(fixed) != teacher_identity(tiny(seed=3))
+    # Of other data there is nothing to draw.
+    assert tiny(seed=3, data__name="folder", data__shapes__draw="by_seed").data.shapes.seed == 0
     # A run of other seeds' videos may not stand beside it in a row.
     assert cell_identity(drawn) != cell_identity(fixed)
     with pytest.raises(ConfigError, match=r"draw=by_seed and seed=3: leave data\.shapes\.seed=4 out"):

@@ -101,15 +101,16 @@ def _common(study: Study, stage: Stage, taken: Overrides | None) -> Overrides:
 
 def _row(study: Study, stage: Stage, labels: Mapping[str, str], values: Overrides, seeds: Sequence[int]) -> list[Cell]:
     first = _build(study, {**values, "seed": seeds[0]}, stage, labels)
-    row = row_identity(first)
     if first.data.shapes.draw == "by_seed":
         # Each seed has a data set of its own, and with it an identity of its row.
-        drawn = [first, *(_build(study, {**values, "seed": seed}, stage, labels) for seed in seeds[1:])]
-        return [Cell(stage.name, labels, one, row_identity(one), study.underlay.name) for one in drawn]
-    # Built once: the others share its records, which takes half the memory of a study of many seeds.
-    configs = [first, *(first.model_copy(update={"seed": seed}) for seed in seeds[1:])]
+        configs = [first, *(_build(study, {**values, "seed": seed}, stage, labels) for seed in seeds[1:])]
+        rows = [row_identity(config) for config in configs]
+    else:
+        # Built once: the others share its records, which takes half the memory of a study of many seeds.
+        configs = [first, *(first.model_copy(update={"seed": seed}) for seed in seeds[1:])]
+        rows = [row_identity(first)] * len(configs)
     recipe = study.underlay.for_run(values).name
-    return [Cell(stage.name, labels, config, row, recipe) for config in configs]
+    return [Cell(stage.name, labels, config, row, recipe) for config, row in zip(configs, rows, strict=True)]
 
 
 def combinations(
