@@ -49,7 +49,6 @@ if TYPE_CHECKING:
     from optuna.storages import GrpcStorageProxy
     from optuna.trial import FrozenTrial
 
-SCHEME = "grpc"
 _STUDY_ATTRIBUTE, _LOCK_OF = "cdkd.study", "cdkd.lock"
 """Of an Optuna study: the cdkd study whose stage it is, or whose lock."""
 _BEAT = "beat"
@@ -298,7 +297,7 @@ def _parse(address: str) -> tuple[str, float, float]:
         raise StorageError("--storage: heartbeat and grace are numbers of seconds") from None
     if not 0 < 2 * heartbeat <= grace:
         raise StorageError("--storage: the grace period must be at least two heartbeats long")
-    return f"{SCHEME}://{host}:{port}", heartbeat, grace
+    return f"grpc://{host}:{port}", heartbeat, grace
 
 
 @lru_cache(maxsize=8)
