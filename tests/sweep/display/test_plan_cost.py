@@ -29,6 +29,12 @@ def test_cells_cost_what_cells_like_them_took() -> None:
     assert plan_cost(wanted, runs) == PlanCost(36 * 200.0 / 3600.0, 1, 2)
 
 
+def test_other_embedded_videos_of_the_same_size_take_as_long() -> None:
+    runs = [run_of(cell(seed=1, data__shapes__draw="by_seed", data__shapes__seed=1), 100.0)]
+    wanted = [cell(train__epochs=36, data__shapes__seed=seed) for seed in (0, 2)]
+    assert plan_cost(wanted, runs) == PlanCost(2 * 36 * 100.0 / 3600.0, 2, 0)
+
+
 def test_the_sentence() -> None:
     unknown = "2 cells of unknown cost: nothing like them has been trained yet"
     assert cost_text(PlanCost(0.0, 0, 2), 4) == unknown
