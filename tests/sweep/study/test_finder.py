@@ -148,12 +148,14 @@ def test_the_unlabelled_study_adds_clips_and_nothing_else(monkeypatch: pytest.Mo
     study = load_study(find_study("unlabelled"))
     cells = expand(study, study.stages[0])
     steps = {12 * c.config.data.shapes.train_clips_per_class // 12 * c.config.train.epochs for c in cells}
-    assert steps == {640} and {c.config.train.batch_size for c in cells} == {12}
-    assert {c.config.train.warmup_epochs / c.config.train.epochs for c in cells} == {0.1}
-    assert [c.labels["labels per class"] for c in cells] == [
-        number for number in ("4", "8", "16", "32") for _ in range(7)
-    ]
-    for start in range(0, 28, 7):
+    assert steps == {1200} and {c.config.train.batch_size for c in cells} == {12}
+    assert all(12 * c.config.train.warmup_epochs == c.config.train.epochs for c in cells)
+    assert [c.labels["labels per class"] for c in cells] == [number for number in ("10", "25", "100") for _ in range(7)]
+    # Without unlabelled clips the last ones are the recipe's own rows.
+    ablation = load_study(find_study("ablation"))
+    own = {cell.id for cell in expand(ablation, ablation.stages[0])}
+    assert {cell.id for cell in cells[14:18]} <= own and not {cell.id for cell in cells[:14]} & own
+    for start in range(0, 21, 7):
         few = cells[start : start + 7]
         assert [c.config.unlabelled_per_step for c in few] == [0, 0, 0, 0, 12, 12, 12]
         for without, beside in zip(few[1:4], few[4:], strict=True):
