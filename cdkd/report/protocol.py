@@ -19,7 +19,8 @@ _SHARED_METADATA = ("dataset_version", "dataset_hash", "split", "views", "num_te
 _SHARED_BY_BLOCKS = ("data.", "evaluation.", "metadata.")
 _AUGMENTATION = ("data.crop_scale", "data.flip")
 # What follows from a run's seed where each seed has videos of its own.
-_DRAWN = ("data.shapes.seed", "dataset_version", "dataset_hash")
+_DRAWN_SETTINGS = ("data.shapes.seed",)
+_DRAWN_METADATA = ("dataset_version", "dataset_hash")
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def protocol_of(settings: Mapping[str, Any], own_settings: frozenset[str]) -> di
 
     Lists become tuples.
     """
-    drawn = _DRAWN if has_own_videos(settings) else ()
+    drawn = _DRAWN_SETTINGS if has_own_videos(settings) else ()
     return {
         # So that the items can be members of sets, by which protocols are compared.
         key: tuple(value) if isinstance(value, list) else value
@@ -86,7 +87,7 @@ def protocol_of(settings: Mapping[str, Any], own_settings: frozenset[str]) -> di
 
 def shared_metadata(run: Run) -> dict[str, str]:
     """What a run found out and shares with every row of its table, by dotted key."""
-    drawn = _DRAWN if has_own_videos(run.settings) else ()
+    drawn = _DRAWN_METADATA if has_own_videos(run.settings) else ()
     names = [name for name in _SHARED_METADATA if name in run.metadata and name not in drawn]
     return {f"metadata.{name}": run.metadata[name] for name in names}
 

@@ -158,13 +158,17 @@ def stored_studies(address: str) -> list[str]:
     Raises:
         StorageError: it cannot be reached, or is none.
     """
-    if address.startswith("grpc:"):
+    if _is_proxy(address):
         from cdkd.sweep.queue.grpc_storage import studies_behind
 
         return studies_behind(address)
     from cdkd.sweep.queue.postgres_storage import studies_in
 
     return studies_in(address)
+
+
+def _is_proxy(address: str) -> bool:
+    return address.startswith("grpc:")
 
 
 def open_storage(folder: StudyFolder, is_read_only: bool = False) -> QueueStorage:
@@ -182,7 +186,7 @@ def open_storage(folder: StudyFolder, is_read_only: bool = False) -> QueueStorag
         from cdkd.sweep.queue.journal_storage import JournalQueueStorage
 
         return JournalQueueStorage(folder, is_read_only)
-    if address.startswith("grpc:"):
+    if _is_proxy(address):
         from cdkd.sweep.queue.grpc_storage import GrpcQueueStorage
 
         return GrpcQueueStorage(address, folder.path.name)
