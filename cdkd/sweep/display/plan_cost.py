@@ -67,8 +67,6 @@ def _likeness(settings: Mapping[str, Any]) -> object:
     """Equal for cells whose epochs should take the same time on the same machine."""
     read = {**effective_settings(settings), **{key: settings.get(key) for key in _MACHINE}}
     decisive = {
-        key: str(value)
-        for key, value in read.items()
-        if key.startswith((*_DECIDES, *_MACHINE)) and key not in _SEEDS
+        key: str(value) for key, value in read.items() if key.startswith((*_DECIDES, *_MACHINE)) and key not in _SEEDS
     }
     return frozenset(active_losses(settings)), tuple(sorted(decisive.items()))
