@@ -83,16 +83,26 @@ def _one_run(reference: str, tracking_uri: str | None) -> ScoreSet:
 
 
 def _row_of_study(reference: str, study: str, label: str, tracking_uri: str | None) -> ScoreSet:
-    from cdkd.suggestion import hint
+    from cdkd.suggestion import did_you_mean
+    from cdkd.tracking.plans import load_plan
     from cdkd.tracking.runs import load_runs, load_scores
+    from cdkd.tracking.tracker import label_text
 
     runs = load_runs(tracking_uri, study)
     if runs.empty:
         raise ReportError(f"{reference}: no study '{study}' has runs in this store; {_FORMS}")
-    finished = runs[(runs["label"] == label) & (runs["status"] == "finished")]
+    # The cells that were last asked for, as in tables: what has the label may be of other settings, and a cell that
+    # stands in two rows has one run.
+    asked: dict[str, list[str]] = {}
+    for cell in load_plan(study, tracking_uri):
+        asked.setdefault(label_text(cell.labels), []).append(cell.cell)
+    is_meant = runs["cell"].isin(asked[label]) if label in asked else runs["label"] == label
+    finished = runs[is_meant & (runs["status"] == "finished")]
     if finished.empty:
-        labels = sorted(set(runs["label"].dropna()))
-        raise ReportError(f"{reference}: no finished run; {hint(label, labels, 'labels')}")
+        labels = sorted({*asked, *runs["label"].dropna()})
+        # Quoted, since there are commas in them.
+        known = f"known labels: {', '.join(map(repr, labels)) or 'none'}"
+        raise ReportError(f"{reference}: no finished run; {did_you_mean(label, labels) or known}")
     # Of several attempts at a seed the youngest, as in tables.
     finished = finished.sort_values("started")
     by_seed = dict(zip(finished["seed"].astype(int).tolist(), finished["run_id"].tolist(), strict=True))

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 from cdkd.effective_settings import BEFORE
 from cdkd.metric_names import current_names
 from cdkd.tracking import store, tags
+from cdkd.tracking.plans import PlannedCell, load_plan
 from cdkd.tracking.search import search_cells
 from cdkd.tracking.sqlite_runs import StoredRun, find_artifacts, read_cells
 from cdkd.tracking.store import TrackingError, check_store, database_file, open_client, tracking_uri
-from cdkd.tracking.tracker import SCORES
+from cdkd.tracking.tracker import SCORES, label_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,7 +55,8 @@ def load_runs(tracking_uri: str | None = None, study: str | None = None) -> "pd.
 
     Args:
         tracking_uri: the store; None: `MLFLOW_TRACKING_URI`, else `sqlite:///mlflow.db`.
-        study: only this study's runs, those included that it adopted from others; None: every study's.
+        study: only this study's runs, those included that it adopted from others, which then have its own names for
+            `stage` and labels (those of their cell's first row) once a sweep of it has ended; None: every study's.
 
     Raises:
         TrackingError: there is no such store.
@@ -63,12 +65,26 @@ def load_runs(tracking_uri: str | None = None, study: str | None = None) -> "pd.
 
     uri = tracking_uri or store.tracking_uri()
     rows = [_row(run) for run in _cells(uri, study)]
+    if adopted := [row for row in rows if study is not None and row["study"] != study]:
+        _name_as_in(load_plan(str(study), uri), adopted)
     # Ties by the id, so that the table is the same each time.
     rows.sort(key=lambda row: (row["started"], row["run_id"]))
     columns = list(BASE_COLUMNS)
     for prefix in ("labels.", "settings.", "metrics.", "metadata."):
         columns += sorted({key for row in rows for key in row if key.startswith(prefix)})
     return pd.DataFrame(rows, columns=columns)
+
+
+def _name_as_in(plan: Sequence[PlannedCell], rows: Iterable[dict[str, Any]]) -> None:
+    """Stage and labels of the rows whose cell is planned become the plan's."""
+    # Backwards, so that of a cell that stands in several rows the first counts.
+    planned = {cell.cell: cell for cell in reversed(plan)}
+    for row in rows:
+        if cell := planned.get(row["cell"]):
+            for key in [key for key in row if key.startswith("labels.")]:
+                del row[key]
+            row |= {"stage": cell.stage, "label": label_text(cell.labels)}
+            row |= {f"labels.{axis}": label for axis, label in cell.labels.items()}
 
 
 def _cells(uri: str, study: str | None) -> "Iterable[Run | StoredRun]":

@@ -14,6 +14,8 @@ from support.sweeps import FAKE, Bench, ready_store
 
 from cdkd.cli import group
 from cdkd.errors import CdkdError
+from cdkd.report.score_set import read_score_set
+from cdkd.report.tracked import ReportError
 from cdkd.report.writing import study_text, table_text
 from cdkd.tracking import tags
 from cdkd.tracking.artifacts import fetch_checkpoint
@@ -56,7 +58,11 @@ def swept(tmp_path_factory: pytest.TempPathFactory, store_template: Path) -> Pat
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         for name, seeds in (("first", "[0]"), ("mine", "[0, 1]")):
             file = folder / f"{name}.yaml"
-            file.write_text(BOTH_ROWS.format(name=name, seeds=seeds))
+            text = BOTH_ROWS.format(name=name, seeds=seeds)
+            # The same cells by other names.
+            if name == "first":
+                text = text.replace("row:", "kind:").replace("plain:", "bare:").replace("both:", "full:")
+            file.write_text(text)
             sweep(file)
         text = run("study", "export", "mine", "-o", "mine.zip")
     assert re.match(r"wrote mine.zip: 4 runs of cells, \d\.\d MB\n", text), text
@@ -90,7 +96,7 @@ def test_a_file_gives_what_the_store_gives(exported: Path) -> None:
     frame = load_runs(store, "mine")
     assert len(frame) == 4 and sorted(frame.study) == ["first", "first", "mine", "mine"]
     pd.testing.assert_frame_equal(load_runs(file, "mine"), frame)
-    pd.testing.assert_frame_equal(load_runs(file), frame)
+    pd.testing.assert_frame_equal(load_runs(file), load_runs(store))
     assert load_plan("mine", file) == load_plan("mine", store) and len(load_plan("mine", store)) == 4
     for run_id in frame.run_id:
         pd.testing.assert_frame_equal(load_scores(run_id, file), load_scores(run_id, store))
@@ -108,6 +114,23 @@ def test_a_file_gives_what_the_store_gives(exported: Path) -> None:
     # The same runs, the same bytes; a file is a store that can be written on to another.
     run("study", "export", "mine", "-o", "again.zip", "--tracking-uri", file)
     assert Path("again.zip").read_bytes() == exported.read_bytes()
+
+
+def test_runs_of_another_study_have_the_names_of_the_one_that_took_them(exported: Path) -> None:
+    for address in (None, str(exported)):
+        frame = load_runs(address, "mine")
+        assert sorted(zip(frame.study, frame["labels.row"], frame.label, frame.seed, strict=True)) == [
+            ("first", "both", "both", 0),
+            ("first", "plain", "plain", 0),
+            ("mine", "both", "both", 1),
+            ("mine", "plain", "plain", 1),
+        ]
+        assert "labels.kind" not in frame
+        whole = load_runs(address)
+        assert sorted(whole[whole.study == "first"].label) == ["bare", "full"]
+        assert list(read_score_set("mine:plain", address).by_seed) == [0, 1]
+    with pytest.raises(ReportError, match=r"^mine:best: no finished run; known labels: 'both', 'plain'$"):
+        read_score_set("mine:best")
 
 
 def test_an_import_is_whole_and_happens_once(

@@ -139,7 +139,8 @@ def run(config, folder, log, progress=lambda fraction: None):
 def _write_scores(file):
     import pandas as pd
 
-    pd.DataFrame({"video": ["a", "b", "c"], "label": [0, 1, 1], "score_0": [0.9, 0.2, 0.6]}).to_parquet(file)
+    scores = {"score_0": [0.9, 0.2, 0.6], "score_1": [0.1, 0.8, 0.4]}
+    pd.DataFrame({"video": ["a", "b", "c"], "label": [0, 1, 1], **scores}).to_parquet(file)
 
 
 class FakeRunner:
