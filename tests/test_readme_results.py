@@ -33,6 +33,8 @@ def _table(path: str, first_header: str) -> Table:
 ABLATION = _table("reports/table4.md", "method")
 LAMBDA = _table("reports/table5.md", "method")
 METHODS = {row["method"]: row for row in _table("reports/table-methods.md", "method")}
+GATES, GRAPHS, TEACHERS = (_table(f"reports/study-{name}.md", header) for name, header in (
+    ("gate", "gate"), ("graphs", "stage"), ("teachers", "teacher")))  # fmt: skip
 COSTS = {row["way"]: row for row in _table("docs/reader.md", "way")}
 PUBLISHED = "UCF-101 top-1 (published)"
 
@@ -105,6 +107,16 @@ def _reached(method: str, *weights: tuple[str, str]) -> list[str]:
     return [f"{_top1(rows[method, *pair]):.1f}" for pair in weights]
 
 
+def _parts(rows: Table, axis: str, *labels: str) -> list[str]:
+    """Points over the three streams of the rows with these labels on an axis."""
+    found = {row[axis]: row for row in rows}
+    return [found[label]["shapes over three streams [95 %]"].split()[0] for label in labels]
+
+
+def _is_above_chance(row: dict[str, str]) -> bool:
+    return float(row["shapes p"].replace("\\<", "")) < 0.05 and row["shapes over three streams [95 %]"][0] == "+"
+
+
 def _text(name: str) -> str:
     return (REPOSITORY / f"reports/{name}.md").read_text()
 
@@ -148,6 +160,14 @@ CLAIMS: dict[str, Callable[[], list[str]]] = {
         "TSM + ours", ("0.1", "0.1"), ("0.1", "1"), ("0.1", "5"))],
     r"with logits distillation besides, (\S+) and (\S+) % with and without temporal knowledge": lambda: _reached(
         "TSM + ours + logits", ("0.1", "1"), ("0.1", "0")),
+    r"as printed, a sigmoid, (\S+); as a softmax (\S+); uniform, that is none, (\S+), so": lambda: _parts(
+        GATES, "gate", "literal", "learned", "uniform"),
+    r"the distances of Eq. 3 (\S+) and the quadratic mapping (\S+), both": lambda: _parts(
+        GRAPHS, "graphs", "Eq. 3 alone", "quadratic"),
+    r"which keep one number of a frame, (\S+) and (\S+); the three of Eq. 5 together (\S+), all four (\S+): many":
+        lambda: _parts(GRAPHS, "graphs", "gaussian", "laplacian", "Eq. 5", "Eq. 3 and 5"),
+    r"left out of the classifier, (\S+)\. The": lambda: _parts(GRAPHS, "student head", "streams"),
+    r"TSM teaches this student (\S+), TDN (\S+)\.": lambda: _parts(TEACHERS, "teacher", "TSM", "TDN"),
     r"decoupled KD (\S+), logit standardisation (\S+), logits KD (\S+), the paper's two terms (\S+), without "
     r"distillation (\S+)\.": lambda: _methods(
         "decoupled KD", "logit standardisation", "logits KD", "spatial and temporal KD", "three streams"
@@ -204,10 +224,19 @@ def test_what_the_sentences_say_without_figures() -> None:
         for column in ("shapes top-1", PUBLISHED)
     )
     assert len(measured) == 2 and measured[1] - measured[0] > published[1] - published[0]
-    # 5. The three best compare scores.
+    # 5. Parts: what is above chance, and what is best.
+    assert [row["graphs"] for row in GRAPHS if row["graphs"] != "-" and _is_above_chance(row)] == [
+        "Eq. 3 alone", "quadratic"
+    ]  # fmt: skip
+    for rows, axis, first in (
+        (GATES, "gate", "uniform"), (GRAPHS[:6], "graphs", "Eq. 3 alone"), (TEACHERS, "teacher", "TSM")
+    ):  # fmt: skip
+        assert max(rows, key=_top1)[axis] == first
+    assert all(row["shapes top-1"].endswith("(6)") for row in (*GATES, *GRAPHS, *TEACHERS))
+    # 6. The three best compare scores.
     best = sorted(METHODS, key=lambda name: _top1(METHODS[name]), reverse=True)[:3]
     assert set(best) == {"decoupled KD", "logit standardisation", "logits KD"}
-    # 6. Shown weights at the ends of the grid that the study has.
+    # 7. Shown weights at the ends of the grid that the study has.
     assert sum(_is_at_an_edge(row) for name, row in METHODS.items() if row["weight"] and "," not in row["weight"]) == 6
 
 
