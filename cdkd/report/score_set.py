@@ -92,12 +92,14 @@ def _row_of_study(reference: str, study: str, label: str, tracking_uri: str | No
     if runs.empty:
         raise ReportError(f"{reference}: no study '{study}' has runs in this store; {_FORMS}")
     # The cells that were last asked for, as in tables: what has the label may be of other settings, and a cell that
-    # stands in two rows has one run.
+    # stands in two rows has one run. Where none of them has ended, the runs that have the label.
     asked: dict[str, list[str]] = {}
     for cell in load_plan(study, tracking_uri):
         asked.setdefault(label_text(cell.labels), []).append(cell.cell)
-    is_meant = runs["cell"].isin(asked[label]) if label in asked else runs["label"] == label
-    finished = runs[is_meant & (runs["status"] == "finished")]
+    ended = runs[runs["status"] == "finished"]
+    finished = ended[ended["cell"].isin(asked.get(label, []))]
+    if finished.empty:
+        finished = ended[ended["label"] == label]
     if finished.empty:
         labels = sorted({*asked, *runs["label"].dropna()})
         # Quoted, since there are commas in them.

@@ -255,7 +255,7 @@ def test_a_run_under_way_is_shown_but_not_imported(
     run_id = load_runs(study="mine").run_id.iloc[-1]
     open_client("sqlite:///mlflow.db").update_run(run_id, status="RUNNING")
     run("study", "export", "mine", "-o", "open.zip")
-    pd.testing.assert_frame_equal(load_runs("open.zip"), load_runs(study="mine"))
+    pd.testing.assert_frame_equal(load_runs("open.zip", "mine"), load_runs(study="mine"))
     open_client("sqlite:///mlflow.db").set_terminated(run_id, "FINISHED")
     elsewhere(bench, store_template, monkeypatch)
     assert "3 runs added, 1 left out that had no end" in run("study", "import", "../open.zip")
