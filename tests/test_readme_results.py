@@ -35,6 +35,7 @@ LAMBDA = _table("reports/table5.md", "method")
 METHODS = {row["method"]: row for row in _table("reports/table-methods.md", "method")}
 GATES, GRAPHS, TEACHERS = (_table(f"reports/study-{name}.md", header) for name, header in (
     ("gate", "gate"), ("graphs", "stage"), ("teachers", "teacher")))  # fmt: skip
+FEW_LABELS = _table("reports/study-unlabelled.md", "labels per class")
 COSTS = {row["way"]: row for row in _table("docs/reader.md", "way")}
 PUBLISHED = "UCF-101 top-1 (published)"
 
@@ -113,6 +114,11 @@ def _parts(rows: Table, axis: str, *labels: str) -> list[str]:
     return [found[label]["shapes over three streams [95 %]"].split()[0] for label in labels]
 
 
+def _by_labels(row: str) -> list[str]:
+    """Accuracies of a row of the study of few labels, from the fewest labels to the most."""
+    return [f"{_top1(each):.1f}" for each in FEW_LABELS if each["row"] == row]
+
+
 def _is_above_chance(row: dict[str, str]) -> bool:
     return float(row["shapes p"].replace("\\<", "")) < 0.05 and row["shapes over three streams [95 %]"][0] == "+"
 
@@ -168,6 +174,9 @@ CLAIMS: dict[str, Callable[[], list[str]]] = {
         lambda: _parts(GRAPHS, "graphs", "gaussian", "laplacian", "Eq. 5", "Eq. 3 and 5"),
     r"left out of the classifier, (\S+)\. The": lambda: _parts(GRAPHS, "student head", "streams"),
     r"TSM teaches this student (\S+), TDN (\S+)\.": lambda: _parts(TEACHERS, "teacher", "TSM", "TDN"),
+    r"the three streams reach (\S+), (\S+) and (\S+) %, both": lambda: _by_labels("baseline"),
+    r"both kinds of knowledge (\S+), (\S+) and (\S+) % from": lambda: _by_labels("both"),
+    r"labelled clips alone, and (\S+), (\S+) and (\S+) % with unlabelled": lambda: _by_labels("both, unlabelled"),
     r"decoupled KD (\S+), logit standardisation (\S+), logits KD (\S+), the paper's two terms (\S+), without "
     r"distillation (\S+)\.": lambda: _methods(
         "decoupled KD", "logit standardisation", "logits KD", "spatial and temporal KD", "three streams"
@@ -233,6 +242,8 @@ def test_what_the_sentences_say_without_figures() -> None:
     ):  # fmt: skip
         assert max(rows, key=_top1)[axis] == first
     assert all(row["shapes top-1"].endswith("(6)") for row in (*GATES, *GRAPHS, *TEACHERS))
+    assert [row["labels per class"] for row in FEW_LABELS[::7]] == ["10", "25", "100"]
+    assert all(row["shapes top-1"].endswith("(2)") for row in FEW_LABELS) and "[two seeds]" in SENTENCES
     # 6. The three best compare scores.
     best = sorted(METHODS, key=lambda name: _top1(METHODS[name]), reverse=True)[:3]
     assert set(best) == {"decoupled KD", "logit standardisation", "logits KD"}
