@@ -65,8 +65,8 @@ def load_runs(tracking_uri: str | None = None, study: str | None = None) -> "pd.
 
     uri = tracking_uri or store.tracking_uri()
     rows = [_row(run) for run in _cells(uri, study)]
-    if adopted := [row for row in rows if study is not None and row["study"] != study]:
-        _name_as_in(load_plan(str(study), uri), adopted)
+    if study is not None and (adopted := [row for row in rows if row["study"] != study]):
+        _name_as_in(load_plan(study, uri), adopted)
     # Ties by the id, so that the table is the same each time.
     rows.sort(key=lambda row: (row["started"], row["run_id"]))
     columns = list(BASE_COLUMNS)
