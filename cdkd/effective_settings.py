@@ -14,6 +14,7 @@ BEFORE: Mapping[str, Any] = {
     "data.sampling": "gops",
     "data.shapes.draw": "fixed",
     "data.unlabelled": "none",
+    "data.unlabelled_videos": "all",
     "distill.calibration": "none",
     "distill.spatial.pull": 35.0,
     "distill.temporal.pull": 0.06,
@@ -126,6 +127,7 @@ _READ_WITHOUT_EFFECT: dict[str, _Condition] = {
     "evaluation.every_epochs": _WITH_BEST_EPOCH,
 }
 _READ: dict[str, _Condition] = {
+    "data.unlabelled_videos": _WITH_UNLABELLED,
     "data.unlabelled": _WITH_LABEL_FREE_LOSS,
     "train.unlabelled_per_step": _WITH_UNLABELLED,
     "distill.calibration": _WITH_TEACHER,

@@ -44,8 +44,7 @@ class ShapesSettings(Record):
     """The embedded data set; (version, seed, size, counts) alone decide every pixel."""
 
     version: Literal[1, 2] = 1
-    """Version of the generator. 1: a lobed object rotates, zooms or orbits; 2: it turns over in one of four rhythms,
-    so that half of the I-frames do not show its lobes, and slides as it likes."""
+    """Of the generator. 1: an object rotates, zooms or orbits; 2: it slides and turns over in one of four rhythms."""
     seed: int = 0
     """Seed of the generator."""
     draw: Literal["fixed", "by_seed"] = "fixed"
@@ -103,15 +102,16 @@ class DataSettings(Record):
     """Horizontal flips in training: off, on, on with left/right labels swapped (swap). auto: on; for
     Something-Something, whose labels tell left from right, off for TSM and swap for TDN, as their authors do."""
     cache: Literal["auto", "off", "memory", "packed"] = "auto"
-    """Where clips come from after the first time. memory: decoded clips are kept, up to 2 GiB per part; packed: all
-    are read from the packed cache of `cdkd data cache`; auto: from a packed cache that fits, else kept in memory where
-    all clips of the part fit in 2 GiB; off: videos are decoded each time."""
+    """Where clips come from after the first time. memory: kept decoded, up to 2 GiB per part; packed: read from the
+    packed cache of `cdkd data cache`; auto: from one that fits, else memory where the part fits; off: decoded anew."""
     max_unreadable: Fraction = 0.0
     """Share of unreadable videos that a run accepts (they are left out and listed)."""
     unlabelled: str = NO_UNLABELLED
     """Videos whose labels nobody reads: from them the student learns by distillation alone, beside the labelled ones.
     A part of this data set (pretrain, unlabelled, train), a folder of videos or a list path[,group] of them as CSV, or
     a prepared data set, of which the parts to train on count; none: labelled videos alone."""
+    unlabelled_videos: Count | Literal["all"] = "all"
+    """How many of them: the same ones in every run, those of a smaller number among those of a larger."""
     shapes: ShapesSettings = ShapesSettings()
 
     @property
@@ -248,8 +248,8 @@ class EvaluationSettings(Record):
     crops: Literal[0, 1, 3] = 0
     """1: the centre; 3: left, centre and right; 0: as the paper tests the data set; 1 for shapes and folders."""
     resize: Annotated[int, Field(ge=0)] = 0
-    """Frames are resized to this many pixels square before the crop; 0: 256 for crops of 224 and in proportion, where
-    the data set is one of the paper's or crops is 3; else data.input_size; never less than a crop."""
+    """Frames become this many pixels square before the crop; 0: 256 for crops of 224 and in proportion, where the data
+    set is one of the paper's or crops is 3; else data.input_size; never less than a crop."""
     keep_aspect: bool = False
     """Only the shorter side becomes `resize` pixels, as the authors of TSM and TDN test; crops lie along the longer."""
     crop_size: Annotated[int, Field(ge=0)] = 0
@@ -321,11 +321,12 @@ class RunConfig(Record):
                 f"{' and '.join(decoded)} distillation need the pseudo-decoder: set student.decoder to true, "
                 f"or {switches} to false"
             )
-        if self.train.unlabelled_per_step != "auto" and self.data.unlabelled == NO_UNLABELLED:
+        per_step, videos = self.train.unlabelled_per_step, self.data.unlabelled_videos
+        key = "data.unlabelled_videos" if videos != "all" else "train.unlabelled_per_step" if per_step != "auto" else ""
+        if key and self.data.unlabelled == NO_UNLABELLED:
             raise ValueError(
-                f"train.unlabelled_per_step={self.train.unlabelled_per_step}: no unlabelled videos are named; set "
-                f"data.unlabelled to a part such as pretrain, a folder of videos or a prepared data set, or leave "
-                f"train.unlabelled_per_step out"
+                f"{key}: no unlabelled videos are named; set data.unlabelled to a part such as pretrain, a folder of "
+                f"videos or a prepared data set, or leave {key} out"
             )
         return self
 

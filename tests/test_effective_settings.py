@@ -40,6 +40,7 @@ def test_what_is_not_read_differs_from_what_is_read_without_effect() -> None:
         ("distill.logits.temperature", "where its loss takes part"),
         ("student.gate", "with the pseudo-decoder"),
         ("data.unlabelled", "where a loss takes part that reads no labels"),
+        ("data.unlabelled_videos", "with data.unlabelled, where a loss takes part that reads no labels"),
         ("train.unlabelled_per_step", "with data.unlabelled, where a loss takes part that reads no labels"),
     ],
 )

@@ -94,9 +94,7 @@ def _beside_spatial() -> list[str]:
 
 
 def _best_on_validation() -> list[str]:
-    best = (
-        r"Best on validation videos, of the rows that ran: λ1 = ([\d.]+) at λ2 = 0; then λ2 = ([\d.]+) at λ1 = (\S+)\."
-    )
+    best = r"of the rows of TSM that ran: λ1 = ([\d.]+) at λ2 = 0; then λ2 = ([\d.]+) at λ1 = (\S+)\."
     note = re.search(best, _text("table5"))
     assert note is not None
     return list(note.groups())

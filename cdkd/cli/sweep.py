@@ -69,9 +69,9 @@ def command(
     """Train every cell of STUDY that has no result yet, track it, print the study's tables.
 
     STUDY is a file, or the name of one in ./sweeps or of those that come with cdkd (ablation.yaml, ablation-tdn.yaml,
-    lambda.yaml, methods.yaml, teachers.yaml, gate.yaml, graphs.yaml, explore.yaml, unlabelled.yaml). Interrupt it
-    whenever you like: the next call goes on where it stopped. A second one at the same time, in the same folder, shares
-    the work. A cell that any study of the store has finished is not trained again.
+    lambda.yaml, lambda-tdn.yaml, methods.yaml, teachers.yaml, gate.yaml, graphs.yaml, unlabelled.yaml, archive.yaml,
+    explore.yaml). Interrupt it whenever you like: the next call goes on where it stopped. A second one at the same
+    time, in the same folder, shares the work. A cell that any study of the store has finished is not trained again.
 
     Settings win from left to right: defaults < recipe < --teacher < the study's base < a stage's < axes and rows
     < --set, which may not touch what the study itself varies. A recipe that the study names is made for a data set, and

@@ -4,11 +4,13 @@
     a folder of videos, a CSV     transcoded into the cache folder as a labelled folder is (`cdkd.data.preparation`)
     a prepared data set           its parts to train on: train, pretrain, unlabelled; its folder or its manifest.csv
 
+`data.unlabelled_videos` says how many of them.
+
 Imports no torch, so that plans learn at once which content a run has.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -31,6 +33,7 @@ from cdkd.data.manifest import (
 )
 from cdkd.data.opening import manifest_on_disk
 from cdkd.data.preparation.plain_folder import content_of, transcode_folder
+from cdkd.seeding import derive_seed
 from cdkd.settings import DataSettings
 
 _TO_TRAIN_ON: tuple[Part, ...] = ("train", "pretrain", "unlabelled")
@@ -51,8 +54,8 @@ def open_unlabelled(settings: DataSettings, labelled: Manifest, progress: Progre
         progress: called with the fraction of the transcoding that is done.
 
     Raises:
-        DatasetError, VideoError: there are no such videos, they are coded otherwise than the labelled ones, or some of
-            them are among those that validate or test.
+        DatasetError, VideoError: there are no such videos or fewer than asked for, they are coded otherwise than the
+            labelled ones, or some of them are among those that validate or test.
     """
     place = settings.unlabelled
     if is_part(place):
@@ -64,7 +67,8 @@ def open_unlabelled(settings: DataSettings, labelled: Manifest, progress: Progre
             raise DatasetError(f"data.unlabelled={place}: has no videos of the parts {', '.join(_TO_TRAIN_ON)}")
         _refuse_other_gops(place, found, labelled)
     _refuse_overlap(place, found, videos, labelled)
-    bare = (replace(video, label=UNKNOWN_LABEL, part="unlabelled") for video in videos)
+    chosen = videos if settings.unlabelled_videos == "all" else _some(place, videos, settings.unlabelled_videos)
+    bare = (replace(video, label=UNKNOWN_LABEL, part="unlabelled") for video in chosen)
     return make_manifest(found.name, found.root, (), bare, found.settings)
 
 
@@ -131,6 +135,16 @@ def _of_part(manifest: Manifest, part: Part) -> tuple[LabelledVideo, ...]:
             f"{', '.join(allowed)}, a folder of videos or a prepared data set"
         )
     return manifest.part(part)
+
+
+def _some(place: str, videos: Sequence[LabelledVideo], number: int) -> Sequence[LabelledVideo]:
+    if number > len(videos):
+        raise DatasetError(
+            f"data.unlabelled_videos={number}: data.unlabelled={place} has {len(videos):,}; ask for fewer, or for all"
+        )
+    # An order of their own, whatever stands beside them: fewer videos are always some of more. By content too, or every
+    # draw of the embedded data set would have the same classes among its first.
+    return sorted(videos, key=lambda video: derive_seed(0, "unlabelled videos", video.path, video.digest))[:number]
 
 
 def _refuse_other_gops(place: str, found: Manifest, labelled: Manifest) -> None:

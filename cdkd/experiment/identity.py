@@ -20,7 +20,13 @@ from cdkd.data.unlabelled import is_part, unlabelled_version
 from cdkd.effective_settings import BEFORE, CONTENT, WEIGHT_FILES, effective_settings, has_effect
 from cdkd.settings import NAMED_WEIGHTS, NO_UNLABELLED, DataSettings, RunConfig, flat_settings
 
-_NOT_THE_TEACHERS = ("data.motion", "data.residual", "data.unlabelled", "data.shapes.draw")
+_NOT_THE_TEACHERS = (
+    "data.motion",
+    "data.residual",
+    "data.unlabelled",
+    "data.unlabelled_videos",
+    "data.shapes.draw",
+)
 """What of the data a teacher never meets: it sees raw frames, and learns from labels, of videos whoever drew them."""
 _UNKNOWN = "not prepared"
 

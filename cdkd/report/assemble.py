@@ -166,10 +166,13 @@ def _row(table: TableDefinition, row: RowDefinition, runs: Sequence[Run], compar
 
 
 def _rows_shown(table: TableDefinition, comparable: ComparableRuns) -> list[RowDefinition]:
-    """The table's rows, then the measured ones that it does not list, by their weights."""
+    """The table's rows, then the measured ones that it does not list, by network and by their weights."""
     known = {row.key for row in table.rows}
     added = [variant.row for key, variant in comparable.chosen.items() if key not in known]
-    added.sort(key=lambda row: [*(row.losses.get(name) or 0.0 for name in LOSSES), len(row.key)])
+    blocks = list(dict.fromkeys(row.block for row in (*table.rows, *added)))
+    added.sort(
+        key=lambda row: [blocks.index(row.block), *(row.losses.get(name) or 0.0 for name in LOSSES), len(row.key)]
+    )
     return [*table.rows, *added]
 
 

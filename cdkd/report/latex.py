@@ -14,6 +14,10 @@ _ONE_COLUMN, _BOTH_COLUMNS = 240.0, 500.0
 """Points: widths of a column and of the text of a conference's page."""
 _GAP = 6.0
 """Points between two columns."""
+_PAGE, _CAPTION, _ROW, _NOTE = 540.0, 40.0, 9.5, 8.0
+"""Points: heights of a page's text and of a caption, of a line of a table and of one of its notes."""
+_NOTE_LETTERS = 95
+"""Of a line of notes, on a page of one column."""
 _LETTERS = {
     **dict.fromkeys("ijlI.,;:!|'()[]", 0.30),
     **dict.fromkeys("frt- /", 0.38),
@@ -54,8 +58,9 @@ def latex_text(text: str) -> str:
 def render_latex(report: Report) -> str:
     """A floating table over one column of a page, or over both; needs \\usepackage{booktabs,graphicx}.
 
-    Columns that do not fit beside each other at footnote size stand in panels below each other. Should the page be
-    narrower than a conference's, the table is made smaller; it is never made larger than its letters are.
+    Columns that do not fit beside each other at footnote size stand in panels below each other, and panels that are
+    higher than a page in several floating tables. Should the page be narrower than a conference's, the table is made
+    smaller; it is never made larger than its letters are.
     """
     grid = grid_of(report)
     bold = clearly_best(report.rows)
@@ -65,19 +70,35 @@ def render_latex(report: Report) -> str:
     panels = panels_of(report.columns, names, widths, _GAP, _BOTH_COLUMNS, _width("99"))
     is_narrow = len(panels) == 1 and sum(widths) + _GAP * len(widths) <= _ONE_COLUMN
     kind = "table" if is_narrow else "table*"
-    output = ["% needs \\usepackage{booktabs,graphicx}", f"\\begin{{{kind}}}", "\\centering"]
-    output.append(f"\\caption{{{latex_text(report.table.caption)}. {latex_text(report.subtitle)}}}")
-    output += [
-        f"\\label{{tab:cdkd-{report.table.name}}}",
-        "\\footnotesize",
-        f"\\setlength{{\\tabcolsep}}{{{_GAP / 2:g}pt}}",
-    ]
     keys = [row.definition.key for row in report.rows]
-    for panel in panels:
-        output += ["\\medskip", "", *_fitted(_tabular(report, grid, panel, [key in bold for key in keys]))]
-    output += _notes(report, grid, has_bold=bool(bold))
-    output.append(f"\\end{{{kind}}}")
+    tabulars = [_tabular(report, grid, panel, [key in bold for key in keys]) for panel in panels]
+    notes = _notes(report, grid, has_bold=bool(bold))
+    pieces = [*(["\\medskip", "", *_fitted(tabular)] for tabular in tabulars), notes]
+    heights = [_ROW * (len(tabular) - 3) for tabular in tabulars]
+    heights.append(_NOTE * sum(len(note) // _NOTE_LETTERS + 1 for note in notes))
+    label = f"tab:cdkd-{report.table.name}"
+    caption = f"\\caption{{{latex_text(report.table.caption)}. {latex_text(report.subtitle)}}}\n\\label{{{label}}}"
+    continued = f"{{\\small Table~\\ref{{{label}}}, continued.}}\n"
+    output = ["% needs \\usepackage{booktabs,graphicx}"]
+    for number, places in enumerate(_floats(heights)):
+        output += [f"\\begin{{{kind}}}", "\\centering", continued if number else caption, "\\footnotesize"]
+        output.append(f"\\setlength{{\\tabcolsep}}{{{_GAP / 2:g}pt}}")
+        output += [line for place in places for line in pieces[place]]
+        output.append(f"\\end{{{kind}}}")
     return "\n".join(output) + "\n"
+
+
+def _floats(heights: Sequence[float]) -> list[list[int]]:
+    """Which pieces of these heights, in points, stand together: as many as a page holds below a caption."""
+    floats: list[list[int]] = [[]]
+    left = _PAGE - _CAPTION
+    for place, height in enumerate(heights):
+        if height > max(left, 0.0) and floats[-1]:
+            floats.append([])
+            left = _PAGE - _CAPTION
+        floats[-1].append(place)
+        left -= height
+    return floats
 
 
 def _width(text: str) -> float:

@@ -31,7 +31,7 @@ STUDY_PREFIX = "study-"
 """Of the name of a study's own table."""
 _STAGE = "stage of the study"
 """Key of the column that tells stages apart; no axis can be called so, since names hold no blank."""
-_UNLABELLED = "data.unlabelled"
+_UNLABELLED = ("data.unlabelled", "data.unlabelled_videos")
 """Data that only a row with a teacher can learn from: the one without is compared with it all the same."""
 _NETWORK = ("student.model", "student.arch", "student.streams")
 
@@ -74,7 +74,7 @@ class _StudyRow:
         """What two rows must share to be compared: data, test protocol, the student's streams."""
         items = self.protocol.items()
         shared = (item for item in items if item[0] in _NETWORK or is_shared_by_blocks(item[0]))
-        return frozenset(item for item in shared if item[0] != _UNLABELLED)
+        return frozenset(item for item in shared if item[0] not in _UNLABELLED)
 
 
 def study_report(

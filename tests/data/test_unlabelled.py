@@ -57,6 +57,25 @@ def test_the_labels_of_a_part_are_dropped_exactly(shapes: Manifest) -> None:
     assert opened("pretrain", mislabelled) == opened("pretrain", shapes)
 
 
+def test_fewer_videos_are_some_of_more_of_all_classes_and_the_same_wherever_they_lie(
+    shapes: Manifest, tmp_path: Path
+) -> None:
+    def chosen(number: int, labelled: Manifest = shapes) -> list[str]:
+        settings = DataSettings(unlabelled="pretrain", unlabelled_videos=number)
+        return [video.path for video in open_unlabelled(settings, labelled).videos]
+
+    everything = [video.path for video in shapes.part("pretrain")]
+    assert chosen(12) == everything and len(chosen(5)) == 5 and set(chosen(3)) < set(chosen(5)) < set(everything)
+    # No beginning of the list, which goes class by class, and no more of one class than chance gives.
+    assert chosen(5) != everything[:5]
+    assert chosen(5, replace(shapes, root=tmp_path)) == chosen(5)
+    # Another draw has videos of the same names, and other ones among its first five.
+    redrawn = [replace(video, digest=f"other {video.digest}") for video in shapes.videos]
+    assert chosen(5, make_manifest("shapes", tmp_path, shapes.classes, redrawn, {})) != chosen(5)
+    with pytest.raises(DatasetError, match=r"data\.unlabelled_videos=13: data\.unlabelled=pretrain has 12; ask for f"):
+        chosen(13)
+
+
 def test_a_folder_without_classes_is_transcoded_once_and_known_by_its_content(archive: Path, shapes: Manifest) -> None:
     before = unlabelled_version(str(archive))
     found = opened(archive, shapes)

@@ -62,10 +62,10 @@ def test_a_baseline_does_not_see_them(tmp_path: Path) -> None:
 def test_a_whole_run_learns_from_the_videos_of_another_set_in_pictures_of_another_size(tmp_path: Path) -> None:
     prepared_folder(tmp_path / "archive", num_train=3, num_test=1)
     logged: list[dict[str, float]] = []
-    others = {"data__unlabelled": str(tmp_path / "archive"), "train__epochs": 1}
+    others = {"data__unlabelled": str(tmp_path / "archive"), "data__unlabelled_videos": 2, "train__epochs": 1}
     outcome = RUNNER.run(tiny(**others), tmp_path / "run", lambda metrics, epoch: logged.append(metrics))
     assert outcome.status == "finished" and logged[0]["train/spatial"] > 0 and logged[0]["train/unit_spatial"] > 0
-    assert outcome.metadata["unlabelled"] == f"12 a step of the 3 of {tmp_path / 'archive'}"
+    assert outcome.metadata["unlabelled"] == f"12 a step of the 2 of {tmp_path / 'archive'}"
     assert len(outcome.metadata["unlabelled_version"]) == 16
 
 
@@ -80,8 +80,11 @@ def test_too_short_groups_of_pictures_are_refused_with_the_setting(tmp_path: Pat
 
 
 def test_a_number_of_clips_without_videos_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"train\.unlabelled_per_step=7: no unlabelled videos are named; set data\."):
-        tiny(train__unlabelled_per_step=7)
+    for key in ("train.unlabelled_per_step", "data.unlabelled_videos"):
+        with pytest.raises(
+            ConfigError, match=rf"{key}: no unlabelled videos are named; set data\.unl.* or leave {key} out"
+        ):
+            tiny(**{key.replace(".", "__"): 7})
     assert tiny(data__unlabelled="pretrain", train__batch_size=9).unlabelled_per_step == 9
     assert tiny(**FROM_PRETRAIN).unlabelled_per_step == 5
     assert tiny(**FROM_PRETRAIN, **BASELINE).unlabelled_per_step == tiny().unlabelled_per_step == 0

@@ -335,7 +335,7 @@ def test_best_weights_are_named_from_validation_alone() -> None:
     for weight, test, validation in ((0.01, 70.0, 60.0), (0.1, 65.0, 64.0), (1.0, 66.0, 63.0)):
         runs.add({**SPATIAL, "distill.spatial.weight": weight}, 0, test, validation=validation)
     (report,) = _reports("5", runs)
-    told = "Best on validation videos, of the rows that ran: λ1 = 0.1"
+    told = "Best on validation videos, of the rows of TSM that ran: λ1 = 0.1"
     assert f"{told} at λ2 = 0; no row with λ1 = 0.1 and λ2 above 0 has run." in report.notes
     for weight, test, validation in ((0.1, 66.0, 62.0), (1.0, 64.0, 65.0), (5.0, 67.0, 63.0)):
         runs.add({"distill.temporal.weight": weight}, 0, test, validation=validation)
@@ -347,6 +347,41 @@ def test_best_weights_are_named_from_validation_alone() -> None:
     assert f"{told} at λ2 = 0; then λ2 = 1 at λ1 = 0.1." in report.notes
 
 
+def test_the_search_on_tdn_stands_below_that_of_the_paper_where_there_is_one() -> None:
+    runs = RunTable()
+    tdn = {"student.arch": "tdn", "teacher.arch": "tdn"}
+    for seed in range(2):
+        runs.add(PLAIN, seed, 60.0)
+        runs.add(SPATIAL, seed, 65.0, validation=60.0)
+    (alone,) = _reports("5", runs)
+    assert len(alone.rows) == 10 and {row.definition.block for row in alone.rows} == {"tsm"}
+    for seed in range(2):
+        runs.add({**tdn, "distill.logits.enabled": True}, seed, 76.0)
+        runs.add({**tdn, **PLAIN}, seed, 70.0)
+        runs.add({**tdn, "distill.temporal.weight": 5.0}, seed, 74.0, validation=62.0)
+        runs.add({**tdn, **SPATIAL, "distill.spatial.weight": 0.01}, seed, 71.0 + seed, validation=61.0)
+        runs.add({**tdn, **SPATIAL}, seed, 73.0, validation=62.0)
+    (report,) = _reports("5", runs)
+    assert report.rows[:10] == alone.rows
+    assert [(row.definition.method, *row.definition.labels.values()) for row in report.rows[10:]] == [
+        ("TDN, three streams", "0", "0"),
+        ("TDN + ours", "0.01", "0"),
+        ("TDN + ours", "0.1", "0"),
+        ("TDN + ours + logits", "0.1", "1"),
+        ("TDN + ours", "0.1", "5"),
+    ]
+    # Compared with TDN's own three streams, and with nothing that the paper has printed.
+    assert [row.differences["three streams"].mean for row in report.rows[11:]] == [1.5, 3.0, 6.0, 4.0]
+    assert not any(row.published for row in report.rows[10:])
+    best = "Best on validation videos, of the rows of"
+    assert [note for note in report.notes if note.startswith(best)] == [
+        f"{best} TSM that ran: λ1 = 0.1 (without a run of 0.01, 1) at λ2 = 0; no row with λ1 = 0.1 and λ2 above 0 has "
+        "run.",
+        f"{best} TDN that ran: λ1 = 0.1 (without a run of 1) at λ2 = 0; then λ2 = 0 and 5 (alike; without a run of "
+        "0.1, 1) at λ1 = 0.1.",
+    ]
+
+
 def test_weights_that_tie_and_weights_that_have_not_run_are_said() -> None:
     runs = RunTable()
     for weight in (0.1, 1.0):
@@ -355,8 +390,8 @@ def test_weights_that_tie_and_weights_that_have_not_run_are_said() -> None:
     runs.add(TEMPORAL, 0, 65.0, validation=99.0)
     (report,) = _reports("5", runs)
     assert (
-        "Best on validation videos, of the rows that ran: λ1 = 0.1 and 1 (alike; without a run of 0.01) at λ2 = 0; no "
-        "row with λ1 = 0.1 and λ2 above 0 has run."
+        "Best on validation videos, of the rows of TSM that ran: λ1 = 0.1 and 1 (alike; without a run of 0.01) at λ2 = "
+        "0; no row with λ1 = 0.1 and λ2 above 0 has run."
     ) in report.notes
 
 

@@ -72,6 +72,16 @@ def test_notes_are_shorter_than_the_table(table: str) -> None:
         assert "minipage" not in bare and "textsuperscript" not in bare
 
 
+def test_a_table_higher_than_a_page_goes_on_in_another_float() -> None:
+    text = render(_reports("5"), "latex", notes="full")
+    # The rows of both networks in two panels, and the notes: TeX would push what is higher than a page off its end.
+    assert text.count("\\begin{table*}") == text.count("\\end{table*}") == 2
+    first, second = text.split("\\end{table*}")[:2]
+    assert first.count("\\caption{") == 1 and "\\caption{" not in second
+    assert "Table~\\ref{tab:cdkd-5}, continued." in second and "\\label{tab:cdkd-5}" in first
+    assert render(_reports("4"), "latex").count("\\begin{table*}") == 1
+
+
 def _wide_study() -> Report:
     runs = RunTable()
     axes = {f"axis_{name}": f"a rather long label of axis {name}" for name in "abcdef"}

@@ -28,7 +28,9 @@ def _chosen(table: str, runs: RunTable) -> dict[str, list[str]]:
         ({"distill.logits.enabled": True}, None, "tsm-0.1-1-logits"),
         ({"distill.logits.enabled": True, "distill.logits.weight": 0.0}, "tsm-both", "tsm-0.1-1"),
         ({"distill.temporal.weight": 5.0}, "tsm-both", "tsm-0.1-5"),
-        ({"student.arch": "tdn", **SPATIAL}, "tdn-spatial", None),
+        ({"student.arch": "tdn", **PLAIN}, "tdn-none", "tdn-0-0"),
+        ({"student.arch": "tdn", **SPATIAL}, "tdn-spatial", "tdn-0.1-0"),
+        ({"student.arch": "tdn", "distill.logits.enabled": True}, None, "tdn-0.1-1-logits"),
         ({"student.model": "coviar", **PLAIN}, None, None),
     ],
 )

@@ -1,46 +1,75 @@
-"""Table 5: the search of the paper's two weights, and logits distillation beside them."""
+"""Table 5: the search of the paper's two weights, and logits distillation beside them.
+
+The paper searched on TSM and took over what it found for TDN. So TSM's rows are the table's; those of TDN's own search
+stand below them where there are runs of it.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cdkd.effective_settings import active_losses
 from cdkd.report.table_definition import RowDefinition, TableDefinition
-from cdkd.report.tables.networks import OVER_DECODER, OVER_PLAIN, SEARCHED_ON_TEST, student
+from cdkd.report.tables.networks import NETWORKS, OVER_DECODER, OVER_PLAIN, SEARCHED_ON_TEST, student
 
 if TYPE_CHECKING:
     from cdkd.report.aggregate import TableRow
 
-
-def _plain_row() -> RowDefinition:
-    labels = {"lambda1": "0", "lambda2": "0"}
-    return RowDefinition("tsm-0-0", "TSM, three streams", student("tsm", False), block="tsm", labels=labels)
+_STUDIES = {"tsm": "lambda.yaml", "tdn": "lambda-tdn.yaml"}
 
 
-def lambda_row(lambda1: float, lambda2: float, logits: bool) -> RowDefinition:
+def plain_key(arch: str) -> str:
+    """Key of a network's row without distillation and decoder."""
+    return f"{arch}-0-0"
+
+
+def decoder_key(arch: str) -> str:
+    """Key of a network's row "decoder, no KD"."""
+    return f"{arch}-decoder"
+
+
+def _plain_row(arch: str = "tsm") -> RowDefinition:
+    return RowDefinition(
+        key=plain_key(arch),
+        method=f"{NETWORKS[arch]}, three streams",
+        settings=student(arch, False),
+        block=arch,
+        labels={"lambda1": "0", "lambda2": "0"},
+        section=arch,
+        study=_STUDIES[arch],
+    )
+
+
+def lambda_row(lambda1: float, lambda2: float, logits: bool, arch: str = "tsm") -> RowDefinition:
     """A row with a decoder; both lambdas 0 is "decoder, no KD"."""
     is_ours = bool(lambda1 or lambda2)
-    method = "TSM + ours" if is_ours else "TSM, decoder" if logits else "TSM, decoder, no KD"
+    network = NETWORKS[arch]
+    method = f"{network} + ours" if is_ours else f"{network}, decoder" if logits else f"{network}, decoder, no KD"
     method += " + logits" if logits else ""
-    key = (f"tsm-{lambda1:g}-{lambda2:g}" if is_ours else "tsm-decoder") + ("-logits" if logits else "")
+    key = (f"{arch}-{lambda1:g}-{lambda2:g}" if is_ours else decoder_key(arch)) + ("-logits" if logits else "")
     weights = {"spatial": float(lambda1), "temporal": float(lambda2)}
     losses: dict[str, float | None] = {name: weight for name, weight in weights.items() if weight}
     return RowDefinition(
         key=key,
         method=method,
-        settings=student("tsm", True),
+        settings=student(arch, True),
         losses={**losses, "logits": None} if logits else losses,
-        block="tsm",
-        baselines={OVER_PLAIN: "tsm-0-0", **({OVER_DECODER: "tsm-decoder"} if is_ours or logits else {})},
+        block=arch,
+        baselines={OVER_PLAIN: plain_key(arch), **({OVER_DECODER: decoder_key(arch)} if is_ours or logits else {})},
         labels={"lambda1": f"{lambda1:g}", "lambda2": f"{lambda2:g}"},
+        section=arch,
         full_name=f"{method} (λ1 {lambda1:g}, λ2 {lambda2:g})" if is_ours else "",
+        study=_STUDIES[arch],
     )
 
 
 def _free_row(settings: Mapping[str, Any]) -> RowDefinition | None:
-    """The row of other weights of the same three losses."""
+    """The row of other weights of the same three losses, or of another network."""
     weights = active_losses(settings)
-    row = lambda_row(weights.get("spatial", 0.0), weights.get("temporal", 0.0), "logits" in weights)
-    return row if row.shows(settings) else None
+    lambda1, lambda2 = weights.get("spatial", 0.0), weights.get("temporal", 0.0)
+    rows = (
+        row for arch in NETWORKS for row in (_plain_row(arch), lambda_row(lambda1, lambda2, "logits" in weights, arch))
+    )
+    return next((row for row in rows if row.shows(settings)), None)
 
 
 def _best_weights(rows: Sequence["TableRow"]) -> list[str]:
@@ -48,13 +77,18 @@ def _best_weights(rows: Sequence["TableRow"]) -> list[str]:
 
     Of rows that tie the smaller weight is held for the second lambda. A row of the table that has not run is said.
     """
+    by_network = {arch: [row for row in rows if row.definition.block == arch] for arch in NETWORKS}
+    return [note for arch, own in by_network.items() for note in _best_of_network(NETWORKS[arch], own)]
+
+
+def _best_of_network(network: str, rows: Sequence["TableRow"]) -> list[str]:
     known = [row for row in rows if row.validation and row.definition.baselines and not _has_logits(row)]
     alone = [row for row in known if _weight(row, "lambda2") == "0" and _weight(row, "lambda1") != "0"]
     if not alone:
         return []
     asked = [row.labels for row in LAMBDA_SEARCH.rows if row.baselines and "logits" not in row.losses]
     first, said = _favourite(alone, "lambda1", [each["lambda1"] for each in asked if each["lambda1"] != "0"])
-    text = f"Best on validation videos, of the rows that ran: {said} at λ2 = 0"
+    text = f"Best on validation videos, of the rows of {network} that ran: {said} at λ2 = 0"
     held = [row for row in known if _weight(row, "lambda1") == first]
     if any(row not in alone for row in held):
         text += f"; then {_favourite(held, 'lambda2', [each['lambda2'] for each in asked])[1]} at λ1 = {first}"

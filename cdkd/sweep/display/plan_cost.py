@@ -11,10 +11,18 @@ from cdkd.sweep.study.cell import Cell
 from cdkd.tracking.earlier_runs import EarlierRun
 
 # What decides how long an epoch takes. Weights of losses, rates and seeds do not.
-_DECIDES = ("student.", "data.", "teacher.arch", "teacher.backbone", "train.batch_size", "train.precision")
+_DECIDES = (
+    "student.",
+    "data.",
+    "teacher.arch",
+    "teacher.backbone",
+    "train.batch_size",
+    "train.unlabelled_per_step",
+    "train.precision",
+)
 _MACHINE = ("runtime.device", "runtime.compile", "runtime.num_threads")
-# Which of the embedded videos it is, not how many or how large.
-_SEEDS = ("data.shapes.seed", "data.shapes.draw")
+# Which videos they are, not how many an epoch has or how large.
+_WHICH = ("data.shapes.seed", "data.shapes.draw", "data.unlabelled_videos")
 
 
 @dataclass(frozen=True)
@@ -67,6 +75,6 @@ def _likeness(settings: Mapping[str, Any]) -> object:
     """Equal for cells whose epochs should take the same time on the same machine."""
     read = {**effective_settings(settings), **{key: settings.get(key) for key in _MACHINE}}
     decisive = {
-        key: str(value) for key, value in read.items() if key.startswith((*_DECIDES, *_MACHINE)) and key not in _SEEDS
+        key: str(value) for key, value in read.items() if key.startswith((*_DECIDES, *_MACHINE)) and key not in _WHICH
     }
     return frozenset(active_losses(settings)), tuple(sorted(decisive.items()))

@@ -73,6 +73,40 @@ def test_curves_of_the_lambda_search() -> None:
     assert beside.get_xlabel() == "λ2 (λ1 = 0.1)"
 
 
+def test_a_second_network_has_curves_of_its_own_beside_the_papers() -> None:
+    runs = RunTable()
+    tdn = {"student.arch": "tdn", "teacher.arch": "tdn"}
+    runs.add({**tdn, **PLAIN}, 0, 70.0)
+    runs.add({**SPATIAL, "distill.spatial.weight": 1.0}, 0, 61.0)
+    for weight in (0.01, 0.03):
+        runs.add({**tdn, **SPATIAL, "distill.spatial.weight": weight}, 0, 72.0 + weight)
+    runs.add({**tdn, "distill.spatial.weight": 0.03}, 0, 75.0)
+    drawing = drawing_of_table(build_reports("5", read_runs(runs.frame()))[0])
+    assert drawing is not None
+    assert "TSM, top-1 by λ1 (λ2 = 0): 1: 61.0 %; TDN, top-1 by λ1 (λ2 = 0): 0.01: 72.0 %, 0.03: 72.0 %;" in drawing.alt
+    figure = Figure()
+    drawing.draw(figure)
+    above, right, below, beside = figure.axes
+    assert [label.get_text() for label in below.get_xticklabels()] == [
+        "0\n(decoder, no KD)",
+        "0.01",
+        "0.03",
+        "0.1",
+        "1",
+    ]
+    curves = [container.lines[0] for container in above.containers]
+    assert [([round(float(x), 2) for x in line.get_xdata()], list(line.get_ydata())) for line in curves] == [
+        ([3.95], [61.0]),
+        ([1.05, 2.05], [72.01, 72.03]),
+    ]
+    assert [line.get_ydata()[0] for line in above.lines if line.get_label() == "TDN, three streams, no KD"] == [70.0]
+    # What the paper prints stands over its own weights, between which TDN's 0.03 lies.
+    gains = {line.get_label(): list(line.get_xdata()) for line in below.lines}
+    assert gains["UCF-101 (published)"] == [1, 3, 4]
+    assert beside.get_xlabel() == "λ2 (λ1 = 0.1, TDN 0.03)"
+    assert list(right.containers[1].lines[0].get_ydata()) == [72.03, 75.0]
+
+
 def test_the_search_of_lambda2_never_stands_at_lambda1_0() -> None:
     runs = RunTable()
     for weight in (0.1, 1.0, 5.0):

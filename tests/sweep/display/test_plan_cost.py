@@ -35,6 +35,14 @@ def test_other_embedded_videos_of_the_same_size_take_as_long() -> None:
     assert plan_cost(wanted, runs) == PlanCost(2 * 36 * 100.0 / 3600.0, 2, 0)
 
 
+def test_the_number_of_unlabelled_clips_in_a_step_counts_and_that_of_the_archive_does_not() -> None:
+    archive = {"data__unlabelled": "pretrain", "train__unlabelled_per_step": 12}
+    runs = [run_of(cell(seed=1, **archive), 100.0)]
+    wanted = [cell(train__epochs=36, data__unlabelled_videos=5, **archive)]
+    assert plan_cost(wanted, runs) == PlanCost(36 * 100.0 / 3600.0, 1, 0)
+    assert plan_cost([cell(**archive | {"train__unlabelled_per_step": 24})], runs) == PlanCost(0.0, 0, 1)
+
+
 def test_the_sentence() -> None:
     unknown = "2 cells of unknown cost: nothing like them has been trained yet"
     assert cost_text(PlanCost(0.0, 0, 2), 4) == unknown

@@ -52,20 +52,23 @@ def test_each_study_names_the_version_of_the_embedded_data_set_that_it_is_made_f
         configs = [study.underlay.build({**values, "seed": 0}) for values in _first_values(study)]
         assert {config.data.name for config in configs} == {"shapes"}
         versions[file.stem] = {(study.underlay.name, config.data.shapes.version) for config in configs}
-    second = ("ablation", "ablation-tdn", "gate", "graphs", "lambda", "teachers", "unlabelled")
-    assert versions == {name: {("shapes2", 2)} for name in second} | {
-        name: {("shapes1", 1)} for name in ("explore", "methods")
-    }
+    first = {"explore", "methods"}
+    assert {"ablation", "archive", "gate", "lambda", "lambda-tdn", "teachers"} <= versions.keys() - first
+    assert versions == {name: {("shapes1", 1) if name in first else ("shapes2", 2)} for name in versions}
 
 
 def _first_values(study: Study) -> list[Overrides]:
     return [values for _, values in combinations(study, study.stages[0])]
 
 
-def test_the_lambda_study_searches_as_table_5(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "arch"), [("lambda", "tsm"), ("lambda-tdn", "tdn")])
+def test_the_lambda_studies_search_as_table_5(
+    name: str, arch: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.chdir(tmp_path)
-    study = load_study(find_study("lambda.yaml"))
+    study = load_study(find_study(f"{name}.yaml"))
     first, second, third = study.stages
+    assert (study.name, study.tables) == (name, ("5",))
 
     def weights(cell: Cell) -> tuple[float, float, bool, bool]:
         run = cell.config
@@ -87,8 +90,13 @@ def test_the_lambda_study_searches_as_table_5(monkeypatch: pytest.MonkeyPatch, t
     assert [weights(cell) for cell in expand(study, third, taken)] == [
         (0.01, 0.0, True, True), (0.01, 5.0, True, True),
     ]  # fmt: skip
-    assert {cell.config.student.arch for cell in expand(study, first)} == {"tsm"}
+    assert {(cell.config.student.arch, cell.config.teacher.arch) for cell in expand(study, first)} == {(arch, arch)}
     assert second.best is not None and second.best.metric.startswith("validation/")
+    # What Table 4 has trained is not trained again.
+    own = {"tsm": "ablation", "tdn": "ablation-tdn"}
+    (rows,) = (ablation := load_study(find_study(own[arch]))).stages
+    shared = {cell.id for cell in expand(ablation, rows)} & {cell.id for cell in expand(study, first)}
+    assert len(shared) == 2
 
 
 def test_the_methods_study_tries_three_weights_of_every_loss(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -163,6 +171,22 @@ def test_the_unlabelled_study_adds_clips_and_nothing_else(monkeypatch: pytest.Mo
             without_them = {"data": without.config.data, "train": without.config.train}
             assert beside.config.model_copy(update=without_them) == without.config
             assert beside.config.data.model_copy(update={"unlabelled": "none"}) == without.config.data
+
+
+def test_the_archive_study_varies_the_number_of_unlabelled_videos(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    study, few = load_study(find_study("archive")), load_study(find_study("unlabelled"))
+    cells = expand(study, study.stages[0])
+    # Who learns from no teacher sees none of them, so that this row stands once.
+    numbers = [cell.labels["unlabelled videos"] for cell in cells]
+    assert numbers == ["0"] * 4 + [number for number in ("100", "300", "1200") for _ in range(3)]
+    told = {"0": "all", "100": 100, "300": 300, "1200": "all"}
+    assert [cell.config.data.unlabelled_videos for cell in cells] == [told[number] for number in numbers]
+    assert [cell.config.unlabelled_per_step for cell in cells] == [0] * 4 + [12] * 9
+    others = {cell.id for cell in expand(few, few.stages[0]) if cell.labels["labels per class"] == "25"}
+    assert {cell.id for cell in cells if cell.labels["unlabelled videos"] in ("0", "1200")} == others
 
 
 def test_a_study_is_found_as_given_then_in_sweeps_then_among_the_shipped(
