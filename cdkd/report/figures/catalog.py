@@ -3,6 +3,7 @@
 from cdkd.report.assemble import Report
 from cdkd.report.figures.ablation import ABLATION
 from cdkd.report.figures.classes import CLASSES
+from cdkd.report.figures.clip_numbers import ARCHIVE, LABELS
 from cdkd.report.figures.confused import CONFUSED
 from cdkd.report.figures.confusion import CONFUSION
 from cdkd.report.figures.costs import COSTS
@@ -11,7 +12,6 @@ from cdkd.report.figures.definition import Evidence, FigureDefinition
 from cdkd.report.figures.features import FEATURES
 from cdkd.report.figures.gate import GATE
 from cdkd.report.figures.graphs import GRAPHS
-from cdkd.report.figures.labels import LABELS
 from cdkd.report.figures.lambda_search import LAMBDA_SEARCH
 from cdkd.report.figures.style import Drawing, picture
 from cdkd.report.tracked import ReportError
@@ -23,6 +23,7 @@ FIGURES: dict[str, FigureDefinition] = {
         ABLATION,
         LAMBDA_SEARCH,
         LABELS,
+        ARCHIVE,
         CURVES,
         COSTS,
         CLASSES,

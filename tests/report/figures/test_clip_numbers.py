@@ -1,4 +1,4 @@
-"""The figure of few labels: a line per row, solid with unlabelled clips; and what a table says of such rows."""
+"""Figures over numbers of clips, a line per row, solid with unlabelled ones; and what a table says of such rows."""
 
 from matplotlib.figure import Figure
 from support.report_runs import METADATA, PLAIN, SPATIAL, RunTable
@@ -47,6 +47,28 @@ def test_a_line_per_row_with_its_spread() -> None:
     assert lines["spatial"].get_color() == lines["spatial, unlabelled"].get_color() != lines["baseline"].get_color()
     assert [label.get_text() for label in axes.get_xticklabels()] == ["4", "16"]
     assert "spatial, unlabelled 4: 65.0 %, 16: 77.0 %" in drawing.alt
+
+
+def test_an_archive_grows_from_nothing_on() -> None:
+    runs = RunTable()
+    for place, (number, videos) in enumerate((("0", None), ("300", 300), ("1200", "all"))):
+        found = _PRETRAIN | {"data.unlabelled_videos": videos} if videos else SPATIAL
+        labels = {"unlabelled videos": number, "row": "spatial"}
+        runs.add(found, 0, 50.0 + place, labels=labels, metadata=_MORE if videos else METADATA)
+    runs.add(PLAIN, 0, 40.0, labels={"unlabelled videos": "0", "row": "baseline"})
+    read = read_runs(runs.frame())
+    report = study_report("archive", read, [PlannedCell(r.stage, r.labels, r.seed, r.cell) for r in read])
+    # All are compared with the one row that learns from no teacher, whatever they have seen.
+    assert [row.differences["three streams"].mean for row in report.rows[:3]] == [10.0, 11.0, 12.0]
+    drawing = drawing_of_table(report)
+    assert drawing is not None
+    figure = Figure()
+    drawing.draw(figure)
+    (axes,) = figure.axes
+    spatial = next(bars.lines[0] for bars in axes.containers if bars.get_label() == "spatial")
+    assert list(spatial.get_ydata()) == [50.0, 51.0, 52.0]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["0", "300", "1,200"]
+    assert "unlabelled clips that the student learns from" in axes.get_xlabel()
 
 
 def test_a_table_says_which_rows_have_seen_more_videos() -> None:
