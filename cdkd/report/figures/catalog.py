@@ -11,6 +11,7 @@ from cdkd.report.figures.curves import CURVES
 from cdkd.report.figures.definition import Evidence, FigureDefinition
 from cdkd.report.figures.features import FEATURES
 from cdkd.report.figures.gate import GATE
+from cdkd.report.figures.graph_errors import GRAPH_ERRORS
 from cdkd.report.figures.graphs import GRAPHS
 from cdkd.report.figures.lambda_search import LAMBDA_SEARCH
 from cdkd.report.figures.style import Drawing, picture
@@ -32,6 +33,7 @@ FIGURES: dict[str, FigureDefinition] = {
         FEATURES,
         GATE,
         GRAPHS,
+        GRAPH_ERRORS,
     )
 }
 """By what `--figure` calls them, in the order in which a page shows them."""
