@@ -53,18 +53,17 @@ def _values(row: TableRow, metric: str) -> list[float]:
 
 
 def _finding(rows: Sequence[TableRow], names: Sequence[str]) -> str:
-    parts = []
-    for row, name in zip(rows, names, strict=True):
-        if own := _values(row, _STUDENT):
-            limit = fmean(_values(row, "graph/error_class_mean") or [float("nan")])
-            parts.append(f"{name} {fmean(own):.3f} (class mean {limit:.3f})")
-    probes = [fmean(found) for metric in _PROBES if (found := _values(rows[0], metric))]
-    told = (
-        f" The teacher's edges tell the class of {' and '.join(f'{each:.1f}' for each in probes)} %" if probes else ""
+    # Whoever logs one of these figures logs all but the student's.
+    known = [
+        f"{name} {fmean(own):.3f} (class mean {fmean(_values(row, 'graph/error_class_mean')):.3f})"
+        for row, name in zip(rows, names, strict=True)
+        if (own := _values(row, _STUDENT))
+    ]
+    told = " and ".join(f"{fmean(_values(rows[0], metric)):.1f}" for metric in _PROBES)
+    return (
+        f"Error of the students' graphs: {'; '.join(known)}. The teacher's edges tell the class of {told} %; "
+        f"{100 * fmean(_values(rows[0], _BETWEEN)):.0f} % of their variance lies between classes."
     )
-    between = _values(rows[0], _BETWEEN)
-    share = f"; {100 * fmean(between):.0f} % of their variance lies between classes" if told and between else ""
-    return f"Error of the students' graphs: {'; '.join(parts)}.{told}{share}{'.' if told else ''}"
 
 
 def _draw(figure: "Figure", rows: Sequence[TableRow], names: Sequence[str]) -> None:
@@ -97,14 +96,11 @@ def _draw_marks(
     marker: str,
 ) -> None:
     found = [(values, height) for row, height in zip(rows, heights, strict=True) if (values := _values(row, metric))]
-    if not found:
-        return
     means, places = [fmean(values) for values, _ in found], [height for _, height in found]
     axes.plot(means, places, marker, color=colour, markersize=6, label=label)
-    # The others are the teacher's: rows of one teacher would repeat its seeds.
-    seeds = [(value, height) for values, height in found for value in values if len(values) > 1 and metric == _STUDENT]
-    if seeds:
-        across, up = zip(*seeds, strict=True)
+    # The other figures are the teacher's: rows of one teacher would repeat its seeds.
+    if metric == _STUDENT:
+        across, up = zip(*((value, height) for values, height in found for value in values), strict=True)
         axes.scatter(across, up, s=7, color=INK, alpha=0.6, linewidths=0, zorder=4)
 
 
