@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING
 from cdkd.report.aggregate import TableRow, top1_by_seed
 from cdkd.report.assemble import Report
 from cdkd.report.figures.definition import table_figure
-from cdkd.report.figures.style import BLUE, GREEN, MUTED, ORANGE, PURPLE, Drawing, legend_below, scatter_seeds, tidy
+from cdkd.report.figures.style import (
+    BLUE,
+    GREEN,
+    INK,
+    MUTED,
+    ORANGE,
+    PURPLE,
+    Drawing,
+    legend_below,
+    scatter_seeds,
+    tidy,
+)
 from cdkd.report.tables.lambda_search import plain_key
 from cdkd.report.tables.networks import NETWORKS
 
@@ -82,7 +93,7 @@ def _draw(figure: "Figure", report: Report) -> None:
         places = {weight: x for x, weight in enumerate(sorted(weights, key=float))}
         for number, search in enumerate(searches):
             # Side by side, or the whiskers of one network would hide the other's.
-            shift = 0.1 * (number - (len(searches) - 1) / 2)
+            shift = 0.4 * (number - (len(searches) - 1) / 2)
             _draw_measured(above, search, name, {weight: x + shift for weight, x in places.items()}, searches)
         _draw_published(below, paper.by_weight[name], places, name, report.rows[0])
         below.set_xticks(range(len(places)), [_label(weight, name) for weight in places])
@@ -101,7 +112,9 @@ def _draw_measured(
     measured = search.measured(name)
     colour, marker = _LOOKS[search.arch]
     spread = [(row.top1.deviation if row.top1 else None) or 0.0 for _, _, row in measured]
-    label = "mean, ± sample deviation over seeds" if any(spread) else "one seed's accuracy"
+    what = "mean, ± sample deviation over seeds" if any(spread) else "one seed's accuracy"
+    # The caption says what points and dots are; beside another network its name is enough.
+    is_alone = len(searches) == 1
     axes.errorbar(
         [places[weight] for weight, _, _ in measured],
         [mean for _, mean, _ in measured],
@@ -111,10 +124,12 @@ def _draw_measured(
         capsize=3,
         linewidth=1.5,
         markersize=5,
-        label=f"{_prefix(search, searches)}{label}",
+        label=what if is_alone else NETWORKS[search.arch],
     )
     for weight, _, row in measured:
-        scatter_seeds(axes, places[weight], list(top1_by_seed(row.runs).values()), "one seed")
+        scatter_seeds(
+            axes, places[weight], list(top1_by_seed(row.runs).values()), "one seed", INK if is_alone else colour
+        )
     if search.plain is not None and search.plain.top1:
         axes.axhline(
             search.plain.top1.mean,

@@ -174,7 +174,7 @@ def tidy(axes: "Axes", grid: str = "y") -> None:
     axes.set_axisbelow(True)
 
 
-def scatter_seeds(axes: "Axes", x: float, values: Sequence[float], label: str = "") -> None:
+def scatter_seeds(axes: "Axes", x: float, values: Sequence[float], label: str = "", colour: str = INK) -> None:
     """One dot per seed, side by side around x, all of them in one collection."""
     middle = (len(values) - 1) / 2
     step = min(0.08, 0.5 / max(1, len(values)))
@@ -182,7 +182,7 @@ def scatter_seeds(axes: "Axes", x: float, values: Sequence[float], label: str = 
         [x + (index - middle) * step for index in range(len(values))],
         values,
         s=9,
-        color=INK,
+        color=colour,
         alpha=0.8,
         linewidths=0,
         zorder=4,
