@@ -93,9 +93,9 @@ def _beside_spatial() -> list[str]:
     return [f"{_top1(both) - _top1(spatial):.1f}", f"{float(both[PUBLISHED]) - float(spatial[PUBLISHED]):.1f}"]
 
 
-def _best_on_validation() -> list[str]:
-    best = r"of the rows of TSM that ran: λ1 = ([\d.]+) at λ2 = 0; then λ2 = ([\d.]+) at λ1 = (\S+)\."
-    note = re.search(best, _text("table5"))
+def _best_on_validation(network: str) -> list[str]:
+    best = r" that ran: λ1 = ([\d.]+) at λ2 = 0; then λ2 = ([\d.]+) at λ1 = (\S+)\."
+    note = re.search(f"of the rows of {network}{best}", _text("table5"))
     assert note is not None
     return list(note.groups())
 
@@ -164,6 +164,12 @@ CLAIMS: dict[str, Callable[[], list[str]]] = {
         "TSM + ours", ("0.1", "0.1"), ("0.1", "1"), ("0.1", "5"))],
     r"with logits distillation besides, (\S+) and (\S+) % with and without temporal knowledge": lambda: _reached(
         "TSM + ours + logits", ("0.1", "1"), ("0.1", "0")),
+    r"chose λ1 = (\S+) and λ2 = 1: there λ1 = (\S+), (\S+) and 1 reach (\S+), (\S+) and (\S+) %, and": lambda: [
+        "0.01", "0.01", "0.1", *_reached("TDN + ours", ("0.01", "0"), ("0.1", "0"), ("1", "0"))],
+    r"beside the first λ2 = (\S+), 1 and 5 reach (\S+), (\S+) and (\S+) %: on test": lambda: ["0.1", *_reached(
+        "TDN + ours", ("0.01", "0.1"), ("0.01", "1"), ("0.01", "5"))],
+    r"Logits distillation brings (\S+) and (\S+) % with and without it": lambda: _reached(
+        "TDN + ours + logits", ("0.01", "1"), ("0.01", "0")),
     r"as printed, a sigmoid, (\S+); as a softmax (\S+); uniform, that is none, (\S+), so": lambda: _parts(
         GATES, "gate", "literal", "learned", "uniform"),
     r"the distances of Eq. 3 (\S+) and the quadratic mapping (\S+), both": lambda: _parts(
@@ -220,17 +226,25 @@ def test_what_the_sentences_say_without_figures() -> None:
     assert _interval("TSM", "temporal")[0] < 0 < _interval("TSM", "temporal")[1]
     assert all(low < 0 < high for low, high in (_interval("TDN", kind) for kind in KINDS))
     # 3. The optimum of either weight lies inside of its grid, on validation videos and on test, as the paper's does.
-    assert _best_on_validation() == ["0.1", "1", "0.1"]
+    assert _best_on_validation("TSM") == ["0.1", "1", "0.1"]
+    assert _best_on_validation("TDN") == ["0.01", "1", "0.01"]
     for grid in ([("0.01", "0"), ("0.1", "0"), ("1", "0")], [("0.1", "0.1"), ("0.1", "1"), ("0.1", "5")]):
         low, middle, high = map(float, _reached("TSM + ours", *grid))
         assert low < middle > high
     # 4. What logits distillation adds to both losses, here and in the paper.
     assert "a larger gain than the paper had" in SENTENCES
     measured, published = (
-        [float(row[column].split()[0]) for row in LAMBDA if (row["λ1"], row["λ2"]) == ("0.1", "1")]
+        [
+            float(row[column].split()[0])
+            for row in LAMBDA
+            if (row["λ1"], row["λ2"]) == ("0.1", "1") and row["method"].startswith("TSM")
+        ]
         for column in ("shapes top-1", PUBLISHED)
     )
     assert len(measured) == 2 and measured[1] - measured[0] > published[1] - published[0]
+    without, *beside = map(float, _reached("TDN + ours", *[("0.01", weight) for weight in ("0", "0.1", "1", "5")]))
+    assert "on test, temporal knowledge adds nothing" in SENTENCES and max(beside) <= without
+    assert not any(_is_above_chance(row) for row in LAMBDA if "TDN +" in row["method"])
     # 5. Parts: what is above chance, and what is best.
     assert [row["graphs"] for row in GRAPHS if row["graphs"] != "-" and _is_above_chance(row)] == [
         "Eq. 3 alone", "quadratic"
