@@ -94,7 +94,9 @@ def _draw(figure: "Figure", report: Report) -> None:
         for number, search in enumerate(searches):
             # Side by side, or the whiskers of one network would hide the other's.
             shift = 0.4 * (number - (len(searches) - 1) / 2)
-            _draw_measured(above, search, name, {weight: x + shift for weight, x in places.items()}, searches)
+            if search.measured(name):
+                _draw_measured(above, search, name, {weight: x + shift for weight, x in places.items()}, searches)
+        tidy(above)
         _draw_published(below, paper.by_weight[name], places, name, report.rows[0])
         below.set_xticks(range(len(places)), [_label(weight, name) for weight in places])
         elsewhere = "".join(f", {NETWORKS[each.arch]} {each.fixed}" for each in others if each.fixed != paper.fixed)
@@ -138,7 +140,6 @@ def _draw_measured(
             linewidth=1,
             label=f"{_prefix(search, searches)}three streams, no KD",
         )
-    tidy(axes)
 
 
 def _draw_published(axes: "Axes", rows: Sequence[TableRow], places: dict[str, int], name: str, plain: TableRow) -> None:

@@ -104,7 +104,7 @@ def test_a_second_network_has_curves_of_its_own_beside_the_papers() -> None:
     gains = {line.get_label(): list(line.get_xdata()) for line in below.lines}
     assert gains["UCF-101 (published)"] == [1, 3, 4]
     assert beside.get_xlabel() == "λ2 (λ1 = 0.1, TDN 0.03)"
-    assert list(right.containers[1].lines[0].get_ydata()) == [72.03, 75.0]
+    assert list(right.containers[0].lines[0].get_ydata()) == [72.03, 75.0]
 
 
 def test_the_search_of_lambda2_never_stands_at_lambda1_0() -> None:
