@@ -262,9 +262,9 @@ def test_what_the_sentences_say_without_figures() -> None:
         assert max(rows, key=_top1)[axis] == first
     assert all(row["shapes top-1"].endswith("(6)") for row in (*GATES, *GRAPHS, *TEACHERS))
     assert [row["labels per class"] for row in FEW_LABELS[::7]] == ["10", "25", "100"]
-    assert all(row["shapes top-1"].endswith("(2)") for row in FEW_LABELS) and "[two seeds]" in SENTENCES
+    assert all(row["shapes top-1"].endswith("(3)") for row in FEW_LABELS) and "[three seeds]" in SENTENCES
     assert [row["unlabelled videos"] for row in ARCHIVE if row["row"] == "both"] == ["0", "100", "300", "1200"]
-    assert all(row["shapes top-1"].endswith("(2)") for row in ARCHIVE) and "[two seeds, too]" in SENTENCES
+    assert all(row["shapes top-1"].endswith("(2)") for row in ARCHIVE) and "[two of these seeds]" in SENTENCES
     # With 300 unlabelled clips, as many as 25 labels of twelve classes make, more than half of what 1,200 bring.
     none, _, same, most = map(float, _by_archive("both"))
     assert same - none > (most - none) / 2
