@@ -96,8 +96,8 @@ def _draw(figure: "Figure", axis: _Axis, report: Report) -> None:
     looks = {name: (SERIES[place % 4], MARKERS[place % 4]) for place, name in enumerate(taught)}
     for place, (name, points) in enumerate(lines.items()):
         colour, marker = looks.get(name.removesuffix(_UNLABELLED), (GREY, MARKERS[-1]))
-        # Side by side, or the whiskers of one number of clips would hide each other.
-        shift = 0.06 * (place - (len(lines) - 1) / 2)
+        # A little apart, or the whiskers of one number of clips would hide each other.
+        shift = 0.025 * (place - (len(lines) - 1) / 2)
         # Where labelled clips are counted, a line without unlabelled ones stands beside each that has them.
         line = "--" if axis is _LABELS and not name.endswith(_UNLABELLED) else "-"
         style = f"{line}{marker}"
