@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,6 +28,10 @@ stages:
       train.epochs: [1, 2, 3]
     base: {distill: {spatial: {enabled: false}, temporal: {enabled: false}}}
 """
+
+
+_STARTED: deque["subprocess.Popen[str]"] = deque(maxlen=4)
+"""The last commands; to keep all would keep their pipes open."""
 
 
 class Recorder:
@@ -68,11 +73,15 @@ class Bench:
     def run(self, *arguments: str) -> "subprocess.Popen[str]":
         command = [sys.executable, "-m", "cdkd", *arguments]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-        return subprocess.Popen(
+        # What does not end in time is aborted, and says where it stood (`wait_until`).
+        environment["PYTHONFAULTHANDLER"] = "1"
+        process = subprocess.Popen(
             command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=self.folder,
             # A shell ignores SIGINT for what it starts in its background, and all that starts from there inherits that.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )  # fmt: skip
+        _STARTED.append(process)
+        return process
 
     def queue(self, study: str = "grid") -> TrialQueue:
         return TrialQueue(StudyFolder(self.folder / ".cdkd" / study))
@@ -89,8 +98,24 @@ class Bench:
 def wait_until(condition: Callable[[], bool], seconds: float = 240.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
+        assert time.monotonic() < deadline, f"waited in vain{_outputs()}"
         time.sleep(0.02)
+
+
+def _outputs() -> str:
+    """What the commands that nobody has read yet have said; those that still run say where they stand."""
+    found = ""
+    for process in _STARTED:
+        if process.stdout is not None and not process.stdout.closed:
+            status = process.poll()
+            if status is None:
+                process.send_signal(signal.SIGABRT)
+            try:
+                output, _ = process.communicate(timeout=10)
+            except (subprocess.TimeoutExpired, ValueError) as error:
+                output = str(error)
+            found += f"\n{process.args}, {'still ran' if status is None else f'ended with {status}'}:\n{output}"
+    return found
 
 
 def is_alive(process_id: int) -> bool:
