@@ -127,6 +127,7 @@ _READ_WITHOUT_EFFECT: dict[str, _Condition] = {
     "evaluation.every_epochs": _WITH_BEST_EPOCH,
 }
 _READ: dict[str, _Condition] = {
+    # Before data.unlabelled, with which it begins: the first that fits decides.
     "data.unlabelled_videos": _WITH_UNLABELLED,
     "data.unlabelled": _WITH_LABEL_FREE_LOSS,
     "train.unlabelled_per_step": _WITH_UNLABELLED,
