@@ -9,6 +9,8 @@ Behaviour is steered by files in the folder `$FAKE_EXPERIMENT`:
     fail-<arch>                   runs of this student fail
     diverge-<weight>              runs with this lambda1 diverge
     weak-teacher                  the teachers' validation accuracy
+    slow-close                    seconds that the tracking store takes to end a run; closed/<process>-<pid>-<time> tells
+                                  of the ends that processes have lived to see
     smooth                        accuracy falls with the distance of lambda1 from 0.1, by ten points per power of ten
 """
 
@@ -21,10 +23,12 @@ from pathlib import Path
 
 from cdkd.experiment.identity import cell_identity, teacher_identity
 from cdkd.graceful_stop import StoppedAtCheckpoint, is_stop_requested
+from cdkd.tracking.mlflow_tracker import MlflowTracker
 from cdkd.tracking.tracker import Outcome
 
 EPOCHS = 4
 EPOCH_SECONDS = 0.05
+_CLOSE = MlflowTracker.close
 
 
 def home() -> Path:
@@ -90,6 +94,17 @@ def teacher_validation(config):
     return float(file.read_text()) if file.exists() else 88.0
 
 
+def slow_down_closing(seconds):
+    """Of this process's runs."""
+
+    def close_slowly(*arguments, **options):
+        time.sleep(seconds)
+        _CLOSE(*arguments, **options)
+        mark("closed", str(os.getpid()))
+
+    MlflowTracker.close = close_slowly
+
+
 def accuracy(config) -> float:
     """Best at lambda1 = 0.1, then at lambda2 = 1; a seed is worth one hundredth."""
     spatial = {0.01: 3.0, 0.1: 5.0, 1.0: 1.0}.get(config.distill.spatial.weight, 0.0)
@@ -105,6 +120,8 @@ def run(config, folder, log, progress=lambda fraction: None):
     if config.uses_teacher:
         assert has_teacher(config), "a cell was started before its teacher"
     mark("started", cell)
+    if (home() / "slow-close").exists():
+        slow_down_closing(float((home() / "slow-close").read_text()))
     checkpoint = folder / "state.json"
     done = json.loads(checkpoint.read_text()) if checkpoint.exists() else 0
     for epoch in range(done + 1, EPOCHS + 1):

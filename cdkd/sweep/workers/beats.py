@@ -35,6 +35,11 @@ class Pulse:
     _last: int | None = None
     _since: float = field(default_factory=time.monotonic)
 
+    @property
+    def has_begun(self) -> bool:
+        """The process has given a sign."""
+        return self.file.exists()
+
     def seconds_still(self) -> float:
         """How long the process has given no sign; 0 before its first one."""
         try:

@@ -51,5 +51,8 @@ class InlineWorker:
         """Between two calls nothing is under way."""
         return self._is_draining
 
+    def leave(self) -> None:
+        """Between two calls nothing is under way."""
+
     def stop(self) -> None:
         """Nothing to stop."""

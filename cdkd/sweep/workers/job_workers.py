@@ -252,6 +252,9 @@ class JobWorkers:
         self._jobs = {job: self._jobs[job] for job, look in found.items() if look.is_alive}
         return not self._jobs
 
+    def leave(self) -> None:
+        """See `Launcher`; `stop` gives jobs the time."""
+
     def stop(self) -> None:
         """See `Launcher`; jobs that have nothing to do any more end by themselves, and count as completed."""
         self._give("stop")

@@ -53,6 +53,9 @@ class Launcher(Protocol):
     def has_ended(self) -> bool:
         """Every worker has ended."""
 
+    def leave(self) -> None:
+        """Nothing is left to do: lets whoever has settled its task end that task's run, too, if that is soon."""
+
     def stop(self) -> None:
         """Ends every worker now; cells under way go back to their last checkpoints."""
 

@@ -16,8 +16,13 @@ from cdkd.sweep.queue.study_folder import StudyFolder
 from cdkd.sweep.workers.beats import Pulse
 from cdkd.sweep.workers.places import Places
 
+_SECONDS_BETWEEN_LOOKS = 0.02
+
 _GRACE_SECONDS = 3.0
 """What a worker gets to record that it was stopped, before it is killed."""
+
+_SECONDS_TO_LEAVE = 10.0
+"""What a worker gets to end the run of a settled task, once nothing is left to do."""
 
 _MAX_REPLACEMENTS_IN_A_ROW = 10
 """Killed workers are replaced so often without any task ending; then something is wrong with the machine."""
@@ -226,6 +231,20 @@ class Workers:
     def has_ended(self) -> bool:
         """Every worker has ended."""
         return all(worker.process.poll() is not None for worker in self._workers)
+
+    def leave(self) -> None:
+        """See `Launcher`.
+
+        A worker that is cut short here leaves a run without an end, and the cell free: another study that waits for it
+        would find no result, and train it once more.
+        """
+        self.drain()
+        deadline = time.monotonic() + _SECONDS_TO_LEAVE
+        # Who gives no sign of life yet has taken nothing; its imports are not waited for.
+        while any(worker.process.poll() is None and worker.pulse.has_begun for worker in self._workers):
+            if time.monotonic() > deadline:
+                return
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
 
     def stop(self) -> None:
         """Ends every worker now; runs under way are recorded as killed and resume in the next sweep."""

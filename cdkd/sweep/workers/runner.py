@@ -132,6 +132,7 @@ class _Sweep:
                 self._loop()
             if not self.is_stopped:
                 status = "finished" if self._result().is_complete else "failed"
+            self.workers.leave()
         finally:
             with shield():
                 self._close(status)

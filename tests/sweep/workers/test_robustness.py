@@ -163,6 +163,15 @@ def test_a_cell_that_another_study_trains_is_waited_for(bench: Bench) -> None:
     assert len(load_runs(study="other")) == 2 and len(load_runs()) == 2
 
 
+def test_a_sweep_lets_its_workers_end_the_runs_of_their_last_cells(bench: Bench) -> None:
+    # A cell is done once it is settled; its run ends a moment later, and until then no other study finds the result.
+    (bench.fake / "slow-close").write_text("1.5")
+    sweep = bench.start(bench.write(TWO), "--workers", "2")
+    output, _ = sweep.communicate(timeout=240)
+    assert sweep.returncode == 0, output
+    assert len(bench.marks("started")) == len(bench.marks("closed")) == 2
+
+
 def test_the_cell_of_a_dead_study_is_taken_over(bench: Bench) -> None:
     (bench.fake / "hold").touch()
     first = bench.start(bench.write(TWO), "--workers", "2")
