@@ -9,8 +9,8 @@ Behaviour is steered by files in the folder `$FAKE_EXPERIMENT`:
     fail-<arch>                   runs of this student fail
     diverge-<weight>              runs with this lambda1 diverge
     weak-teacher                  the teachers' validation accuracy
-    slow-close                    seconds that the tracking store takes to end a run; closed/<process>-<pid>-<time> tells
-                                  of the ends that processes have lived to see
+    slow-close                    seconds that the tracking store takes to end a run; closed/<process>-<pid>-<time>
+                                  tells of the ends that processes have lived to see
     smooth                        accuracy falls with the distance of lambda1 from 0.1, by ten points per power of ten
 """
 

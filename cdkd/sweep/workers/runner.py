@@ -133,6 +133,9 @@ class _Sweep:
             if not self.is_stopped:
                 status = "finished" if self._result().is_complete else "failed"
             self.workers.leave()
+            with shield():
+                # What has ended since the last turn is told, too.
+                self.teacher_warnings.look(all_cells(self.known_stages).values(), self._look())
         finally:
             with shield():
                 self._close(status)
@@ -193,7 +196,6 @@ class _Sweep:
         # 4. Nothing is left that can run, or what was under way has ended.
         is_over = not num_open and (self.is_draining or not self.searching.goes_on(self.known_stages, trials))
         if is_over or (self.is_draining and self.workers.has_ended()):
-            self.teacher_warnings.look(all_cells(self.known_stages).values(), trials)
             return True
         # 5. No more workers than open tasks; those that were started before stay.
         if not self.is_draining:

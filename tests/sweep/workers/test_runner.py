@@ -5,13 +5,15 @@ import os
 import shutil
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.sweeps import FAKE, GRID, Bench, Recorder, is_alive, wait_until
 
 from cdkd.sweep.study.opening import open_study
+from cdkd.sweep.workers.inline import InlineWorker
 from cdkd.sweep.workers.result import SweepOptions
-from cdkd.sweep.workers.runner import run_sweep
+from cdkd.sweep.workers.runner import _Sweep, run_sweep
 from cdkd.tracking.runs import load_runs
 from cdkd.tracking.store import open_client, tracking_uri
 
@@ -198,6 +200,24 @@ def test_a_stopped_sweep_stops_its_workers_and_goes_on_later(bench: Bench, numbe
     assert bench.sweep(file).is_complete
     assert len(bench.marks("finished")) == 2
     assert sorted(load_runs().status) == ["finished", "finished", "killed", "killed"]
+
+
+def test_what_ends_while_stages_are_opened_is_told_at_the_sweeps_end(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_stages = _Sweep._open_stages
+
+    def work_meanwhile(sweep: _Sweep, *arguments: Any) -> None:
+        open_stages(sweep, *arguments)
+        # As a worker of another process may: between a turn's look for news and its look for what is left.
+        work(sweep.workers, 0.0)
+
+    work = InlineWorker.wait
+    monkeypatch.setattr(_Sweep, "_open_stages", work_meanwhile)
+    monkeypatch.setattr(InlineWorker, "wait", lambda self, seconds: None)
+    result = bench.sweep(bench.write(GRID.replace("[1, 2, 3]", "[1]")))
+    assert (result.num_cells, result.num_trained) == (2, 2)
+    assert [text.split()[0] for text in bench.display.texts if text.startswith("finished")] == ["finished"] * 2
 
 
 def test_a_failed_cell_keeps_its_traceback_and_is_retried_only_on_request(bench: Bench) -> None:
