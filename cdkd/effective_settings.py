@@ -84,13 +84,13 @@ def _reads_labels(loss: str) -> bool:
 def _is_every_clip_the_same(settings: Mapping[str, Any]) -> bool:
     """The embedded data set by default: videos of one GOP, whose P-frames leave each of P steps one place."""
     # Here, since tracked runs are read without the settings' records.
-    from cdkd.settings import SHAPES_GOP_LENGTH
+    from cdkd.data.shapes.settings import GOP_LENGTH
 
-    num_frames = settings.get("data.shapes.num_frames", SHAPES_GOP_LENGTH)
+    num_frames = settings.get("data.shapes.num_frames", GOP_LENGTH)
     return (
         settings.get("data.name") == "shapes"
         and settings.get("data.gops_per_clip") == 1
-        and num_frames <= SHAPES_GOP_LENGTH
+        and num_frames <= GOP_LENGTH
         and (num_frames - 1) // settings.get("data.frames_per_gop", 1) <= 1
     )
 

@@ -1,5 +1,6 @@
 """What the tests of several rooms share: a tracking store, a folder with runs, one to sweep in, a database server."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +10,13 @@ from support.postgres import PostgresServer, running_server
 
 if TYPE_CHECKING:
     from support.sweeps import Bench
+
+
+def pytest_configure() -> None:
+    # A shell ignores SIGINT for what it starts in its background, and whatever starts from there inherits it. Here and
+    # not in each child between fork and exec, where Python code may wait for ever for a lock of another thread's.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,8 @@ LAYERS = [
         "callbacks",
         "capacity",
         "config",
+        # The embedded data set's part of a run's configuration stands beside its generator.
+        "data/shapes/settings",
         "effective_settings",
         # A loss stands in one file: its settings, which are part of a run's configuration, and its function.
         "distill/losses",
@@ -52,7 +54,7 @@ SUB_LAYERS = {
 }
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
 # Rooms inside of others that have a layer of their own.
-INNER = {"distill/losses"}
+INNER = {"data/shapes/settings", "distill/losses"}
 OWNERS = {"optuna": {"sweep"}, "mlflow": {"tracking"}, "click": {"cli"}}
 TORCH_FREE = (LAYERS[0] - {"distill/losses"}) | {"video", "tracking", "sweep", "report"}
 # Imported by all of those, these import torch inside functions alone.
@@ -91,8 +93,8 @@ def room_of(path: Path) -> str:
 
 
 def room_of_parts(parts: Sequence[str]) -> str:
-    inner = "/".join(parts[:2])
-    return inner if inner in INNER else parts[0]
+    path = "/".join(parts)
+    return next((inner for inner in INNER if f"{path}/".startswith(f"{inner}/")), parts[0])
 
 
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if room_of(path) != "__init__")

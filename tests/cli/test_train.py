@@ -9,11 +9,11 @@ from support.tiny import TINY
 
 from cdkd.cli import group
 from cdkd.config import flatten
+from cdkd.data.shapes.settings import ShapesSettings
 from cdkd.data.shapes.writing import prepare_shapes
 from cdkd.models.devices import DeviceError
 from cdkd.models.errors import ModelError
 from cdkd.models.weights.description import load_description
-from cdkd.settings import ShapesSettings
 from cdkd.tracking.runs import load_runs
 from cdkd.tracking.store import open_client, tracking_uri
 

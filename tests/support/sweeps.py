@@ -76,10 +76,8 @@ class Bench:
         # What does not end in time is aborted, and says where it stood (`wait_until`).
         environment["PYTHONFAULTHANDLER"] = "1"
         process = subprocess.Popen(
-            command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=self.folder,
-            # A shell ignores SIGINT for what it starts in its background, and all that starts from there inherits that.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-        )  # fmt: skip
+            command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=self.folder
+        )
         _STARTED.append(process)
         return process
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from cdkd.settings import ShapesSettings
+from cdkd.data.shapes.settings import ShapesSettings
 
 LOBES: Final = {1: (2, 4), 2: (2, 3, 4)}
 """Version -> numbers of lobes: what an object looks like."""

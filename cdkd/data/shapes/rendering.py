@@ -6,7 +6,7 @@ from typing import Final
 from cdkd.data.shapes import version1, version2
 from cdkd.data.shapes.clip_keys import ShapesClipKey
 from cdkd.data.shapes.drawing import Dice, Pixels, Scene, draw
-from cdkd.settings import ShapesSettings
+from cdkd.data.shapes.settings import ShapesSettings
 
 _SCENES: Final[dict[int, Callable[[int, str, int, int, Dice, Dice], Scene]]] = {
     1: version1.scene,

@@ -18,9 +18,9 @@ from cdkd.data.manifest import (
     write_manifest,
 )
 from cdkd.data.shapes.clip_keys import ShapesClipKey, shapes_classes, shapes_clip_keys
+from cdkd.data.shapes.settings import GOP_LENGTH, ShapesSettings
 from cdkd.file_lock import FileLock
 from cdkd.process_pool import map_in_processes
-from cdkd.settings import SHAPES_GOP_LENGTH, ShapesSettings
 
 QUANTISER = 5
 FRAMES_PER_SECOND = 24.0
@@ -35,7 +35,7 @@ def shapes_folder(settings: ShapesSettings) -> Path:
 
 def shapes_version(settings: ShapesSettings) -> str:
     """Sixteen hexadecimal digits that settings of equal videos share, whether or not they were made yet."""
-    made_by = f"{_made_of(settings)} {SHAPES_GOP_LENGTH} {QUANTISER} {FRAMES_PER_SECOND}"
+    made_by = f"{_made_of(settings)} {GOP_LENGTH} {QUANTISER} {FRAMES_PER_SECOND}"
     return hashlib.sha256(made_by.encode()).hexdigest()[:16]
 
 
@@ -81,7 +81,7 @@ def _generate(settings: ShapesSettings, folder: Path, progress: Progress) -> Man
     for written in _write_all(settings, folder, keys):
         videos += written
         progress(len(videos) / len(keys))
-    provenance = {"codec": "mpeg4", "gop_length": str(SHAPES_GOP_LENGTH), "quantiser": str(QUANTISER)}
+    provenance = {"codec": "mpeg4", "gop_length": str(GOP_LENGTH), "quantiser": str(QUANTISER)}
     generator = {f"shapes.{name}": str(value) for name, value in settings.model_dump().items()}
     return make_manifest("shapes", folder, shapes_classes(settings.version), videos, {**provenance, **generator})
 
@@ -103,9 +103,7 @@ def _write_clips(settings: ShapesSettings, folder: Path, keys: list[ShapesClipKe
         # Left by a run that was killed, and whole, as `encode_frames` shows a file under its name only then.
         if not path.exists():
             frames = render_clip(settings, key)
-            encode_frames(
-                path, frames, frames_per_second=FRAMES_PER_SECOND, gop_length=SHAPES_GOP_LENGTH, quantiser=QUANTISER
-            )
+            encode_frames(path, frames, frames_per_second=FRAMES_PER_SECOND, gop_length=GOP_LENGTH, quantiser=QUANTISER)
         group = f"{key.part}-{key.group:04d}"
         written.append(LabelledVideo(relative, key.label, group, key.part, file_digest(path)))  # type: ignore[arg-type]
     return written

@@ -10,7 +10,7 @@ from cdkd.data.shapes import version2
 from cdkd.data.shapes.clip_keys import MOVEMENTS, ShapesClipKey, shapes_classes, shapes_clip_keys
 from cdkd.data.shapes.drawing import Dice, Scene, round_mask
 from cdkd.data.shapes.rendering import render_clip
-from cdkd.settings import ShapesSettings
+from cdkd.data.shapes.settings import ShapesSettings
 
 VERSIONS = (1, 2)
 FIRST, SECOND = ShapesSettings(version=1), ShapesSettings(version=2)

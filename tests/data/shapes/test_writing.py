@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from cdkd.data.manifest import MANIFEST_NAME
+from cdkd.data.shapes.settings import ShapesSettings
 from cdkd.data.shapes.writing import prepare_shapes, shapes_folder
-from cdkd.settings import ShapesSettings
 from cdkd.video.reader import VideoReader
 
 TINY = ShapesSettings(
