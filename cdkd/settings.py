@@ -291,13 +291,16 @@ class RunConfig(Record):
                 f"{' and '.join(decoded)} distillation need the pseudo-decoder: set student.decoder to true, "
                 f"or {switches} to false"
             )
-        per_step, videos = self.train.unlabelled_per_step, self.data.unlabelled_videos
-        key = "data.unlabelled_videos" if videos != "all" else "train.unlabelled_per_step" if per_step != "auto" else ""
-        if key and self.data.unlabelled == NO_UNLABELLED:
-            raise ValueError(
-                f"{key}: no unlabelled videos are named; set data.unlabelled to a part such as pretrain, a folder of "
-                f"videos or a prepared data set, or leave {key} out"
-            )
+        numbers = {
+            "data.unlabelled_videos": self.data.unlabelled_videos,
+            "train.unlabelled_per_step": self.train.unlabelled_per_step,
+        }
+        for key, number in numbers.items():
+            if isinstance(number, int) and self.data.unlabelled == NO_UNLABELLED:
+                raise ValueError(
+                    f"{key}={number}: no unlabelled videos are named; set data.unlabelled to a part such as pretrain, a "
+                    f"folder of videos or a prepared data set, or leave {key} out"
+                )
         return self
 
     @property

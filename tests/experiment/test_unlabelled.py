@@ -82,7 +82,7 @@ def test_too_short_groups_of_pictures_are_refused_with_the_setting(tmp_path: Pat
 def test_a_number_of_clips_without_videos_is_refused() -> None:
     for key in ("train.unlabelled_per_step", "data.unlabelled_videos"):
         with pytest.raises(
-            ConfigError, match=rf"{key}: no unlabelled videos are named; set data\.unl.* or leave {key} out"
+            ConfigError, match=rf"{key}=7: no unlabelled videos are named; set data\.unl.* or leave {key} out"
         ):
             tiny(**{key.replace(".", "__"): 7})
     assert tiny(data__unlabelled="pretrain", train__batch_size=9).unlabelled_per_step == 9
