@@ -298,8 +298,8 @@ class RunConfig(Record):
         for key, number in numbers.items():
             if isinstance(number, int) and self.data.unlabelled == NO_UNLABELLED:
                 raise ValueError(
-                    f"{key}={number}: no unlabelled videos are named; set data.unlabelled to a part such as pretrain, a "
-                    f"folder of videos or a prepared data set, or leave {key} out"
+                    f"{key}={number}: no unlabelled videos are named; set data.unlabelled to a part such as pretrain, "
+                    f"a folder of videos or a prepared data set, or leave {key} out"
                 )
         return self
 
