@@ -71,11 +71,14 @@ def _adding(
 ) -> str:
     """The command that adds what rows of one study lack."""
     runs = [run for row in lacking for run in row.runs]
-    if table.commands and not all(row.runs for row in lacking):
-        # A row that nobody has asked for yet is one of the study that belongs to the table.
+    having_all = set.intersection(*({run.study for run in row.runs} for row in lacking))
+    if table.commands and not having_all:
+        # Rows that no study has all of, or that nobody has asked for yet, are those of the study that belongs to the
+        # table.
         command = next((one for one in table.commands if study in one.split()), table.commands[0])
     else:
-        command = f"cdkd sweep {Counter(run.study for run in runs or every_run).most_common(1)[0][0]}"
+        studies = Counter(run.study for run in runs or every_run if not having_all or run.study in having_all)
+        command = f"cdkd sweep {studies.most_common(1)[0][0]}"
     has_failed = any(run.status == "failed" for run in runs)
     return f"{command} --seeds {seeds}{' --retry-failed' if has_failed else ''}"
 

@@ -179,11 +179,17 @@ def _lambdas(comparable: ComparableRuns) -> str:
     texts = []
     for name, loss in LOSSES.items():
         key = f"distill.{name}.weight"
-        values = sorted({v.protocol[key] for v in comparable.chosen.values() if key in v.protocol and v.finished})
+        blocks: dict[str, set[float]] = defaultdict(set)
+        for variant in comparable.chosen.values():
+            if key in variant.protocol and variant.finished:
+                blocks[variant.row.block].add(variant.protocol[key])
+        values = sorted(set().union(*blocks.values()))
         if values:
             listed = ", ".join(f"{value:g}" for value in values)
             if len(values) > _MOST_WEIGHTS:
                 listed = f"{values[0]:g} to {values[-1]:g}"
+            elif len(values) > 1 and all(len(own) == 1 for own in blocks.values()):
+                listed = ", ".join(f"{own.pop():g} ({block.upper()} rows)" for block, own in blocks.items())
             texts.append(f"{loss.symbol or loss.title} = {listed}")
     return "; ".join(texts)
 

@@ -97,6 +97,29 @@ def test_a_half_of_table_4_that_is_whole_names_the_command_of_the_other() -> Non
     assert f"{text}cdkd sweep ablation-tdn --seeds 3,4." in report.notes
 
 
+def test_rows_that_no_study_has_all_of_name_the_command_of_the_table() -> None:
+    runs = RunTable()
+    for overrides in (PLAIN, NO_KD, SPATIAL, TEMPORAL, BOTH):
+        for seed in (3, 4):
+            runs.add(overrides, seed, 60.0)
+        study = "ablation-tdn" if overrides in (TEMPORAL, BOTH) else "lambda-tdn"
+        runs.add({**overrides, "student.arch": "tdn", "teacher.arch": "tdn"}, 3, 60.0, study=study)
+    (report,) = _reports("4", runs)
+    (note,) = [note for note in report.notes if note.startswith("Not complete")]
+    assert note.endswith("started with: cdkd sweep ablation-tdn.yaml --seeds 3,4.")
+
+
+def test_weights_that_networks_have_of_their_own_are_told_by_network() -> None:
+    runs = RunTable()
+    for arch, weight in (("tsm", 0.1), ("tdn", 0.01)):
+        for overrides in (SPATIAL, BOTH):
+            own = {"student.arch": arch, "teacher.arch": arch, "distill.spatial.weight": weight}
+            runs.add({**overrides, **own}, 0, 60.0)
+    (report,) = _reports("4", runs)
+    (note,) = [note for note in report.notes if note.startswith("Weights")]
+    assert note.endswith("λ1 = 0.1 (TSM rows), 0.01 (TDN rows); λ2 = 1.")
+
+
 def test_order_of_runs_does_not_matter() -> None:
     frame = _ablation().frame().iloc[::-1]
     (report,) = build_reports("4", read_runs(frame))
