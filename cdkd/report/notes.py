@@ -189,7 +189,7 @@ def _lambdas(comparable: ComparableRuns) -> str:
             if len(values) > _MOST_WEIGHTS:
                 listed = f"{values[0]:g} to {values[-1]:g}"
             elif len(values) > 1 and all(len(own) == 1 for own in blocks.values()):
-                listed = ", ".join(f"{own.pop():g} ({block.upper()} rows)" for block, own in blocks.items())
+                listed = ", ".join(f"{weight:g} ({block.upper()} rows)" for block, (weight,) in blocks.items())
             texts.append(f"{loss.symbol or loss.title} = {listed}")
     return "; ".join(texts)
 

@@ -16,8 +16,6 @@ from cdkd.sweep.queue.study_folder import StudyFolder
 from cdkd.sweep.workers.beats import Pulse
 from cdkd.sweep.workers.places import Places
 
-_SECONDS_BETWEEN_LOOKS = 0.02
-
 _GRACE_SECONDS = 3.0
 """What a worker gets to record that it was stopped, before it is killed."""
 
@@ -240,11 +238,11 @@ class Workers:
         """
         self.drain()
         deadline = time.monotonic() + _SECONDS_TO_LEAVE
-        # Who gives no sign of life yet has taken nothing; its imports are not waited for.
-        while any(worker.process.poll() is None and worker.pulse.has_begun for worker in self._workers):
-            if time.monotonic() > deadline:
-                return
-            time.sleep(_SECONDS_BETWEEN_LOOKS)
+        for worker in self._workers:
+            # Who gives no sign of life yet has taken nothing; its imports are not waited for.
+            if worker.pulse.has_begun:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    worker.process.wait(max(0.0, deadline - time.monotonic()))
 
     def stop(self) -> None:
         """Ends every worker now; runs under way are recorded as killed and resume in the next sweep."""

@@ -144,8 +144,7 @@ class _Sweep:
     def _close(self, status: RunStatus) -> None:
         # Stopped before recovery: what they leave is settled now, and the next sweep finds everything enqueued.
         self.workers.stop()
-        teachers = [TEACHERS_STAGE] if self.teachers_up else []
-        others = [*self._closed_stages(), *teachers]
+        others = [*self._closed_stages(), *([TEACHERS_STAGE] if self.teachers_up else [])]
         close_records(self.queue, self.tracker, self.known_stages, others, status, self.wanted.name, self.display)
         self.wanted.close()
 
